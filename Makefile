@@ -1,0 +1,65 @@
+# Needs Python 3.11 or newer and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+DEMO_DIR ?= hatsformat-demo
+PYTEST_ARGS ?=
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+TEST_EXTRAS := test,interop,s3,http,dask,plot,pandas,polars,duckdb
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "hatsformat needs Python 3.11 or newer; try: make PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# One stamp a set of extras: a second call installs nothing, an edited pyproject.toml installs again.
+$(STAMPS)/demo: $(STAMPS)/venv pyproject.toml
+	$(PIP) -e '.[plot]'
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/venv pyproject.toml
+	$(PIP) -e '.[$(TEST_EXTRAS)]'
+	@touch $@ $(STAMPS)/demo
+
+$(STAMPS)/lint: $(STAMPS)/venv pyproject.toml
+	$(PIP) -e '.[lint]'
+	@touch $@
+
+$(STAMPS)/docs: $(STAMPS)/venv pyproject.toml
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+demo: $(STAMPS)/demo ## a mock sky: import, validate, query and plot it
+	$(BIN)/hatsformat demo $(DEMO_DIR)
+
+test: $(STAMPS)/test ## every test, the documents' examples among them
+	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: $(STAMPS)/lint ## ruff (rules and format) and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMPS)/lint ## let ruff mend and format the tree
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMPS)/docs ## the pages, in docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: $(STAMPS)/test ## the benchmarks, with the other HATS tools beside
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Benchmarks of hatsformat: run beside the other tools, on the same data (see README.md)."""

@@ -1,0 +1,281 @@
+"""``skymap.fits``: how many rows lie in each HEALPix pixel (Note, section 3.6.3, and its later editions).
+
+The FITS binary table follows the HEALPix conventions that healpy, cdshealpix and Aladin share. In Python a
+sky map is dense and NESTED: an ``int64`` array whose index is the pixel number.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from upath import UPath
+
+from hatsformat import storage
+from hatsformat.errors import SkymapError, UsageError
+from hatsformat.healpix import IntArray, npix, order_of_npix
+
+MAX_SKYMAP_ORDER = 12
+"""The deepest map that is read: 1.6 GB as an array. Writers use 8 to 10."""
+
+DEFAULT_ORDER = 8
+"""The deepest order that is chosen for a map without need: 3 MB."""
+
+# A few rows must not become gigabytes: beyond order 10 (100 MB), the array is bounded by the rows there are.
+_SPARSE_ORDER = 10
+_SPARSE_FACTOR = 1_000
+_FITS_BLOCK = 2_880
+_UNSEEN = -1.6375e30
+_LARGEST_FILE = 16 * npix(MAX_SKYMAP_ORDER) + 1_000 * _FITS_BLOCK
+_PIXEL_NAMES = ("PIXEL", "PIX", "PIXNUM", "IPIX")
+
+
+def skymap_order(rows: int, tile_order: int, counts_order: int) -> int:
+    """Return the order at which to keep a catalog's sky map.
+
+    About as many pixels as rows, and at most order 8, so that the map stays small beside the data; but never
+    coarser than the tiles.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the catalog.
+    tile_order : int
+        The deepest order of its tiles.
+    counts_order : int
+        The order at which the rows were counted: the map cannot be finer.
+    """
+    order = 0
+    while order < DEFAULT_ORDER and npix(order + 1) <= rows:
+        order += 1
+    return min(max(order, tile_order), counts_order)
+
+
+def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:
+    """Return the sky map at a lower order, each pixel the sum of its children.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (npix,)
+        A dense NESTED map.
+    order : int
+        At most the order of `counts`.
+
+    Returns
+    -------
+    ndarray of int64, shape (12 * 4**order,)
+
+    Raises
+    ------
+    UsageError
+        If `order` is deeper than the map, or the map's length is no number of pixels.
+    """
+    found = order_of_npix(len(counts))
+    if not 0 <= order <= found:
+        raise UsageError("a sky map cannot be made finer", found=order, expected=f"order 0 to {found}")
+    summed: IntArray = np.asarray(counts).reshape(npix(order), -1).sum(axis=1, dtype=np.int64)
+    return summed
+
+
+def encode_skymap(counts: npt.NDArray[Any]) -> bytes:
+    """Return the content of a ``skymap.fits``.
+
+    Every pixel is written (``INDXSCHM = IMPLICIT``), or only those with rows beside their numbers
+    (``EXPLICIT``), whichever is smaller; in 32 bits where the counts fit.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (npix,)
+        Rows per pixel, dense and NESTED.
+
+    Returns
+    -------
+    bytes
+        The same for the same counts.
+
+    Raises
+    ------
+    UsageError
+        If the length of `counts` is no number of pixels.
+    """
+    from astropy.io import fits
+
+    order = order_of_npix(len(counts))
+    top = int(counts.max())
+    narrow = top <= np.iinfo(np.int32).max and int(counts.min()) >= np.iinfo(np.int32).min
+    code, dtype = ("J", np.int32) if narrow else ("K", np.int64)
+    filled = np.flatnonzero(counts)
+    wide_pixels = npix(order) > np.iinfo(np.int32).max
+    pixel_code, pixel_dtype = ("K", np.int64) if wide_pixels else ("J", np.int32)
+    width = np.dtype(dtype).itemsize
+    sparse = _padded(filled.size * (width + np.dtype(pixel_dtype).itemsize)) < _padded(counts.size * width)
+    values = counts[filled] if sparse else counts
+    columns = [fits.Column(name="VALUE", format=code, array=values.astype(dtype))]
+    if sparse:
+        columns.insert(0, fits.Column(name="PIXEL", format=pixel_code, array=filled.astype(pixel_dtype)))
+    table = fits.BinTableHDU.from_columns(columns, name="SKYMAP")
+    table.header.extend(
+        [
+            ("PIXTYPE", "HEALPIX", "HEALPix pixelisation"),
+            ("ORDERING", "NESTED", "pixel numbering scheme"),
+            ("COORDSYS", "C", "celestial (ICRS)"),
+            ("NSIDE", 1 << order, "HEALPix resolution, 2**order"),
+            ("FIRSTPIX", 0, "first pixel of the map"),
+            ("LASTPIX", npix(order) - 1, "last pixel of the map"),
+            ("INDXSCHM", "EXPLICIT" if sparse else "IMPLICIT", "are pixel numbers written?"),
+            ("OBJECT", "PARTIAL" if sparse else "FULLSKY", "sky coverage of the rows below"),
+            ("OBS_NPIX", filled.size, "pixels with rows"),
+        ]
+    )
+    sink = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(sink)
+    return sink.getvalue()
+
+
+def _padded(size: int) -> int:
+    return -(-size // _FITS_BLOCK) * _FITS_BLOCK
+
+
+def read_skymap(place: UPath) -> tuple[int, IntArray]:
+    """Return a sky map: NESTED or RING, every pixel or only some, integers or whole floats.
+
+    Parameters
+    ----------
+    place : UPath
+        A FITS file, not compressed.
+
+    Returns
+    -------
+    order : int
+        The map's HEALPix order.
+    counts : ndarray of int64, shape (12 * 4**order,)
+        Dense and NESTED. Pixels that the file leaves out, or marks as unseen (NaN, or -1.6375e30), are 0.
+
+    Raises
+    ------
+    NotFoundError, StorageError
+        If the file cannot be read.
+    SkymapError
+        If it is not a HEALPix map of counts.
+    """
+    content = storage.read_bytes(place, limit=_LARGEST_FILE)
+    try:
+        return decode_skymap(content)
+    except SkymapError as error:
+        raise SkymapError(
+            error.message, path=place, found=error.found, expected=error.expected, hint=error.hint
+        ) from error
+
+
+def decode_skymap(content: bytes) -> tuple[int, IntArray]:
+    """Return the order and the dense NESTED counts of a sky map's content: see `read_skymap`."""
+    from astropy.io import fits
+
+    # Astropy would also decompress: a small file may then be a large one.
+    if not content.startswith(b"SIMPLE"):
+        raise SkymapError("this is not a FITS file", found=content[:8] or "an empty file")
+    with warnings.catch_warnings():
+        # What Astropy finds odd but can read is no concern here; what it cannot, raises.
+        warnings.simplefilter("ignore")
+        try:
+            with fits.open(io.BytesIO(content), memmap=False) as hdus:
+                return _read_table(hdus, len(content))
+        except SkymapError:
+            raise
+        except Exception as error:  # broken headers surface as errors of nearly any type
+            raise SkymapError("the FITS file is broken", found=f"{type(error).__name__}: {error}") from error
+
+
+def _read_table(hdus: Any, file_size: int) -> tuple[int, IntArray]:
+    header = hdus[1].header if len(hdus) > 1 else {}
+    if header.get("XTENSION") != "BINTABLE":
+        raise SkymapError("the first extension is no binary table", expected="a HEALPix map")
+    if header["NAXIS1"] * header["NAXIS2"] + header.get("PCOUNT", 0) > file_size:
+        raise SkymapError("the file is shorter than its header says", found=f"{file_size} bytes")
+    ordering = str(header.get("ORDERING", "")).strip().upper()
+    if ordering not in ("NESTED", "NEST", "RING"):
+        raise SkymapError(
+            "the map's ORDERING is unknown", found=ordering or "none", expected="NESTED or RING"
+        )
+    table = hdus[1].data
+    first = table.field(0)
+    explicit = _is_explicit(header, hdus[1].columns.names)
+    order = _map_order(header, None if explicit else first.size)
+    if not explicit:
+        counts = _whole_counts(first.ravel())
+        return order, _nested(counts, order) if ordering == "RING" else counts
+    if npix(order) > max(npix(_SPARSE_ORDER), _SPARSE_FACTOR * first.size):
+        raise SkymapError(f"a map of order {order} with {first.size} pixels is not expanded")
+    pixels = _whole_counts(first.ravel())
+    values = _whole_counts(table.field(1).ravel())
+    if pixels.size and int(pixels.max()) >= npix(order):
+        raise SkymapError(
+            f"there is no pixel {pixels.max()} at order {order}", expected=f"0 to {npix(order) - 1}"
+        )
+    numbers = _from_ring(pixels, order) if ordering == "RING" else pixels
+    if np.unique(numbers).size != numbers.size:
+        raise SkymapError("a pixel is there more than once")
+    counts = np.zeros(npix(order), dtype=np.int64)
+    counts[numbers] = values
+    return order, counts
+
+
+def _is_explicit(header: Any, names: list[str]) -> bool:
+    """Return whether pixel numbers are written, by the keywords or else by the first column's name."""
+    scheme = str(header.get("INDXSCHM", "")).strip().upper()
+    coverage = str(header.get("OBJECT", "")).strip().upper()
+    if scheme in ("EXPLICIT", "IMPLICIT"):
+        return scheme == "EXPLICIT"
+    if scheme:
+        raise SkymapError("the map's INDXSCHM is unknown", found=scheme, expected="IMPLICIT or EXPLICIT")
+    return coverage == "PARTIAL" or names[0].upper() in _PIXEL_NAMES
+
+
+def _map_order(header: Any, count: int | None) -> int:
+    """Return the order that NSIDE and, in a map of every pixel, the number of values agree on."""
+    nside = header.get("NSIDE", None)
+    if nside is None and count is not None and count % 12 == 0:
+        nside = round((count // 12) ** 0.5)
+    whole = isinstance(nside, int) and not isinstance(nside, bool) and nside > 0
+    if not whole or nside & (nside - 1):
+        raise SkymapError("the map's NSIDE is no power of two", found=nside)
+    order = int(nside).bit_length() - 1
+    if order > MAX_SKYMAP_ORDER:
+        raise SkymapError(f"the map's order is {order}", expected=f"at most {MAX_SKYMAP_ORDER}")
+    if count is not None and count != npix(order):
+        raise SkymapError(f"a map of order {order} has {npix(order)} pixels", found=count)
+    return order
+
+
+def _whole_counts(values: npt.NDArray[Any]) -> IntArray:
+    """Return a column as integers of at least 0, pixels marked as unseen as 0."""
+    if values.dtype.kind == "f":
+        unseen = np.isnan(values) | (np.abs(values - _UNSEEN) <= 1e-5 * abs(_UNSEEN))
+        seen = np.where(unseen, 0, values)
+        if (seen != np.rint(seen)).any() or (np.abs(seen) >= 2.0**63).any():
+            raise SkymapError("the values are no counts", expected="whole numbers")
+        values = seen
+    elif values.dtype.kind not in "iu":
+        raise SkymapError("the values are no counts", found=str(values.dtype), expected="whole numbers")
+    counts: IntArray = values.astype(np.int64)
+    if counts.size and counts.min() < 0:
+        raise SkymapError("the values are no counts", found=int(counts.min()), expected="0 or more")
+    return counts
+
+
+def _nested(ring: IntArray, order: int) -> IntArray:
+    counts = np.empty_like(ring)
+    counts[_from_ring(np.arange(ring.size), order)] = ring
+    return counts
+
+
+def _from_ring(pixels: IntArray, order: int) -> IntArray:
+    from cdshealpix import from_ring
+
+    if pixels.size == 0:
+        return pixels
+    nested: IntArray = from_ring(pixels.astype(np.uint64), order).astype(np.int64)
+    return nested

@@ -1,0 +1,271 @@
+"""A catalog as one opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from upath import UPath
+
+from hatsformat import layout
+from hatsformat.catalog import references
+from hatsformat.catalog.files import CatalogFiles
+from hatsformat.catalog.lookup import as_values, one_of, tiles_of
+from hatsformat.catalog.members import Members
+from hatsformat.catalog.scan import Scan, make_scan
+from hatsformat.catalog.where import unknown_column
+from hatsformat.errors import UsageError
+from hatsformat.healpix import IntArray, merge_ranges
+from hatsformat.partition_info import PartitionInfo
+from hatsformat.properties import TableProperties
+
+
+class Catalog:
+    """A catalog: the tiles of a table on the sky, or a table that supplements one.
+
+    Open one with `open_catalog`. Its files are read when they are first needed, and once.
+
+    Parameters
+    ----------
+    path : UPath
+        Its directory.
+    properties : TableProperties
+        Its properties.
+    members : Members, optional
+        The collection it was opened from.
+
+    Attributes
+    ----------
+    path : UPath
+    properties : TableProperties
+    """
+
+    def __init__(self, path: UPath, properties: TableProperties, members: Members | None = None) -> None:
+        self.path = path
+        self.properties = properties
+        self._given_members = members
+        self._files = CatalogFiles(path, properties)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Catalog, (self.path, self.properties, self._given_members)
+
+    def __repr__(self) -> str:
+        rows = self.properties.hats_nrows
+        told = "" if rows is None else f", {rows} rows"
+        return f"<Catalog {self.name!r} ({self.properties.dataproduct_type}{told}) at {self.path}>"
+
+    @property
+    def name(self) -> str:
+        """Its name: ``obs_collection``, or else that of its directory."""
+        return self.properties.obs_collection or self.path.name
+
+    @property
+    def partitions(self) -> PartitionInfo:
+        """Its tiles: from ``partition_info.csv``, or else ``_metadata``, or else a listing. Indexes have
+        none.
+        """
+        return self._files.partitions
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Its columns: from ``_common_metadata``, or else ``_metadata``, or else a leaf."""
+        return self._files.schema
+
+    @cached_property
+    def _members(self) -> Members | None:
+        """The collection it was opened from, or one here or above of which it is the primary."""
+        if self._given_members is not None:
+            return self._given_members
+        for root in (self.path, self.path.parent):
+            properties = references.collection_properties(root)
+            if properties is not None:
+                members = Members(root, properties)
+                return members if members.primary()[0] == self.path else None
+        return None
+
+    @property
+    def margins(self) -> tuple[str, ...]:
+        """The names of the margin caches of its collection, as `margin` takes them."""
+        return () if self._members is None else self._members.properties.margins
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """The columns that its collection has index tables for, as `lookup` takes them."""
+        return () if self._members is None else tuple(self._members.properties.indexes)
+
+    def margin(self, name: str | None = None) -> Catalog:
+        """Return a margin cache of its collection, the default one unless told: see `Collection.margin`."""
+        members = self._in_collection()
+        return opened(*members.margin(name), members)
+
+    def index(self, column: str | None = None) -> Catalog:
+        """Return an index table of its collection, the default one unless told: see `Collection.index`."""
+        members = self._in_collection()
+        return opened(*members.index(column), members)
+
+    def primary(self) -> Catalog:
+        """Return the catalog that this one supplements (``hats_primary_table_url``).
+
+        Raises
+        ------
+        UsageError
+            If it supplements none.
+        NotFoundError
+            If that catalog is not there.
+        """
+        return self._referred("hats_primary_table_url")
+
+    def joined(self) -> Catalog:
+        """Return the other table of an association (``hats_assn_join_table_url``): see `primary`."""
+        return self._referred("hats_assn_join_table_url")
+
+    def moc(self) -> Any:
+        """Return the part of the sky that its tiles cover, as a `mocpy.MOC`."""
+        from mocpy import MOC
+
+        ranges = merge_ranges(self.partitions.starts, self.partitions.stops).astype(np.uint64)
+        depth = np.uint8(self.partitions.max_order)
+        return (
+            MOC.from_depth29_ranges(max_depth=depth, ranges=ranges) if len(ranges) else MOC.new_empty(depth)
+        )
+
+    def skymap(self, order: int | None = None) -> npt.NDArray[np.int64] | None:
+        """Return how many rows lie in each HEALPix pixel.
+
+        Parameters
+        ----------
+        order : int, optional
+            The order of the map; that of ``skymap.fits`` by default. The smallest map among the files that is
+            deep enough is read, and summed.
+
+        Returns
+        -------
+        ndarray of int64, shape (12 * 4**order,), or None
+            NESTED. None where the catalog has no sky map.
+
+        Raises
+        ------
+        UsageError
+            If the catalog's map is coarser than `order`.
+        """
+        from hatsformat.artefacts.skymap import degrade
+
+        kept = sorted(self.properties.hats_skymap_alt_orders or ())
+        deep_enough = [alternative for alternative in kept if order is not None and alternative >= order]
+        for name in (*map(layout.skymap_path, deep_enough[:1]), layout.SKYMAP, layout.POINT_MAP):
+            counts = self._map(name)
+            if counts is not None:
+                return counts if order is None else degrade(counts, order)
+        return None
+
+    def scan(
+        self,
+        columns: Iterable[str] | str | None = None,
+        region: Any = None,
+        where: Any = None,
+        limit: int | None = None,
+    ) -> Scan:
+        """Say which rows and columns to read; nothing but the schema is read before the scan is asked for
+        rows.
+
+        Parameters
+        ----------
+        columns : iterable of str, optional
+            The columns of the result, in order; ``"all"`` for all. By default those of ``hats_cols_default``,
+            or all where the catalog does not say.
+        region : Cone, Box, Polygon or mocpy.MOC, optional
+            Where the rows have to be, edges included. Rows of a table without coordinates are where the
+            centre of their HEALPix index is.
+        where : pyarrow.compute.Expression or str, optional
+            What the rows have to meet: an expression, or a text such as ``'mag < 15 and band == "g"'``.
+        limit : int, optional
+            How many rows are enough.
+
+        Returns
+        -------
+        Scan
+
+        Raises
+        ------
+        ColumnError
+            If there is no such column.
+        UsageError
+            If the catalog has no rows or no positions, or `where` or `limit` is none.
+        RegionError
+            If `region` is no region.
+        """
+        return make_scan(self._files, columns, region, where, limit)
+
+    def lookup(self, column: str, values: Any, columns: Iterable[str] | str | None = None) -> pa.Table:
+        """Return the rows with certain values in an indexed column.
+
+        Parameters
+        ----------
+        column : str
+            A column that the collection has an index table for.
+        values : array_like or a single value
+            What to look for.
+        columns : iterable of str, optional
+            As in `scan`.
+
+        Returns
+        -------
+        pyarrow.Table
+            In the order of the sky; a value that no row has is passed over.
+
+        Raises
+        ------
+        UsageError
+            If there is no index for the column.
+        FormatError
+            If the index does not fit the catalog.
+        """
+        if column not in self.schema.names:
+            raise unknown_column(column, self.schema.names)
+        index = self.index(column)
+        wanted = as_values(values, self.schema.field(column).type, column)
+        if len(wanted) == 0:
+            return make_scan(self._files, columns, limit=0).to_table()
+        in_index = as_values(wanted, index.schema.field(column).type, column)
+        tiles = tiles_of(index._files, column, in_index, self.partitions)
+        return make_scan(self._files, columns, where=one_of(column, wanted), tiles=tiles).to_table()
+
+    def _in_collection(self) -> Members:
+        if self._members is None:
+            raise UsageError(
+                "the catalog belongs to no collection, so it has no margins and no indexes",
+                path=self.path,
+                hint="open the collection, or build one",
+            )
+        return self._members
+
+    def _map(self, name: str) -> IntArray | None:
+        from hatsformat.artefacts.skymap import read_skymap
+
+        if name not in self._maps:
+            found = references.if_there(read_skymap, self.path / name)
+            self._maps[name] = None if found is None else found[1]
+        return self._maps[name]
+
+    @cached_property
+    def _maps(self) -> dict[str, IntArray | None]:
+        return {}
+
+    def _referred(self, keyword: str) -> Catalog:
+        reference = getattr(self.properties, keyword)
+        if reference is None:
+            raise UsageError(f"the catalog refers to no other table: it has no {keyword}", path=self.path)
+        collection = self.path.parent if self._given_members is None else self._given_members.path
+        bases = [collection, self.path.parent, self.path, collection.parent]
+        return opened(*references.find_table(reference, bases), self._given_members)
+
+
+def opened(path: UPath, properties: TableProperties, members: Members | None = None) -> Catalog:
+    """Return a catalog, or raise `NotFoundError` if it can be seen to have properties and nothing else."""
+    catalog = Catalog(path, properties, members)
+    catalog._files.check_present()
+    return catalog

@@ -1,0 +1,133 @@
+"""Arrow tables as tables of other libraries, with the units that the files tell."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hatsformat.errors import MissingExtraError
+
+VOTABLE_KEY = b"IVOA.VOTable-Parquet.content"
+"""The key-value of a VOParquet file that holds a VOTable with the columns' units and descriptions."""
+
+
+def to_pandas(table: pa.Table, **options: Any) -> Any:
+    """Return a `pandas.DataFrame`; every column of the table is a column of it."""
+    try:
+        # Files written by pandas say which column was its index; it is a column like the others here.
+        return table.to_pandas(ignore_metadata=True, **options)
+    except ImportError as error:
+        raise MissingExtraError("a pandas data frame", "pandas") from error
+
+
+def to_polars(table: pa.Table) -> Any:
+    """Return a `polars.DataFrame`."""
+    try:
+        import polars as pl
+    except ImportError as error:
+        raise MissingExtraError("a polars data frame", "polars") from error
+    return pl.from_arrow(table)
+
+
+def to_duckdb(table: pa.Table, connection: Any = None) -> Any:
+    """Return a `duckdb.DuckDBPyRelation` over the table."""
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingExtraError("a DuckDB relation", "duckdb") from error
+    return duckdb.from_arrow(table) if connection is None else connection.from_arrow(table)
+
+
+def to_astropy(table: pa.Table) -> Any:
+    """Return an `astropy.table.Table` with units and descriptions; missing values are masked."""
+    from astropy.table import Column, MaskedColumn, Table
+
+    described = column_descriptions(table.schema)
+    columns = []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        about = described.get(field.name, {})
+        values, mask = _to_numpy(column)
+        options = {
+            "name": field.name,
+            "description": about.get("description"),
+            "unit": _unit(about.get("unit")),
+        }
+        if mask is None:
+            columns.append(Column(values, **options))
+        else:
+            columns.append(MaskedColumn(values, mask=mask, **options))
+    return Table(columns, copy=False)
+
+
+def _unit(text: str | None) -> Any:
+    from astropy.units import Unit, UnitsWarning
+
+    if not text:
+        return None
+    with warnings.catch_warnings():
+        # A unit that Astropy does not know is kept as it is written.
+        warnings.simplefilter("ignore", UnitsWarning)
+        return Unit(text, parse_strict="warn")
+
+
+def _to_numpy(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    """Return values, and a mask where some are missing."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    mask = pc.is_null(column).to_numpy() if column.null_count else None
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pc.fill_null(column, "").to_numpy().astype(str), mask
+    if pa.types.is_boolean(kind):
+        return pc.fill_null(column, False).to_numpy().astype(bool), mask
+    if mask is not None and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        column = pc.fill_null(column, pa.scalar(0, type=kind))
+    values = column.to_numpy()
+    if values.dtype == object:
+        # Lists and structures stay Python objects; NumPy must not stack lists of equal length.
+        objects = np.empty(len(values), dtype=object)
+        objects[:] = list(values)
+        values = objects
+    return values, mask
+
+
+def column_descriptions(schema: pa.Schema) -> dict[str, dict[str, str]]:
+    """Return what the files tell about columns: ``unit``, ``ucd`` and ``description`` by column name.
+
+    From the VOTable of a VOParquet file, and from the metadata of single columns, which prevail.
+    """
+    found = _from_votable((schema.metadata or {}).get(VOTABLE_KEY))
+    for field in schema:
+        about = found.setdefault(field.name, {})
+        for key, value in (field.metadata or {}).items():
+            name = key.decode("utf-8", "replace").lower()
+            if name in ("unit", "ucd", "description"):
+                about[name] = value.decode("utf-8", "replace")
+    return found
+
+
+def _from_votable(content: bytes | None) -> dict[str, dict[str, str]]:
+    import xml.etree.ElementTree as ET
+
+    # Units are a courtesy: a VOTable that cannot be read, or declares entities, is passed over.
+    if not content or b"<!ENTITY" in content:
+        return {}
+    try:
+        root = ET.fromstring(content)
+    except ET.ParseError:
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for element in root.iter():
+        if element.tag.rpartition("}")[2] != "FIELD" or "name" not in element.attrib:
+            continue
+        about = {key: element.attrib[key] for key in ("unit", "ucd") if element.attrib.get(key)}
+        for child in element:
+            if child.tag.rpartition("}")[2] == "DESCRIPTION" and child.text:
+                about["description"] = " ".join(child.text.split())
+        found[element.attrib["name"]] = about
+    return found

@@ -1,0 +1,98 @@
+"""Rows by identifier, through an index table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hatsformat.catalog.files import CatalogFiles
+from hatsformat.catalog.scan import make_scan
+from hatsformat.errors import FormatError, UsageError
+from hatsformat.healpix import IntArray, range29
+from hatsformat.partition_info import PartitionInfo
+
+
+def as_values(values: Any, kind: pa.DataType, column: str) -> pa.Array:
+    """Return values as an Arrow array of the type of the column they are looked for in.
+
+    Raises
+    ------
+    UsageError
+        If they do not fit that type.
+    """
+    if isinstance(values, str | bytes | int | float | np.generic):
+        values = [values]
+    try:
+        array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        return array.cast(kind).unique().drop_null()
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise UsageError(
+            f"these are no values of the column {column!r}", found=values, expected=str(kind)
+        ) from error
+
+
+def one_of(column: str, values: pa.Array) -> Any:
+    """Return the condition that a column has one of some values."""
+    span = pc.min_max(values)
+    field = pc.field(column)
+    # The bounds let statistics rule out row groups whatever the Arrow version makes of a long list.
+    return (field >= span["min"]) & (field <= span["max"]) & field.isin(values)
+
+
+def tiles_of(index: CatalogFiles, column: str, values: pa.Array, partitions: PartitionInfo) -> IntArray:
+    """Return the tiles that an index table names for values of its column.
+
+    Parameters
+    ----------
+    index : CatalogFiles
+        Of the index table.
+    column : str
+        The indexed column.
+    values : pyarrow.Array
+        What is looked for.
+    partitions : PartitionInfo
+        The tiles of the catalog that the index is of.
+
+    Returns
+    -------
+    ndarray of int64
+        Ascending indices into `partitions`.
+
+    Raises
+    ------
+    FormatError
+        If the index does not tell tiles, or tells one that the catalog does not have.
+    """
+    healpix = index.properties.healpix_column
+    names = index.schema.names
+    if {"Norder", "Npix"} <= set(names):
+        table = make_scan(index, ["Norder", "Npix"], where=one_of(column, values)).to_table()
+        orders, pixels = (table.column(name).cast(pa.int64()).to_numpy() for name in ("Norder", "Npix"))
+        found = partitions.find(range29(orders, pixels)[0])
+        stale = (found < 0) | (partitions.orders[found] != orders) if len(partitions) else found < 0
+        if stale.any():
+            row = int(np.flatnonzero(stale)[0])
+            raise FormatError(
+                "the index names a tile that the catalog does not have",
+                path=index.root,
+                found=f"Norder {orders[row]}, Npix {pixels[row]}",
+                hint="build the index again",
+            )
+    elif healpix in names:
+        table = make_scan(index, [healpix], where=one_of(column, values)).to_table()
+        pixels = table.column(healpix).cast(pa.int64()).to_numpy()
+        found = partitions.find(pixels, index.properties.healpix_order)
+        found = found[found >= 0]
+    else:
+        raise FormatError(
+            "the index does not tell tiles",
+            path=index.root,
+            expected=f"the columns Norder and Npix, or {healpix}",
+        )
+    tiles: IntArray = np.unique(found)
+    return tiles

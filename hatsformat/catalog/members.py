@@ -1,0 +1,60 @@
+"""The members of a collection: its primary table, margin caches and index tables (Note, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from upath import UPath
+
+from hatsformat import layout
+from hatsformat.catalog.references import find_table
+from hatsformat.errors import PropertiesError, UsageError
+from hatsformat.properties import CollectionProperties, TableProperties
+
+Table: TypeAlias = tuple[UPath, TableProperties]
+"""Where a table is, and its properties."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """What a ``collection.properties`` names, and where that is."""
+
+    path: UPath
+    properties: CollectionProperties
+
+    def primary(self) -> Table:
+        """Return the primary table, or raise `PropertiesError` if none is named."""
+        reference = self.properties.hats_primary_table_url
+        if reference is None:
+            raise PropertiesError(
+                "the collection does not name its primary catalog",
+                path=self.path / layout.COLLECTION_PROPERTIES,
+                expected="hats_primary_table_url",
+            )
+        return self._find(reference)
+
+    def margin(self, name: str | None = None) -> Table:
+        """Return a margin cache, the default or only one unless named, or raise `UsageError`."""
+        known = self.properties.margins
+        return self._find(self._pick(name, self.properties.default_margin, known, "margin cache"))
+
+    def index(self, column: str | None = None) -> Table:
+        """Return the index table of a column, the default or only one unless named."""
+        known = tuple(self.properties.indexes)
+        return self._find(
+            self.properties.indexes[self._pick(column, self.properties.default_index, known, "index")]
+        )
+
+    def _find(self, reference: str) -> Table:
+        return find_table(reference, [self.path, self.path.parent])
+
+    def _pick(self, name: str | None, default: str | None, known: tuple[str, ...], what: str) -> str:
+        chosen = name or default or (known[0] if len(known) == 1 else None)
+        if chosen in known:
+            return str(chosen)
+        raise UsageError(
+            f"the collection has no {what} {chosen!r}" if chosen else f"which {what} is not said",
+            path=self.path,
+            expected=f"one of: {', '.join(known)}" if known else f"a collection with a {what}",
+        )

@@ -1,0 +1,187 @@
+"""Reading pieces of leaves: first the columns that tests need, then the rest where rows have passed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hatsformat import layout
+from hatsformat.artefacts.leaf import read_row_groups
+from hatsformat.catalog.files import CatalogFiles, arrow_schema
+from hatsformat.catalog.plan import Piece, Request
+from hatsformat.errors import LeafError
+from hatsformat.healpix import FloatArray, npix, pixel_to_radec
+
+BoolArray = npt.NDArray[np.bool_]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """Yield the result of `work` for each item in order, with at most `workers` of them under way or waiting.
+
+    One that is asked for alone is done in the caller's own thread.
+    """
+    if workers <= 1 or (isinstance(items, Sequence) and len(items) <= 1):
+        yield from map(work, items)
+        return
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="hatsformat-read") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+class Reader:
+    """Reads the rows of a request from the pieces of a catalog."""
+
+    def __init__(self, files: CatalogFiles, request: Request) -> None:
+        self.files = files
+        self.request = request
+        self.schema = files.schema
+
+    def read(self, piece: Piece) -> pa.Table:
+        """Return the rows of a piece that pass the tests, with the columns of the request."""
+        request = self.request
+        if request.takes_every_row:
+            return self._columns(piece, request.columns)
+        tested = self._columns(piece, request.tests)
+        passed = self._test(tested, piece)
+        groups, kept = self._groups_with(passed, piece)
+        rest = [name for name in request.columns if name not in request.tests]
+        columns = dict(zip(request.tests, tested.filter(_mask(passed)).columns, strict=True))
+        if rest and groups:
+            others = self._columns(Piece(piece.file, groups), rest)
+            columns.update(zip(rest, others.filter(_mask(kept)).columns, strict=True))
+        elif rest:
+            columns.update({name: self._none(name) for name in rest})
+        return pa.Table.from_arrays(
+            [columns[name] for name in request.columns], schema=self._subset(request.columns)
+        )
+
+    def count(self, piece: Piece) -> int:
+        """Return how many rows of a piece pass the tests."""
+        if self.request.takes_every_row:
+            return self._rows(piece)
+        return int(self._test(self._columns(piece, self.request.tests), piece).sum())
+
+    def _none(self, name: str) -> pa.Array:
+        return pa.nulls(0, self.schema.field(name).type)
+
+    def _subset(self, names: Sequence[str]) -> pa.Schema:
+        return pa.schema([self.schema.field(name) for name in names], metadata=self.schema.metadata)
+
+    def _footer(self, piece: Piece) -> pq.FileMetaData:
+        return self.files.footer(piece.file.path)
+
+    def _rows(self, piece: Piece) -> int:
+        footer = self._footer(piece)
+        return sum(footer.row_group(group).num_rows for group in piece.groups)
+
+    def _groups_with(self, passed: BoolArray, piece: Piece) -> tuple[tuple[int, ...], BoolArray]:
+        """Return the row groups in which a row has passed, and which of their rows have."""
+        footer = self._footer(piece)
+        sizes = [footer.row_group(group).num_rows for group in piece.groups]
+        parts = np.split(passed, np.cumsum(sizes)[:-1])
+        hits = [(group, part) for group, part in zip(piece.groups, parts, strict=True) if part.any()]
+        if not hits:
+            return (), np.empty(0, dtype=np.bool_)
+        return tuple(group for group, _ in hits), np.concatenate([part for _, part in hits])
+
+    def _columns(self, piece: Piece, names: Sequence[str]) -> pa.Table:
+        """Return columns of a piece in the types of the catalog's schema."""
+        place, footer = self.files.place(piece.file.path), self._footer(piece)
+        there = set(arrow_schema(footer, place).names)
+        table = read_row_groups(place, footer, piece.groups, [name for name in names if name in there])
+        columns = []
+        for name in names:
+            if name not in there:
+                columns.append(self._from_path(name, piece))
+                continue
+            column, wanted = table.column(name), self.schema.field(name).type
+            if column.type != wanted:
+                try:
+                    column = column.cast(wanted)
+                except pa.ArrowException as error:
+                    raise LeafError(
+                        f"the column {name!r} is not what the catalog's schema says",
+                        path=place,
+                        found=str(column.type),
+                        expected=str(wanted),
+                    ) from error
+            columns.append(column)
+        return pa.Table.from_arrays(columns, schema=self._subset(names))
+
+    def _from_path(self, name: str, piece: Piece) -> pa.Array:
+        # The schema of some older catalogs has columns that are in the paths alone.
+        leaf = layout.parse_leaf_path(piece.file.path)
+        if leaf is None or name not in layout.HIVE_COLUMNS[:3]:
+            raise LeafError(
+                f"the column {name!r} of the catalog's schema is missing",
+                path=self.files.place(piece.file.path),
+            )
+        value = {"Norder": leaf.order, "Dir": leaf.dir, "Npix": leaf.pixel}[name]
+        return pa.repeat(pa.scalar(value, type=self.schema.field(name).type), self._rows(piece))
+
+    def _test(self, table: pa.Table, piece: Piece) -> BoolArray:
+        """Return which rows lie in the region and meet the condition."""
+        request = self.request
+        rows = self._rows(piece)
+        passed = np.ones(rows, dtype=np.bool_)
+        if request.region is not None:
+            passed &= request.region.contains(*self._positions(table))
+        if request.where is not None and passed.any():
+            numbered = table.append_column(_ROW_NUMBER, _row_numbers(rows))
+            met = numbered.filter(request.where).column(_ROW_NUMBER).to_numpy()
+            meets = np.zeros(rows, dtype=np.bool_)
+            meets[met] = True
+            passed &= meets
+        return passed
+
+    def _positions(self, table: pa.Table) -> tuple[FloatArray, FloatArray]:
+        """Return RA and Dec of rows in degrees, NaN where there is none."""
+        properties = self.files.properties
+        if properties.has_coordinates:
+            return _floats(table, properties.hats_col_ra), _floats(table, properties.hats_col_dec)
+        # Associations and maps have no coordinates: the centre of the index's tiny cell stands for them.
+        order = properties.healpix_order
+        index = table.column(properties.healpix_column).cast(pa.int64(), safe=False)
+        pixels = pc.fill_null(index, -1).to_numpy()
+        known = (pixels >= 0) & (pixels < npix(order))
+        ra, dec = np.full((2, len(pixels)), np.nan)
+        ra[known], dec[known] = pixel_to_radec(pixels[known], order)
+        return ra, dec
+
+
+_ROW_NUMBER = "__row_number_in_piece__"
+
+
+# `pa.array` imports pandas to see whether it was given something of it, which takes longer than most queries.
+def _mask(passed: BoolArray) -> pa.Array:
+    return pa.Array.from_buffers(
+        pa.bool_(), len(passed), [None, pa.py_buffer(np.packbits(passed, bitorder="little"))]
+    )
+
+
+def _row_numbers(rows: int) -> pa.Array:
+    return pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(np.arange(rows, dtype=np.int64))])
+
+
+def _floats(table: pa.Table, name: str | None) -> FloatArray:
+    values: FloatArray = pc.fill_null(table.column(name).cast(pa.float64()), np.nan).to_numpy()
+    return values

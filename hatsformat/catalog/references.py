@@ -1,0 +1,102 @@
+"""Finding catalogs: their properties files, and what one catalog calls another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from upath import UPath
+
+from hatsformat import layout, storage
+from hatsformat.errors import NotFoundError, StorageError
+from hatsformat.properties import CollectionProperties, TableProperties
+
+_LARGEST_PROPERTIES = 16 * 1024**2
+_FORBIDDEN = (401, 403, 410)
+
+T = TypeVar("T")
+
+
+def if_there(read: Callable[[UPath], T], place: UPath) -> T | None:
+    """Return what `read` makes of a file, or None where there is no such file.
+
+    Buckets that may not be listed answer "forbidden" for what is not there: away from the local disk that is
+    taken for absence, too.
+    """
+    try:
+        return read(place)
+    except NotFoundError:
+        return None
+    except StorageError as error:
+        cause = error.__cause__
+        refused = isinstance(cause, PermissionError) or getattr(cause, "status", None) in _FORBIDDEN
+        if refused and not storage.is_local(place):
+            return None
+        raise
+
+
+def _read_properties(place: UPath) -> bytes:
+    return storage.read_bytes(place, limit=_LARGEST_PROPERTIES)
+
+
+def catalog_properties(root: UPath) -> TableProperties | None:
+    """Return the properties of the catalog at `root`, the preferred name first, or None if it is no
+    catalog.
+    """
+    for name in layout.CATALOG_PROPERTIES:
+        content = if_there(_read_properties, root / name)
+        if content is not None:
+            return TableProperties.parse(content, path=root / name)
+    return None
+
+
+def collection_properties(root: UPath) -> CollectionProperties | None:
+    """Return the properties of the collection at `root`, or None if it is no collection."""
+    place = root / layout.COLLECTION_PROPERTIES
+    content = if_there(_read_properties, place)
+    return None if content is None else CollectionProperties.parse(content, path=place)
+
+
+def nothing_at(root: UPath, names: Iterable[str], what: str) -> NotFoundError:
+    """Return the error that says which files were looked for in vain."""
+    hint = "check the path" if storage.is_local(root) and not root.exists() else None
+    return NotFoundError(f"there is no HATS {what} here: no file {' or '.join(names)}", path=root, hint=hint)
+
+
+def join(base: UPath, reference: str) -> UPath:
+    """Return the place that a reference, relative to `base` or absolute or a URL, names."""
+    if "://" in reference or reference.startswith("/"):
+        return storage.resolve(reference, **base.storage_options)
+    place = base
+    for step in reference.split("/"):
+        if step == "..":
+            place = place.parent
+        elif step not in ("", "."):
+            place = place / step
+    return place
+
+
+def find_table(reference: str, bases: Iterable[UPath]) -> tuple[UPath, TableProperties]:
+    """Return the root and the properties of a table that another file refers to.
+
+    Parameters
+    ----------
+    reference : str
+        A name, a relative path (``../stars``), an absolute path or a URL; the Note leaves its base open.
+    bases : iterable of UPath
+        What it may be relative to, the likeliest first.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no table at any of these places.
+    """
+    tried = list(dict.fromkeys(join(base, reference) for base in bases))
+    for root in tried:
+        properties = catalog_properties(root)
+        if properties is not None:
+            return root, properties
+    raise NotFoundError(
+        f"there is no table {reference!r}",
+        found=f"no {' or '.join(layout.CATALOG_PROPERTIES)} in {', '.join(map(str, tried))}",
+    )

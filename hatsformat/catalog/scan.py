@@ -1,0 +1,226 @@
+"""A scan: which rows and columns of a catalog are wanted, read when they are asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from hatsformat import storage
+from hatsformat.catalog import convert
+from hatsformat.catalog.files import CatalogFiles, DataFile
+from hatsformat.catalog.plan import (
+    GroupFilter,
+    Piece,
+    Request,
+    ScanPlan,
+    leaf_plan,
+    pieces_of,
+    select_files,
+)
+from hatsformat.catalog.reading import Reader, ahead
+from hatsformat.catalog.where import as_condition, columns_of, unknown_column
+from hatsformat.errors import UsageError
+from hatsformat.healpix import IntArray
+from hatsformat.regions import as_region
+
+PIECE_ROWS = 262_144
+"""Rows that are read together: enough to be worth a round trip, few enough to hold several in memory."""
+
+_REMOTE_WORKERS = 16
+_LOCAL_WORKERS = 4
+
+
+class Scan:
+    """Rows of a catalog, from `Catalog.scan`; nothing is read before one of the ``to_…`` methods is called.
+
+    Rows come leaf by leaf along the sky, and within a leaf as its files have them; the same scan always gives
+    the same order.
+
+    Attributes
+    ----------
+    schema : pyarrow.Schema
+        The columns of the result.
+    """
+
+    def __init__(self, files: CatalogFiles, request: Request) -> None:
+        self._files = files
+        self._request = request
+        fields = [files.schema.field(name) for name in request.columns]
+        self.schema: pa.Schema = pa.schema(fields, metadata=files.schema.metadata)
+
+    def __repr__(self) -> str:
+        request = self._request
+        parts = [f"{len(request.columns)} columns"]
+        for name in ("region", "where", "limit"):
+            value = getattr(request, name)
+            if value is not None:
+                parts.append(f"{name}={value}")
+        return f"<Scan of {self._files.root}: {', '.join(parts)}>"
+
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in Arrow record batches, a few leaves at a time in memory.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            Of at least one row.
+        """
+        for table in self._tables():
+            for batch in table.to_batches():
+                if batch.num_rows:
+                    yield batch
+
+    def to_table(self) -> pa.Table:
+        """Return the rows as an Arrow table."""
+        return pa.concat_tables([self.schema.empty_table(), *self._tables()])
+
+    def to_pandas(self, **options: Any) -> Any:
+        """Return the rows as a `pandas.DataFrame`.
+
+        Parameters
+        ----------
+        **options
+            Those of `pyarrow.Table.to_pandas`, such as ``types_mapper``.
+        """
+        return convert.to_pandas(self.to_table(), **options)
+
+    def to_astropy(self) -> Any:
+        """Return the rows as an `astropy.table.Table`, with units where the files tell them."""
+        return convert.to_astropy(self.to_table())
+
+    def to_polars(self) -> Any:
+        """Return the rows as a `polars.DataFrame`."""
+        return convert.to_polars(self.to_table())
+
+    def to_duckdb(self, connection: Any = None) -> Any:
+        """Return the rows as a DuckDB relation, of a connection or of DuckDB's default one."""
+        return convert.to_duckdb(self.to_table(), connection)
+
+    def count_rows(self) -> int:
+        """Return the number of rows; of the leaves only footers and the columns that tests need are read."""
+        limit = self._request.limit
+        count = 0
+        for found in ahead(self._reader().count, self._pieces(), self._workers):
+            count += found
+            if limit is not None and count >= limit:
+                return limit
+        return count
+
+    def plan(self) -> ScanPlan:
+        """Return what would be read; footers are, rows are not."""
+        request = self._request
+        columns = [*request.columns, *(name for name in request.tests if name not in request.columns)]
+        pick = GroupFilter(self._files, request)
+        leaves = []
+        for file in self._data_files():
+            footer = self._files.footer(file.path)
+            groups = pick(footer)
+            if groups:
+                leaves.append(leaf_plan(file, footer, groups, columns))
+        total = len(self._files.data_files()) if self._files.is_index else len(self._files.partitions)
+        return ScanPlan(tuple(leaves), tuple(columns), total)
+
+    @property
+    def _workers(self) -> int:
+        # When every row counts, the first pieces are enough for a limit, and none is read ahead.
+        if self._request.limit is not None and self._request.takes_every_row:
+            return 1
+        if storage.is_local(self._files.root):
+            return min(_LOCAL_WORKERS, os.cpu_count() or 1)
+        return _REMOTE_WORKERS
+
+    def _reader(self) -> Reader:
+        return Reader(self._files, self._request)
+
+    def _data_files(self) -> list[DataFile]:
+        if self._request.limit == 0:
+            return []
+        return select_files(self._files, self._request)
+
+    def _pieces(self) -> Iterable[Piece]:
+        """Return the pieces to read, in order; footers are fetched a few ahead."""
+        pick = GroupFilter(self._files, self._request)
+        limit = self._request.limit
+        rows = PIECE_ROWS if limit is None else min(limit, PIECE_ROWS)
+
+        def cut(file: DataFile) -> list[Piece]:
+            footer = self._files.footer(file.path)
+            return list(pieces_of(file, footer, pick(footer), rows))
+
+        files = self._data_files()
+        if len(files) == 1:
+            return cut(files[0])
+        return (piece for pieces in ahead(cut, files, self._workers) for piece in pieces)
+
+    def _tables(self) -> Iterator[pa.Table]:
+        missing = self._request.limit
+        for table in ahead(self._reader().read, self._pieces(), self._workers):
+            if missing is not None:
+                table = table.slice(0, missing)
+                missing -= table.num_rows
+            yield table
+            if missing == 0:
+                return
+
+
+def make_scan(
+    files: CatalogFiles,
+    columns: Iterable[str] | str | None,
+    region: Any = None,
+    where: Any = None,
+    limit: int | None = None,
+    tiles: IntArray | None = None,
+) -> Scan:
+    """Check what is asked for against the catalog and return the scan: see `Catalog.scan`."""
+    if files.only_links_tiles:
+        raise UsageError(
+            "the association links tiles only and has no rows to scan",
+            path=files.root,
+            found="hats_assn_leaf_files=False",
+            hint="its tiles are in `partitions`",
+        )
+    if limit is not None and limit < 0:
+        raise UsageError("limit is no number of rows", found=limit, expected="0 or more")
+    chosen = _choose_columns(files, columns)
+    tests: list[str] = []
+    if region is not None:
+        region = as_region(region)
+        tests += _position_columns(files)
+    if where is not None:
+        where = as_condition(where, files.schema)
+        tests += columns_of(where, files.schema)
+    return Scan(files, Request(chosen, region, where, limit, tuple(dict.fromkeys(tests)), tiles))
+
+
+def _choose_columns(files: CatalogFiles, columns: Iterable[str] | str | None) -> tuple[str, ...]:
+    names = files.schema.names
+    if columns is None:
+        default = [name for name in files.properties.hats_cols_default or () if name in names]
+        return tuple(default or names)
+    if isinstance(columns, str):
+        if columns != "all":
+            raise UsageError("columns is one text", found=columns, expected='a list of names, or "all"')
+        return tuple(names)
+    chosen = tuple(dict.fromkeys(columns))
+    for name in chosen:
+        if name not in names:
+            raise unknown_column(name, names)
+    return chosen
+
+
+def _position_columns(files: CatalogFiles) -> list[str]:
+    properties, names = files.properties, files.schema.names
+    if properties.has_coordinates:
+        wanted = [str(properties.hats_col_ra), str(properties.hats_col_dec)]
+    else:
+        wanted = [properties.healpix_column]
+    if files.is_index or not set(wanted) <= set(names):
+        raise UsageError(
+            "the table has no positions, so no region can be read from it",
+            path=files.root,
+            expected=f"the columns {' and '.join(wanted)}",
+        )
+    return wanted

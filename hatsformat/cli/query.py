@@ -1,0 +1,108 @@
+"""``hatsformat query``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hatsformat.cli._types import ANGLE, NAMES, VERTICES, flatten
+from hatsformat.errors import UsageError
+
+if TYPE_CHECKING:
+    from hatsformat.catalog import Scan
+    from hatsformat.regions import Region
+
+_SCREEN_ROWS = 50
+
+
+@click.command("query")
+@click.argument("path")
+@click.option(
+    "--cone", nargs=3, type=ANGLE, metavar="RA DEC RADIUS", help="Rows within RADIUS of a position."
+)
+@click.option(
+    "--box",
+    nargs=4,
+    type=ANGLE,
+    metavar="RA RA DEC DEC",
+    help="Rows from RA to RA (eastwards) and from DEC to DEC.",
+)
+@click.option(
+    "--polygon", type=VERTICES, metavar="'RA DEC, ...'", help="Rows inside a polygon of great circles."
+)
+@click.option("--moc", metavar="FILE", help="Rows inside a MOC (.fits or .json).")
+@click.option(
+    "--columns", type=NAMES, multiple=True, metavar="A,B,C", help="Only these columns, in this order."
+)
+@click.option(
+    "--where", metavar="CONDITION", help="Only rows that meet it, such as 'mag < 15 and flag == 0'."
+)
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows.")
+@click.option("--plan", is_flag=True, help="Show what would be read, and read no rows.")
+@click.option("--json", "as_json", is_flag=True, help="With --plan: as JSON.")
+@click.option("-o", "--output", metavar="FILE", help="Write .parquet, .csv, .fits, .vot or .ecsv.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+def query_command(
+    path: str,
+    columns: tuple[list[str], ...],
+    where: str | None,
+    limit: int | None,
+    plan: bool,
+    as_json: bool,
+    output: str | None,
+    overwrite: bool,
+    **regions: Any,
+) -> None:
+    """Read rows of the catalog at PATH: in a region, of some columns, that meet a condition.
+
+    Without -o the rows are printed: as CSV, or on a terminal as a table of the first 50.
+
+    Bare numbers are degrees, radii too; 10arcmin, 36arcsec, 0.5deg and 05h34m31.9s are understood.
+
+    \b
+    Examples:
+      hatsformat query stars --cone 83.63 22.01 10arcmin --columns ra,dec,mag
+      hatsformat query stars --box 350 10 -5 5 --where 'mag < 12' -o bright.fits
+      hatsformat query https://server/stars --polygon '10 20, 11 20, 11 21' --plan
+    """
+    from hatsformat.catalog import open_catalog
+    from hatsformat.cli._files import check_output, write_csv, write_rows, writer_of
+
+    if output is not None:
+        writer_of(output)
+        check_output(output, overwrite)
+    region = _region(**regions)
+    scan = open_catalog(path).scan(columns=flatten(columns), region=region, where=where, limit=limit)
+    if plan:
+        _print_plan(scan, as_json)
+    elif output is not None:
+        write_rows(scan, output)
+        click.echo(output)
+    elif sys.stdout.isatty():
+        _print_rows(scan)
+    else:
+        write_csv(scan, click.get_binary_stream("stdout"))
+
+
+def _region(
+    cone: tuple[float, float, float] | None,
+    box: tuple[float, float, float, float] | None,
+    polygon: list[tuple[float, float]] | None,
+    moc: str | None,
+) -> Region | None:
+    given = [
+        name for name, value in (("cone", cone), ("box", box), ("polygon", polygon), ("moc", moc)) if value
+    ]
+    if len(given) > 1:
+        raise UsageError("only one region can be asked for", found=", ".join(f"--{name}" for name in given))
+    from hatsformat.regions import Box, Cone, Polygon
+
+    if cone:
+        return Cone(*cone)
+    if box:
+        return Box(ra=box[:2], dec=box[2:])
+    if polygon:
+        return Polygon(polygon)
+    return _load_moc(moc) if moc else None

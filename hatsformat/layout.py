@@ -1,0 +1,212 @@
+"""Every path of the format, made and parsed in this one place (Note, sections 3.1 to 3.3 and 3.6).
+
+Paths are POSIX strings relative to the root of a catalog or collection. Nothing here touches a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from hatsformat.errors import LayoutError
+from hatsformat.healpix import MAX_ORDER, HealpixPixel, IntLike, dir_number, npix
+
+PROPERTIES = "hats.properties"
+LEGACY_PROPERTIES = "properties"
+CATALOG_PROPERTIES = (PROPERTIES, LEGACY_PROPERTIES)
+"""The names of a catalog's properties file, the preferred one first."""
+
+COLLECTION_PROPERTIES = "collection.properties"
+PARTITION_INFO = "partition_info.csv"
+PARTITION_JOIN_INFO = "partition_join_info.csv"
+SKYMAP = "skymap.fits"
+POINT_MAP = "point_map.fits"
+THUMBNAIL = "data_thumbnail.parquet"
+STATISTICS = "per_partition_statistics.parquet"
+DATASET = "dataset"
+METADATA = "dataset/_metadata"
+COMMON_METADATA = "dataset/_common_metadata"
+INDEX_DIR = "dataset/index"
+
+LEAF_SUFFIX = ".parquet"
+"""The suffix of leaf files where ``hats_npix_suffix`` says nothing else."""
+
+DIRECTORY_SUFFIX = "/"
+"""The suffix that says that every leaf is a directory of Parquet files."""
+
+HIVE_COLUMNS = ("Norder", "Dir", "Npix", "margin_Norder", "margin_Dir", "margin_Npix")
+"""Columns that older writers repeated inside the leaf files."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeafName:
+    """What the path of a leaf file says.
+
+    Attributes
+    ----------
+    order, dir, pixel : int
+        The numbers in ``Norder=``, ``Dir=`` and ``Npix=``.
+    suffix : str
+        What follows the pixel number: ``.parquet``, another file suffix, or ``/`` for a leaf directory.
+    part : str or None
+        The file's path inside its leaf directory; None for a single file, or for the directory itself.
+    """
+
+    order: int
+    dir: int
+    pixel: int
+    suffix: str = LEAF_SUFFIX
+    part: str | None = None
+
+    @property
+    def tile(self) -> HealpixPixel:
+        """The tile; raises `UsageError` where the order has no such pixel."""
+        return HealpixPixel(self.order, self.pixel)
+
+    @property
+    def in_its_dir(self) -> bool:
+        """Whether ``Dir=`` is the directory that the pixel number belongs in."""
+        return self.dir == int(dir_number(self.pixel))
+
+    @property
+    def path(self) -> str:
+        """The path again, without normalising a wrong ``Dir=``."""
+        folder = f"{DATASET}/Norder={self.order}/Dir={self.dir}/Npix={self.pixel}"
+        if self.suffix != DIRECTORY_SUFFIX:
+            return folder + self.suffix
+        return folder if self.part is None else f"{folder}/{self.part}"
+
+
+def leaf_path(order: int, pixel: int, suffix: str = LEAF_SUFFIX, part: str | None = None) -> str:
+    """Return the path of one leaf: a file, a leaf directory (suffix ``/``), or a file within it.
+
+    Parameters
+    ----------
+    order, pixel : int
+        The tile.
+    suffix : str
+        ``hats_npix_suffix``.
+    part : str, optional
+        A file of the leaf directory.
+
+    Raises
+    ------
+    LayoutError
+        If `suffix` is none, `part` is given for a leaf that is no directory, or it climbs out of it.
+    """
+    check_suffix(suffix)
+    if part is not None and (suffix != DIRECTORY_SUFFIX or not is_inside(part)):
+        raise LayoutError(f"{part!r} cannot be a file of a leaf", found=f"suffix {suffix!r}")
+    return LeafName(int(order), int(dir_number(pixel)), int(pixel), suffix, part).path
+
+
+def check_suffix(suffix: str) -> str:
+    """Return a leaf suffix, or raise `LayoutError` unless it is ``/`` or like ``.parquet``.
+
+    It comes from a properties file: one such as ``/../x`` would lead out of the catalog.
+    """
+    if suffix != DIRECTORY_SUFFIX and (not suffix.startswith(".") or "/" in suffix or "\\" in suffix):
+        raise LayoutError("this is no suffix of leaves", found=suffix, expected="/ or a suffix like .parquet")
+    return suffix
+
+
+def leaf_paths(orders: IntLike, pixels: IntLike, suffix: str = LEAF_SUFFIX) -> list[str]:
+    """Return the paths of many leaves at once, shape (n,); see `leaf_path`."""
+    check_suffix(suffix)
+    ending = "" if suffix == DIRECTORY_SUFFIX else suffix
+    folders = dir_number(pixels)
+    return [
+        f"{DATASET}/Norder={order}/Dir={folder}/Npix={pixel}{ending}"
+        for order, folder, pixel in zip(
+            np.asarray(orders).tolist(), folders.tolist(), np.asarray(pixels).tolist(), strict=True
+        )
+    ]
+
+
+# Digits are ASCII, bounded and without leading zeros: "Npix=١", a number of a million digits, and "Npix=007",
+# a second name for the tile 7, are not paths of the format.
+_LEAF = re.compile(
+    r"(?:^|/)Norder=(?P<order>0|[1-9][0-9]?)/Dir=(?P<dir>0|[1-9][0-9]{0,18})/"
+    r"Npix=(?P<pixel>0|[1-9][0-9]{0,18})(?P<suffix>\.[^/]*|)(?P<part>/.*)?\Z"
+)
+_INDEX_PART = re.compile(r"(?:^|/)index/part\.(?P<number>[0-9]{1,9})\.parquet\Z")
+
+
+def parse_leaf_path(path: str) -> LeafName | None:
+    """Read the tile and the file from the path of a leaf.
+
+    Percent-encoded names (``Norder%3D0``), as HTTP servers list them, and query strings are understood. The
+    prefix before ``Norder=`` is free, so older trees without ``dataset/`` and absolute paths parse, too.
+
+    Parameters
+    ----------
+    path : str
+        A path with ``/`` as its separator.
+
+    Returns
+    -------
+    LeafName or None
+        None where this is not the path of a leaf, or names a tile that does not exist, or is a file of a leaf
+        directory that readers pass over (``_metadata``, half-written files). A ``Dir=`` that does not belong
+        to the pixel is returned as it stands: see `LeafName.in_its_dir`.
+    """
+    text = unquote(path.split("?", 1)[0])
+    found = _LEAF.search(text)
+    if found is None:
+        return None
+    order, pixel = int(found["order"]), int(found["pixel"])
+    if order > MAX_ORDER or pixel >= npix(order):
+        return None
+    suffix, tail = found["suffix"], found["part"]
+    if suffix and tail:
+        return None  # "Npix=1.parquet/x": a file has no files inside
+    if suffix:
+        return LeafName(order, int(found["dir"]), pixel, suffix)
+    part = tail.strip("/") if tail else None
+    if part and not _is_data_file(part):
+        return None
+    return LeafName(order, int(found["dir"]), pixel, DIRECTORY_SUFFIX, part or None)
+
+
+def _is_data_file(part: str) -> bool:
+    """Return whether a file of a leaf directory holds rows: readers pass over ``_`` and ``.`` names."""
+    return is_inside(part) and not any(name.startswith((".", "_")) for name in part.split("/"))
+
+
+def index_part_path(number: int) -> str:
+    """Return the path of the `number`-th file of an index table."""
+    return f"{INDEX_DIR}/part.{number}.parquet"
+
+
+def parse_index_part(path: str) -> int | None:
+    """Return the number of an index table's file, or None where the path is not one."""
+    found = _INDEX_PART.search(unquote(path.split("?", 1)[0]))
+    return None if found is None else int(found["number"])
+
+
+def skymap_path(order: int | None = None) -> str:
+    """Return the path of the sky map, or of the down-sampled one at `order` (``hats_skymap_alt_orders``)."""
+    return SKYMAP if order is None else f"skymap.{order}.fits"
+
+
+def url_path(path: str) -> str:
+    """Return `path` percent-encoded for a URL; ``=`` stays, as servers of the format expect it."""
+    return quote(path, safe="/=")
+
+
+def is_inside(path: str) -> bool:
+    """Return whether a relative path stays inside its root: not absolute, no ``..``, no URL."""
+    text = unquote(path).replace("\\", "/")
+    if not text or text.startswith(("/", "~")) or ":" in text.split("/", 1)[0]:
+        return False
+    return ".." not in text.split("/") and "\0" not in text
+
+
+def common_suffix(paths: Iterable[str]) -> str | None:
+    """Return the one suffix that all leaf paths share, or None if they differ or there is none."""
+    suffixes = {name.suffix for path in paths if (name := parse_leaf_path(path)) is not None}
+    return suffixes.pop() if len(suffixes) == 1 else None

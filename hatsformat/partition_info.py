@@ -1,0 +1,300 @@
+"""The tiles of a catalog, and ``partition_info.csv`` (Note, section 3.6.2).
+
+A catalog may have a million tiles, so they are kept as two arrays, sorted along the sky by their first
+order-29 pixel. Every look-up is a binary search, or one merge of two sorted lists.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+
+from hatsformat.errors import PartitionInfoError
+from hatsformat.healpix import (
+    MAX_ORDER,
+    HealpixPixel,
+    IntArray,
+    IntLike,
+    change_order,
+    merge_ranges,
+    npix,
+    range29,
+)
+
+ORDER_COLUMN = "Norder"
+PIXEL_COLUMN = "Npix"
+ROWS_COLUMN = "num_rows"
+_LARGEST_BLOCK = 2**31 - 1
+
+
+class PartitionInfo:
+    """The tiles of a catalog, sorted along the sky; immutable.
+
+    Parameters
+    ----------
+    orders : array_like of int, shape (n,)
+        HEALPix orders, 0 to 29.
+    pixels : array_like of int, shape (n,)
+        NESTED pixel numbers at those orders.
+    extra : mapping of str to array, optional
+        Further columns of the file, shape (n,) each, kept in order.
+
+    Attributes
+    ----------
+    orders : ndarray of uint8, shape (n,)
+    pixels : ndarray of int64, shape (n,)
+    extra : mapping of str to ndarray
+
+    Raises
+    ------
+    PartitionInfoError
+        If the arrays differ in length, or name a tile that does not exist.
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(
+        self, orders: IntLike, pixels: IntLike, extra: Mapping[str, npt.NDArray[Any]] | None = None
+    ) -> None:
+        wide = np.asarray(orders, dtype=np.int64)
+        numbers = np.asarray(pixels, dtype=np.int64)
+        if wide.ndim != 1 or wide.shape != numbers.shape:
+            raise PartitionInfoError("orders and pixels differ in length", found=(wide.shape, numbers.shape))
+        _check_tiles(wide, numbers)
+        columns = {name: np.asarray(values) for name, values in (extra or {}).items()}
+        for name, values in columns.items():
+            if values.shape[:1] != wide.shape:
+                raise PartitionInfoError(f"the column {name} has another length", found=len(values))
+        by_sky = np.lexsort((wide, range29(wide, numbers)[0]))
+        self.orders: npt.NDArray[np.uint8] = _frozen(wide[by_sky].astype(np.uint8))
+        self.pixels: IntArray = _frozen(numbers[by_sky])
+        self.extra: Mapping[str, npt.NDArray[Any]] = MappingProxyType(
+            {name: _frozen(values[by_sky]) for name, values in columns.items()}
+        )
+
+    @classmethod
+    def of_tiles(cls, tiles: Iterable[HealpixPixel | tuple[int, int]]) -> PartitionInfo:
+        """Make one from tiles, or from pairs of order and pixel."""
+        pairs = [(t.order, t.pixel) if isinstance(t, HealpixPixel) else t for t in tiles]
+        table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        return cls(table[:, 0], table[:, 1])
+
+    @classmethod
+    def from_csv(cls, content: bytes | str, path: object = None) -> PartitionInfo:
+        """Read the content of a ``partition_info.csv``.
+
+        Parameters
+        ----------
+        content : bytes or str
+            A CSV with at least the columns ``Norder`` and ``Npix``.
+        path : object, optional
+            The file's name, for messages.
+
+        Raises
+        ------
+        PartitionInfoError
+            If it is not such a table, or names a tile that does not exist.
+        """
+        raw = content.encode() if isinstance(content, str) else content
+        if not raw.strip():
+            raise PartitionInfoError("the file is empty", path=path, expected="a CSV with Norder and Npix")
+        # One block, because a column's type is decided by the first: "3" there and "3.0" later would clash.
+        options = pyarrow.csv.ReadOptions(block_size=min(len(raw) + 2, _LARGEST_BLOCK))
+        try:
+            table = pyarrow.csv.read_csv(pa.BufferReader(raw + b"\n"), options)
+            titles = [name.strip() for name in table.column_names]
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise PartitionInfoError(f"the file is not a CSV table: {error}", path=path) from error
+        names = {name: index for index, name in enumerate(titles)}
+        if len(names) < len(titles):
+            raise PartitionInfoError("a column is there twice", path=path, found=", ".join(titles))
+        missing = [name for name in (ORDER_COLUMN, PIXEL_COLUMN) if name not in names]
+        if missing:
+            raise PartitionInfoError(
+                f"the column {' and '.join(missing)} is missing", path=path, found=", ".join(names)
+            )
+        try:
+            return cls(
+                _whole_numbers(table.column(names[ORDER_COLUMN]), ORDER_COLUMN),
+                _whole_numbers(table.column(names[PIXEL_COLUMN]), PIXEL_COLUMN),
+                {
+                    name: table.column(index).to_numpy()
+                    for name, index in names.items()
+                    if name not in (ORDER_COLUMN, PIXEL_COLUMN)
+                },
+            )
+        except PartitionInfoError as error:
+            error.path = None if path is None else str(path)
+            raise
+
+    def to_csv(self) -> bytes:
+        """Return the content of a ``partition_info.csv``: ``Norder,Npix`` and the extra columns."""
+        columns = {ORDER_COLUMN: self.orders, PIXEL_COLUMN: self.pixels, **self.extra}
+        header = io.StringIO()
+        # Arrow would quote every name, and readers with simple parsers expect Norder,Npix.
+        csv.writer(header, lineterminator="\n").writerow(columns)
+        sink = pa.BufferOutputStream()
+        table = pa.table({name: pa.array(values) for name, values in columns.items()})
+        pyarrow.csv.write_csv(table, sink, pyarrow.csv.WriteOptions(include_header=False))
+        rows: bytes = sink.getvalue().to_pybytes()
+        return header.getvalue().encode() + rows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Tiles travel to worker processes, and a mapping proxy cannot be pickled.
+        return type(self), (self.orders, self.pixels, dict(self.extra))
+
+    def __len__(self) -> int:
+        return len(self.orders)
+
+    def __iter__(self) -> Iterator[HealpixPixel]:
+        for order, pixel in zip(self.orders.tolist(), self.pixels.tolist(), strict=True):
+            yield HealpixPixel(order, pixel)
+
+    def __getitem__(self, index: int) -> HealpixPixel:
+        return HealpixPixel(int(self.orders[index]), int(self.pixels[index]))
+
+    def __contains__(self, tile: object) -> bool:
+        return isinstance(tile, HealpixPixel) and self.position(tile) is not None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PartitionInfo):
+            return NotImplemented
+        return np.array_equal(self.orders, other.orders) and np.array_equal(self.pixels, other.pixels)
+
+    def __repr__(self) -> str:
+        orders = f"orders {self.orders.min()} to {self.orders.max()}" if len(self) else "no tiles"
+        return f"PartitionInfo({len(self)} tiles, {orders})"
+
+    @cached_property
+    def starts(self) -> IntArray:
+        """First order-29 pixel of every tile, ascending, shape (n,)."""
+        return range29(self.orders, self.pixels)[0]
+
+    @cached_property
+    def stops(self) -> IntArray:
+        """One past the last order-29 pixel of every tile, shape (n,)."""
+        return range29(self.orders, self.pixels)[1]
+
+    @cached_property
+    def _reach(self) -> IntArray:
+        # Where tiles overlap, a coarse tile reaches beyond finer ones that start later.
+        reach: IntArray = np.maximum.accumulate(self.stops) if len(self) else self.stops
+        return reach
+
+    @property
+    def max_order(self) -> int:
+        """The deepest order of any tile; 0 where there is none."""
+        return int(self.orders.max()) if len(self) else 0
+
+    @property
+    def sky_fraction(self) -> float:
+        """Fraction of the sky that the tiles cover, overlaps counted once."""
+        covered = merge_ranges(self.starts, self.stops)
+        return float((covered[:, 1] - covered[:, 0]).sum()) / npix(MAX_ORDER)
+
+    def position(self, tile: HealpixPixel) -> int | None:
+        """Return the index of a tile, or None."""
+        start, _ = tile.range29
+        low, high = np.searchsorted(self.starts, (start, start + 1))
+        same = np.flatnonzero(self.orders[low:high] == tile.order)
+        return int(low + same[0]) if same.size else None
+
+    def find(self, pixels: IntLike, order: int = MAX_ORDER) -> IntArray:
+        """Return the index of the tile that holds each pixel, -1 where none does.
+
+        Parameters
+        ----------
+        pixels : array_like of int, shape (m,)
+            NESTED pixel numbers.
+        order : int
+            Their order, at least as deep as the tiles (their first child is looked up otherwise).
+
+        Returns
+        -------
+        ndarray of int64, shape (m,)
+            Where tiles overlap, the smallest that holds the pixel.
+        """
+        deep = change_order(pixels, order, MAX_ORDER)
+        last: IntArray = np.searchsorted(self.starts, deep, side="right").astype(np.int64) - 1
+        if len(self) == 0:
+            return last
+        index = np.where(deep < self.stops[last], last, -1)
+        # Only where tiles overlap can a coarser one, that starts earlier, hold a pixel that is not found yet.
+        lost = np.flatnonzero((index < 0) & (last >= 0) & (deep < self._reach[last]))
+        for tile_order in np.unique(self.orders) if lost.size else ():
+            same = np.flatnonzero(self.orders == tile_order)
+            at = np.searchsorted(self.starts[same], deep[lost], side="right") - 1
+            held = (at >= 0) & (deep[lost] < self.stops[same[at]])
+            index[lost[held]] = same[at[held]]
+        return index
+
+    def overlapping(self, ranges: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return which tiles share a pixel with any of the ranges.
+
+        Parameters
+        ----------
+        ranges : ndarray of int64, shape (k, 2)
+            Half-open order-29 ranges, sorted and disjoint.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+        """
+        first = np.searchsorted(ranges[:, 1], self.starts, side="right")
+        last = np.searchsorted(ranges[:, 0], self.stops, side="left")
+        shared: npt.NDArray[np.bool_] = first < last
+        return shared
+
+    def overlaps(self) -> IntArray:
+        """Return pairs of tiles of which the first covers the second or is the same, shape (k, 2).
+
+        One pair, of indices, for every tile that is covered; its first is the coarsest that does.
+        """
+        inside = np.flatnonzero(self.starts[1:] < self._reach[:-1]) + 1
+        coarse = np.searchsorted(self._reach, self.starts[inside], side="right")
+        return np.stack((coarse, inside), axis=1)
+
+    def select(self, keep: npt.NDArray[Any]) -> PartitionInfo:
+        """Return the tiles that a mask or an array of indices picks."""
+        extra = {name: values[keep] for name, values in self.extra.items()}
+        return PartitionInfo(self.orders[keep], self.pixels[keep], extra)
+
+
+def _frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    values.setflags(write=False)
+    return values
+
+
+def _check_tiles(orders: IntArray, pixels: IntArray) -> None:
+    wrong = (orders < 0) | (orders > MAX_ORDER)
+    limit = np.left_shift(np.int64(12), 2 * np.clip(orders, 0, MAX_ORDER))
+    wrong |= (pixels < 0) | (pixels >= limit)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise PartitionInfoError(
+            f"{int(wrong.sum())} rows name no tile",
+            found=f"Norder {orders[row]}, Npix {pixels[row]} in row {row + 1}",
+            expected=f"order 0 to {MAX_ORDER}, pixel below 12 * 4**order",
+        )
+
+
+def _whole_numbers(column: Any, name: str) -> IntArray:
+    """Return a CSV column as integers; floats with whole values, as pandas writes them, are accepted."""
+    try:
+        if pa.types.is_floating(column.type):
+            column = column.cast(pa.int64(), safe=True)
+        if column.null_count or not (pa.types.is_integer(column.type) or len(column) == 0):
+            raise pa.ArrowInvalid("not whole numbers")
+        numbers: IntArray = column.cast(pa.int64()).to_numpy()
+    except pa.ArrowException as error:
+        raise PartitionInfoError(f"the column {name} is not whole numbers", found=str(column.type)) from error
+    return numbers

@@ -1,0 +1,87 @@
+"""The partitioner: raw tables in, a catalog out (Note, section 3.4).
+
+The work is done in five stages, each a module and callable by itself: `mapping`, `binning`, `splitting`, `reducing` and
+`finishing`. `import_catalog` runs them one after the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hatsformat.errors import UsageError
+
+if TYPE_CHECKING:
+    from hatsformat.catalog import Catalog
+    from hatsformat.partitioner.log import BuildLog, Progress
+    from hatsformat.partitioner.options import ImportOptions
+    from hatsformat.storage import PathLike
+
+__all__ = ["import_catalog", "run_import"]
+
+
+def import_catalog(
+    inputs: Any,
+    path: PathLike,
+    *,
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> Catalog:
+    """Make a catalog from files or tables, and open it.
+
+    Parameters
+    ----------
+    inputs : path, table, or iterable of them
+        CSV, Parquet, Arrow, FITS, VOTable or ECSV files, directories or globs of them; or Arrow tables, batches and
+        readers, pandas data frames, Astropy tables.
+    path : path
+        The catalog's directory: new or empty, or a catalog with ``overwrite=True``.
+    options : ImportOptions, optional
+        How to make it.
+    progress : callable, optional
+        Called with a stage's name, the steps done and the steps in all.
+    **changes
+        Fields of `ImportOptions`, by name, such as ``ra="RAJ2000"`` or ``max_rows=500_000``.
+
+    Returns
+    -------
+    Catalog
+
+    Raises
+    ------
+    HatsError
+        `InputError`, `ColumnError`, `CoordinatesError`, `SchemaError`, `ThresholdError`, `OutputError`,
+        `StorageError` or `UsageError`: nothing that looks like a catalog is left behind.
+
+    Examples
+    --------
+    >>> import pyarrow as pa, hatsformat
+    >>> stars = pa.table({"id": [1, 2], "ra": [10.0, 200.0], "dec": [-5.0, 60.0]})
+    >>> catalog = hatsformat.import_catalog(stars, "memory://docs/stars")
+    >>> catalog.properties.hats_nrows
+    2
+    """
+    run_import(inputs, path, options=options, progress=progress, **changes)
+    from hatsformat.catalog import open_catalog
+
+    return open_catalog(path)
+
+
+def run_import(
+    inputs: Any,
+    path: PathLike,
+    *,
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> BuildLog:
+    """Do what `import_catalog` does, and return the account of the work instead of the catalog."""
+    from hatsformat.partitioner import pipeline
+    from hatsformat.partitioner.options import ImportOptions
+
+    try:
+        chosen = replace(options or ImportOptions(), **changes)
+    except TypeError as error:
+        raise UsageError(f"no such option of an import: {error}") from error
+    return pipeline.run_import(inputs, path, chosen, progress)

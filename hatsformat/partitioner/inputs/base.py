@@ -1,0 +1,92 @@
+"""What an input is to the partitioner: a name, and tables that come one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from hatsformat.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some consecutive rows of an input.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        The rows.
+    first_row : int
+        Number of the first of them in the input, from 1; a header is not a row.
+    """
+
+    table: pa.Table
+    first_row: int
+
+
+class Source(Protocol):
+    """One input, or a part of one that can be read by itself."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the file's path."""
+
+    def chunks(self, target_bytes: int) -> Iterator[Chunk]:
+        """Read it from the start, in tables of about `target_bytes` in memory."""
+
+
+class NarrowTypeError(Exception):
+    """A value does not fit the type that was inferred for its column: read again from the start."""
+
+    def __init__(self, column: str, kind: pa.DataType) -> None:
+        self.column, self.kind = column, kind
+        super().__init__(f"{column} as {kind}")
+
+
+def gathered(
+    batches: Iterable[pa.RecordBatch | pa.Table], target_bytes: int, first_row: int = 1
+) -> Iterator[Chunk]:
+    """Join small batches, and cut large ones, into chunks of about `target_bytes`."""
+    waiting: list[pa.Table] = []
+    held = 0
+    for batch in batches:
+        table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        for piece in _cut(table, target_bytes):
+            waiting.append(piece)
+            held += piece.nbytes
+            if held >= target_bytes:
+                chunk = Chunk(_joined(waiting), first_row)
+                first_row += chunk.table.num_rows
+                waiting, held = [], 0
+                yield chunk
+    if waiting:
+        yield Chunk(_joined(waiting), first_row)
+
+
+def _cut(table: pa.Table, target_bytes: int) -> Iterator[pa.Table]:
+    pieces = max(1, -(-table.nbytes // target_bytes))
+    rows = max(1, -(-table.num_rows // pieces))
+    for start in range(0, max(1, table.num_rows), rows):
+        yield table.slice(start, rows)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+
+
+def check_names(schema: pa.Schema, path: object) -> None:
+    """Refuse a header that names a column twice, or not at all.
+
+    Raises
+    ------
+    InputError
+    """
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice or "" in schema.names:
+        what = f"the column {twice[0]!r} is there more than once" if twice else "a column has no name"
+        raise InputError(
+            what, path=path, found=", ".join(schema.names), hint="give every column its own name"
+        )

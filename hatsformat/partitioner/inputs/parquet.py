@@ -1,0 +1,98 @@
+"""Parquet inputs, cut into parts of whole row groups so that one large file keeps all workers busy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from hatsformat import storage
+from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.errors import InputError, LeafError
+from hatsformat.partitioner.inputs.base import Chunk, check_names, gathered
+
+BATCH_ROWS = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetSource:
+    """Some row groups of one Parquet file.
+
+    Attributes
+    ----------
+    place : UPath
+        The file.
+    groups : tuple of int
+        Row groups to read.
+    first_row : int
+        Number of their first row in the file, from 1.
+    """
+
+    place: UPath
+    groups: tuple[int, ...]
+    first_row: int = 1
+
+    @property
+    def name(self) -> str:
+        """The file's path."""
+        return str(self.place)
+
+    def chunks(self, target_bytes: int) -> Iterator[Chunk]:
+        """Read the row groups in tables of about `target_bytes`.
+
+        Raises
+        ------
+        InputError
+            If the file is not Parquet or ends too early.
+        """
+        try:
+            footer = read_footer(self.place)
+            check_names(footer.schema.to_arrow_schema(), self.place)
+            yield from gathered(self._tables(footer, target_bytes), target_bytes, self.first_row)
+        except LeafError as error:
+            raise InputError(error.message, path=self.place) from error
+
+    def _tables(self, footer: pq.FileMetaData, target_bytes: int) -> Iterator[pa.Table | pa.RecordBatch]:
+        for group in self.groups:
+            if footer.row_group(group).total_byte_size <= target_bytes:
+                yield read_row_groups(self.place, footer, [group])
+            else:
+                # A row group larger than a chunk is decoded page by page.
+                with (
+                    storage.explained(self.place, "reading"),
+                    self.place.fs.open(self.place.path, "rb") as stream,
+                ):
+                    yield from pq.ParquetFile(stream, metadata=footer, pre_buffer=False).iter_batches(
+                        batch_size=BATCH_ROWS, row_groups=[group], use_threads=False
+                    )
+
+
+def parquet_sources(place: UPath, part_bytes: int) -> list[ParquetSource]:
+    """Return the parts of a Parquet file, of about `part_bytes` uncompressed each; at least one.
+
+    Raises
+    ------
+    InputError
+        If the file is not Parquet.
+    NotFoundError
+        If it is not there.
+    """
+    try:
+        footer = read_footer(place)
+    except LeafError as error:
+        raise InputError(error.message, path=place) from error
+    sources, groups, held, first_row, next_row = [], [], 0, 1, 1
+    for group in range(footer.num_row_groups):
+        row_group = footer.row_group(group)
+        groups.append(group)
+        held += row_group.total_byte_size
+        next_row += row_group.num_rows
+        if held >= part_bytes:
+            sources.append(ParquetSource(place, tuple(groups), first_row))
+            groups, held, first_row = [], 0, next_row
+    if groups or not sources:
+        sources.append(ParquetSource(place, tuple(groups), first_row))
+    return sources

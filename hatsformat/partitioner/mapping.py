@@ -1,0 +1,216 @@
+"""Stage 1, mapping: read every input once, find each row's pixel, count, and keep the rows sorted along the sky.
+
+Counting is what the stage is named for. Keeping what was read, sorted, makes the later stages cheap: a tile's rows lie side by side in every
+run, whatever tiles binning chooses, and no input is read or parsed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from hatsformat.errors import CoordinatesError, InputError
+from hatsformat.healpix import MAX_ORDER, IntArray, radec_to_pixel
+from hatsformat.partitioner.binning import PixelCounts
+from hatsformat.partitioner.coordinates import (
+    REASONS,
+    CoordinateColumns,
+    Positions,
+    find_column,
+    positions,
+)
+from hatsformat.partitioner.inputs import Chunk, CsvSource, NarrowTypeError, Source
+from hatsformat.partitioner.runs import Run, RunStore
+from hatsformat.partitioner.sorting import stable_argsort
+
+RA_DEGREES, DEC_DEGREES = "ra_deg", "dec_deg"
+"""Columns added where the input's own coordinates are not decimal degrees."""
+
+FILE_COLUMN, ROW_COLUMN, REASON_COLUMN = "_file", "_row", "_reason"
+"""Columns that a quarantined row has beside its own."""
+
+HIVE_COLUMNS = frozenset(("Norder", "Dir", "Npix"))
+
+
+@dataclass(frozen=True, slots=True)
+class MapSettings:
+    """What mapping needs to know.
+
+    Attributes
+    ----------
+    columns : CoordinateColumns
+    order : int
+        The order to count at: the highest order of any tile.
+    index_column : str
+        Name of the index column; an input's own column of this name is dropped, since it is made anew.
+    bad_coordinates : str
+        ``error``, ``drop`` or ``quarantine``.
+    chunk_bytes : int
+        Rows that are held and sorted at a time.
+    """
+
+    columns: CoordinateColumns
+    order: int
+    index_column: str
+    bad_coordinates: str = "error"
+    chunk_bytes: int = 128 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Mapped:
+    """What mapping found in one input, or in several together."""
+
+    counts: PixelCounts
+    runs: list[Run] = field(default_factory=list)
+    rejected: list[Run] = field(default_factory=list)
+    rows_read: int = 0
+    rows_rejected: int = 0
+    schema: pa.Schema | None = None
+    inferred: bool = False
+
+
+def map_source(index: int, source: Source, settings: MapSettings, store: RunStore) -> Mapped:
+    """Map one input.
+
+    Parameters
+    ----------
+    index : int
+        The input's place among all inputs.
+    source : Source
+    settings : MapSettings
+    store : RunStore
+        Where the sorted rows are kept.
+
+    Raises
+    ------
+    CoordinatesError
+        If a row has no position and such rows are errors.
+    ColumnError, InputError, NotFoundError, StorageError
+        If the input cannot be read.
+    """
+    for _ in range(1000):
+        mapped = _empty(source, settings)
+        try:
+            _map_chunks(index, source, settings, store, mapped)
+        except NarrowTypeError as request:
+            store.release(mapped.runs + mapped.rejected)
+            if not isinstance(source, CsvSource):
+                raise
+            source = source.widened(request)
+        except BaseException:
+            store.release(mapped.runs + mapped.rejected)
+            raise
+        else:
+            return mapped
+    raise InputError("the types of its columns cannot be settled", path=source.name)
+
+
+def merge(parts: list[Mapped], order: int) -> Mapped:
+    """Put together what was found in all inputs."""
+    runs = sorted((run for part in parts for run in part.runs), key=lambda run: run.sequence)
+    rejected = sorted((run for part in parts for run in part.rejected), key=lambda run: run.sequence)
+    return Mapped(
+        PixelCounts.merged([part.counts for part in parts], order),
+        runs,
+        rejected,
+        sum(part.rows_read for part in parts),
+        sum(part.rows_rejected for part in parts),
+    )
+
+
+def _empty(source: Source, settings: MapSettings) -> Mapped:
+    return Mapped(PixelCounts.merged([], settings.order), inferred=isinstance(source, CsvSource))
+
+
+def _map_chunks(index: int, source: Source, settings: MapSettings, store: RunStore, mapped: Mapped) -> None:
+    counts = []
+    for number, chunk in enumerate(source.chunks(settings.chunk_bytes)):
+        for name, role in (
+            (settings.columns.ra, "ra (right ascension)"),
+            (settings.columns.dec, "dec (declination)"),
+        ):
+            find_column(chunk.table.schema, name, role, source.name)
+        where = positions(chunk.table, settings.columns)
+        mapped.rows_read += chunk.table.num_rows
+        bad = np.flatnonzero(where.reasons)
+        if bad.size:
+            table = _rejected(chunk, where, bad, source.name, settings)
+            mapped.rows_rejected += bad.size
+            if settings.bad_coordinates == "quarantine":
+                rows = chunk.first_row + bad
+                mapped.rejected.append(store.keep((index, number), source.name, table, rows))
+        table, pixels = sorted_rows(chunk.table, where, settings)
+        mapped.schema = table.schema
+        if pixels.size:
+            mapped.runs.append(store.keep((index, number), source.name, table, pixels))
+            counts.append(PixelCounts.of_sorted(pixels, settings.order))
+    mapped.counts = PixelCounts.merged(counts, settings.order)
+
+
+def sorted_rows(table: pa.Table, where: Positions, settings: MapSettings) -> tuple[pa.Table, IntArray]:
+    """Return the rows with a position, sorted along the sky, and their order-29 pixels.
+
+    Columns that the catalog gets from elsewhere are dropped: the index column, and ``Norder``, ``Dir``, ``Npix`` of
+    older catalogs. Columns in degrees are added where the input's are in other units.
+    """
+    gone = {settings.index_column}
+    if set(table.column_names) >= HIVE_COLUMNS:
+        gone |= HIVE_COLUMNS
+    table = table.select([name for name in table.column_names if name not in gone])
+    if where.converted:
+        table = _with_degrees(table, where)
+    good = where.reasons == 0
+    if good.all():
+        pixels = radec_to_pixel(where.ra, where.dec, MAX_ORDER)
+        by_sky = stable_argsort(pixels)
+    else:
+        kept = np.flatnonzero(good)
+        some = radec_to_pixel(where.ra[kept], where.dec[kept], MAX_ORDER)
+        pixels = np.zeros(good.shape, dtype=np.int64)
+        pixels[kept] = some
+        by_sky = kept[stable_argsort(some)]
+    if by_sky.size == table.num_rows and (np.diff(by_sky) == 1).all():
+        return table.combine_chunks(), pixels
+    return table.combine_chunks().take(pa.array(by_sky)), pixels[by_sky]
+
+
+def _with_degrees(table: pa.Table, where: Positions) -> pa.Table:
+    for name, values in ((RA_DEGREES, where.ra), (DEC_DEGREES, where.dec)):
+        if name in table.column_names:
+            raise InputError(
+                f"a column {name!r} is there already, and one of this name is needed for the position in degrees",
+                hint="rename it, or name it with --ra or --dec",
+            )
+        table = table.append_column(
+            pa.field(name, pa.float64(), metadata={b"unit": b"deg"}), pa.array(values)
+        )
+    return table
+
+
+def _rejected(chunk: Chunk, where: Positions, bad: IntArray, name: str, settings: MapSettings) -> pa.Table:
+    """Return the rows without a position, with their file, row and what is wrong; or raise for the first."""
+    reasons = [REASONS[code] for code in where.reasons[bad].tolist()]
+    rows = chunk.first_row + bad
+    if settings.bad_coordinates == "error":
+        row = (
+            chunk.table.slice(int(bad[0]), 1)
+            .select([settings.columns.ra, settings.columns.dec])
+            .to_pylist()[0]
+        )
+        raise CoordinatesError(
+            f"row {rows[0]} has no position on the sky: {reasons[0]}",
+            path=name,
+            found=", ".join(f"{column} = {value}" for column, value in row.items()),
+            expected="finite right ascension, declination of -90 to 90",
+            hint=f"--bad-coordinates drop or quarantine imports the rest ({bad.size} such rows so far)",
+        )
+    table = chunk.table.take(pa.array(bad))
+    for column, values in (
+        (REASON_COLUMN, pa.array(reasons)),
+        (ROW_COLUMN, pa.array(rows)),
+        (FILE_COLUMN, pa.array([name] * bad.size)),
+    ):
+        table = table.add_column(0, column, values)
+    return table

@@ -1,0 +1,176 @@
+"""The choices that an import leaves to its caller, and what is derived from them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from hatsformat.artefacts.leaf import ROW_GROUP_ROWS, LeafFormat
+from hatsformat.errors import UsageError
+from hatsformat.healpix import check_order
+from hatsformat.layout import DIRECTORY_SUFFIX, LEAF_SUFFIX
+from hatsformat.partitioner.coordinates import CoordinateColumns
+from hatsformat.partitioner.inputs import InputOptions
+from hatsformat.properties.table import HEALPIX_COLUMN
+
+MIB = 1024 * 1024
+BASE_BYTES = 256 * MIB
+"""Memory of the interpreter and its libraries, before any row is read."""
+
+CHUNK_COPIES = 4
+"""How often a chunk is in memory while it is mapped: as read, joined, and sorted, with its pixels."""
+
+BAD_COORDINATES = ("error", "drop", "quarantine")
+LEAVES = {"file": LEAF_SUFFIX, "directory": DIRECTORY_SUFFIX}
+CATALOG_TYPES = ("object", "source")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """How a catalog is made.
+
+    Attributes
+    ----------
+    name : str or None
+        ``obs_collection``; None takes the output directory's name.
+    catalog_type : str
+        ``object``, or ``source`` for detections.
+    ra, dec : str
+        The columns with the coordinates.
+    ra_unit, dec_unit : str or None
+        ``deg``, ``hour`` or ``rad``; None goes by the column's own unit, else degrees. Sexagesimal text is understood,
+        and its right ascensions are in hours.
+    format, delimiter : str or None
+        Of the inputs; see `InputOptions`.
+    max_rows : int
+        The threshold: most rows in a tile.
+    lowest_order, highest_order : int
+        No tile is larger than one of the lowest order, or smaller than one of the highest.
+    keep_empty_siblings : bool
+        Whether a tile may grow over neighbours without rows.
+    sort_by : tuple of str
+        Columns to sort rows of the same order-29 pixel by.
+    row_group_rows : int
+        Most rows in a row group.
+    leaf : str
+        ``file`` or ``directory``.
+    thumbnail : bool
+        Whether to write ``data_thumbnail.parquet``.
+    bad_coordinates : str
+        What to do with rows without a position: ``error``, ``drop`` or ``quarantine``.
+    workers : int or None
+        Threads to work with; None for all cores.
+    memory : int or None
+        Bytes to stay within; None for half of the machine's.
+    scratch : str or None
+        Directory for what does not fit in memory; None for one beside the output.
+    overwrite : bool
+        Whether to replace a catalog that is there.
+    """
+
+    name: str | None = None
+    catalog_type: str = "object"
+    ra: str = "ra"
+    dec: str = "dec"
+    ra_unit: str | None = None
+    dec_unit: str | None = None
+    format: str | None = None
+    delimiter: str | None = None
+    max_rows: int = 1_000_000
+    lowest_order: int = 0
+    highest_order: int = 10
+    keep_empty_siblings: bool = False
+    sort_by: tuple[str, ...] = ()
+    row_group_rows: int = ROW_GROUP_ROWS
+    leaf: str = "file"
+    thumbnail: bool = False
+    bad_coordinates: str = "error"
+    workers: int | None = None
+    memory: int | None = None
+    scratch: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sort_by", tuple(self.sort_by))
+        check_order(self.highest_order, "highest_order")
+        check_order(self.lowest_order, "lowest_order")
+        if self.lowest_order > self.highest_order:
+            raise UsageError(
+                "the lowest order is above the highest", found=f"{self.lowest_order} and {self.highest_order}"
+            )
+        _check_choice("bad_coordinates", self.bad_coordinates, BAD_COORDINATES)
+        _check_choice("leaf", self.leaf, tuple(LEAVES))
+        _check_choice("catalog_type", self.catalog_type, CATALOG_TYPES)
+        for name in ("max_rows", "row_group_rows", "workers", "memory"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1", found=value)
+        if self.ra == self.dec:
+            raise UsageError("right ascension and declination are the same column", found=self.ra)
+        if self.memory is not None and self.memory < BASE_BYTES + 64 * MIB:
+            raise UsageError(
+                "this is too little memory to work in",
+                found=f"{self.memory // MIB} MiB",
+                expected=f"at least {BASE_BYTES // MIB + 64} MiB",
+            )
+
+    @property
+    def coordinates(self) -> CoordinateColumns:
+        """Where the positions are."""
+        return CoordinateColumns(self.ra, self.dec, self.ra_unit, self.dec_unit)
+
+    @property
+    def inputs(self) -> InputOptions:
+        """How inputs are read."""
+        return InputOptions(self.format, self.delimiter, self.chunk_bytes)
+
+    @property
+    def leaf_format(self) -> LeafFormat:
+        """How leaves are written."""
+        return LeafFormat(self.row_group_rows, (HEALPIX_COLUMN, *self.sort_by))
+
+    @property
+    def suffix(self) -> str:
+        """``hats_npix_suffix``."""
+        return LEAVES[self.leaf]
+
+    @property
+    def worker_count(self) -> int:
+        """Threads to work with."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def usable_bytes(self) -> int:
+        """Memory for rows."""
+        return (self.memory or machine_memory() // 2) - BASE_BYTES
+
+    @property
+    def runs_bytes(self) -> int:
+        """Memory for runs that are kept; beyond it they go to scratch."""
+        return self.usable_bytes // 2
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Size of the chunks that are mapped."""
+        share = self.usable_bytes // 2 // (self.worker_count * CHUNK_COPIES)
+        return max(MIB, min(128 * MIB, share))
+
+
+def machine_memory() -> int:
+    """Return the bytes of memory that this process may use: the machine's, or its control group's."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            with open(path, encoding="ascii") as stream:
+                text = stream.read().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            total = min(total, int(text))
+    return total
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"no such choice for {name}", found=value, expected=", ".join(choices))

@@ -1,0 +1,138 @@
+"""Stage 4, reducing: merge the shards of a tile into its leaf (Note, section 3.5).
+
+A leaf is written a row group at a time, and only the rows of that row group are in memory: where a row goes is decided from
+the order-29 pixels alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from upath import UPath
+
+from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
+from hatsformat.healpix import HealpixPixel, IntArray
+from hatsformat.partitioner.schema import fit
+from hatsformat.partitioner.sorting import stable_argsort
+from hatsformat.partitioner.splitting import Shard
+
+
+@dataclass(frozen=True, slots=True)
+class LeafPlan:
+    """What all leaves of a catalog have in common.
+
+    Attributes
+    ----------
+    schema : pyarrow.Schema
+        Of the leaves, the index column first.
+    format : LeafFormat
+        How they are written; its ``sorting`` names the index column and then any further columns to sort by.
+    keep_first_row : bool
+        Whether to hand over each leaf's first row, for the thumbnail.
+    """
+
+    schema: pa.Schema
+    format: LeafFormat
+    keep_first_row: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf that was written.
+
+    Attributes
+    ----------
+    tile : HealpixPixel
+    path : str
+        Relative to the catalog's root.
+    footer : pyarrow.parquet.FileMetaData
+    size : int
+        In bytes.
+    first_row : pyarrow.Table or None
+        Its first row, if the plan asks for it.
+    """
+
+    tile: HealpixPixel
+    path: str
+    footer: pq.FileMetaData
+    size: int
+    first_row: pa.Table | None = None
+
+
+def reduce_tile(tile: HealpixPixel, path: str, shards: Sequence[Shard], plan: LeafPlan, root: UPath) -> Leaf:
+    """Write the leaf of one tile.
+
+    Parameters
+    ----------
+    tile : HealpixPixel
+    path : str
+        The leaf's path relative to `root`.
+    shards : sequence of Shard
+        The tile's rows, in the order of the inputs.
+    plan : LeafPlan
+    root : UPath
+        The catalog's directory.
+    """
+    first_row = None
+    with leaf_writer(root / path, plan.schema, plan.format) as sink:
+        for table in row_groups(shards, plan):
+            if plan.keep_first_row and first_row is None:
+                first_row = table.take([0])  # a copy: a slice would keep its whole row group alive
+            sink.write(table)
+    return Leaf(tile, path, sink.footer, sink.size, first_row)
+
+
+def row_groups(shards: Sequence[Shard], plan: LeafPlan) -> Iterator[pa.Table]:
+    """Return the rows of a tile, sorted, in tables of one row group each."""
+    pixels = np.concatenate([shard.pixels for shard in shards])
+    if len(plan.format.sorting) > 1:
+        by_sky = _sorted_by_columns(pixels, shards, plan)
+    else:
+        by_sky = stable_argsort(pixels)
+    offsets = np.cumsum([0, *(len(shard) for shard in shards)])
+    groups = max(1, -(-pixels.size // plan.format.row_group_rows))
+    borders = np.linspace(0, pixels.size, groups + 1).astype(np.int64)
+    for first, last in zip(borders[:-1], borders[1:], strict=True):
+        chosen = by_sky[first:last]
+        rows = _gather(shards, offsets, chosen, pa.schema(list(plan.schema)[1:]))
+        yield rows.add_column(0, plan.schema.field(0), pa.array(pixels[chosen])).cast(plan.schema)
+
+
+def _gather(shards: Sequence[Shard], offsets: IntArray, chosen: IntArray, schema: pa.Schema) -> pa.Table:
+    """Return rows by their position among those of all shards, reading only the span of each shard that is needed."""
+    owner = np.searchsorted(offsets, chosen, side="right") - 1
+    by_owner = np.argsort(owner.astype(np.uint16) if len(shards) < 65536 else owner, kind="stable")
+    begins = np.flatnonzero(np.diff(owner[by_owner], prepend=-1))
+    grouped = chosen[by_owner]
+    lows, highs = np.minimum.reduceat(grouped, begins), np.maximum.reduceat(grouped, begins) + 1
+    owners = owner[by_owner][begins]
+    pieces = []
+    for number, low, high in zip(owners.tolist(), lows.tolist(), highs.tolist(), strict=True):
+        shard, base = shards[number], int(offsets[number]) - shards[number].first
+        pieces.append(fit(shard.run.rows.slice(low - base, high - base), schema, shard.run.name))
+    # Where each row of the shards' spans lies once the spans are put one after the other.
+    shift = np.cumsum([0, *(highs - lows)[:-1]]) - lows
+    index = chosen + shift[np.searchsorted(owners, owner)]
+    table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+    if index.size == table.num_rows and (np.diff(index) == 1).all():
+        return table
+    return table.take(pa.array(index))
+
+
+def _sorted_by_columns(pixels: IntArray, shards: Sequence[Shard], plan: LeafPlan) -> IntArray:
+    """Return the order of rows sorted by pixel and, where pixels are equal, by further columns."""
+    index, *more = plan.format.sorting
+    wanted = pa.schema([plan.schema.field(name) for name in more])
+    keys = pa.concat_tables(
+        [
+            fit(shard.run.rows.slice(shard.first, shard.last).select(more), wanted, shard.run.name)
+            for shard in shards
+        ]
+    ).add_column(0, index, pa.array(pixels))
+    order: IntArray = pc.sort_indices(keys, [(name, "ascending") for name in plan.format.sorting]).to_numpy()
+    return order.astype(np.int64)

@@ -1,0 +1,33 @@
+"""Sorting positions along the sky."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hatsformat.healpix import IntArray
+
+
+def stable_argsort(values: IntArray) -> IntArray:
+    """Return the order that sorts integers, equal ones staying as they stood.
+
+    NumPy's unstable sort of 64-bit integers uses vector instructions and is five times as fast as its stable one on
+    unsorted values; equal order-29 pixels are rare, so only those are put right afterwards.
+
+    Parameters
+    ----------
+    values : ndarray of int64, shape (n,)
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+    """
+    order = np.argsort(values)
+    ascending = values[order]
+    same = ascending[1:] == ascending[:-1]
+    if same.any():
+        tied = np.zeros(values.size, dtype=bool)
+        tied[1:] |= same
+        tied[:-1] |= same
+        where = np.flatnonzero(tied)
+        order[where] = order[where][np.lexsort((order[where], ascending[where]))]
+    return order

@@ -1,0 +1,268 @@
+"""What the typed classes of properties share: reading, writing and changing, driven by the keyword table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from hatsformat.errors import PropertiesError, UsageError
+from hatsformat.properties.document import PropertiesDocument
+from hatsformat.properties.keyword import Keyword
+from hatsformat.properties.keywords import ALIASES, FileKind, find_text
+from hatsformat.properties.problems import Problem
+from hatsformat.properties.rules import find_problems
+from hatsformat.properties.text import format_properties_text, parse_properties_text
+from hatsformat.properties.values import Pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BaseProperties:
+    """The keywords that every properties file may have, and what can be done with all of them.
+
+    An attribute has the name and the type of its keyword. It is None where the file does not say, where the
+    value is empty, and where a lenient reading could not make sense of the text, which is kept and written
+    again. Objects are compared by their attributes: comments, the order of lines and the spelling of numbers
+    do not count.
+
+    Attributes
+    ----------
+    extra : Mapping of str to str
+        Keywords that this class has no attribute for, with their texts, in the order of the file.
+    """
+
+    file_kind: ClassVar[FileKind]
+    """The keywords of this kind of file."""
+
+    obs_collection: str | None = None
+    hats_primary_table_url: str | None = None
+    hats_coordinate_epoch: str | None = None
+    hats_frame: str | None = None
+    hats_max_rows: int | None = None
+    hats_max_bytes: int | None = None
+    hats_order: int | None = None
+    moc_sky_fraction: float | None = None
+    hats_builder: str | None = None
+    hats_creation_date: datetime | None = None
+    hats_release_date: datetime | None = None
+    hats_estsize: int | None = None
+    hats_version: str | None = None
+    hats_data_semver: str | None = None
+    hats_creator: str | None = None
+    hats_copyright: str | None = None
+    hats_status: tuple[str, ...] | None = None
+    hats_service_url: str | None = None
+    hats_progenitor_url: str | None = None
+    hats_successor_url: str | None = None
+    hats_successor_description: str | None = None
+    creator_did: str | None = None
+    publisher_id: str | None = None
+    addendum_did: str | None = None
+    addendum_description: str | None = None
+    obs_title: str | None = None
+    obs_description: str | None = None
+    obs_regime: str | None = None
+    obs_ack: str | None = None
+    obs_copyright: str | None = None
+    obs_copyright_url: str | None = None
+    prov_progenitor: str | None = None
+    bib_reference: str | None = None
+    bib_reference_url: str | None = None
+    data_ucd: str | None = None
+    t_min: float | None = None
+    t_max: float | None = None
+    extra: Mapping[str, str] = field(default_factory=Pairs)
+    _document: PropertiesDocument = field(init=False, compare=False, default=PropertiesDocument())
+
+    def __post_init__(self) -> None:
+        texts: dict[str, str] = {}
+        for name, keyword in self.file_kind.keywords.items():
+            value = getattr(self, name)
+            if value is not None:
+                clean, text = keyword.format(value)
+                object.__setattr__(self, name, clean)
+                if clean is not None:
+                    texts[name] = text
+        texts.update(self._check_extra(self.extra))
+        object.__setattr__(self, "extra", Pairs(self.extra))
+        object.__setattr__(self, "_document", PropertiesDocument.of(texts, title=self.file_kind.title))
+
+    def __repr__(self) -> str:
+        values = {name: getattr(self, name) for name in (*self.file_kind.keywords, "extra")}
+        shown = (f"{name}={value!r}" for name, value in values.items() if value not in (None, {}))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    @classmethod
+    def parse(cls, source: str | bytes, path: object = None, *, strict: bool = False) -> Self:
+        """Read the content of a properties file.
+
+        Files are taken as they come: list separators, dates, truth values and versions in any of the
+        spellings in use, empty values, keywords of other editions and unknown ones. Only what makes the data
+        unusable raises: no type of table or an unknown one, no table behind a collection or an extension,
+        a value that readers depend on and that cannot be read. Everything that is wrong with the file, down
+        to what other readers may stumble over, is what the ``validate_*`` functions tell.
+
+        Parameters
+        ----------
+        source : str or bytes
+            The content of the file.
+        path : object, optional
+            Where it came from, for the message.
+        strict : bool
+            Raise also for errors that a reader can live with, such as a missing keyword.
+
+        Returns
+        -------
+        Self
+            An object of this class.
+
+        Raises
+        ------
+        PropertiesError
+            With every problem of the file in its ``problems``, whichever made it fail.
+        """
+        document, _ = parse_properties_text(source)
+        problems = find_problems(document, cls.file_kind)
+        limit = ("fatal", "error") if strict else ("fatal",)
+        failures = [problem for problem in problems if problem.severity in limit]
+        if failures:
+            raise _failure(cls.file_kind.name, failures, problems, path)
+        return cls.from_document(document)
+
+    @classmethod
+    def from_document(cls, document: PropertiesDocument) -> Self:
+        """Make what can be made of a document; never raises.
+
+        Parameters
+        ----------
+        document : PropertiesDocument
+            From `parse_properties_text`.
+
+        Returns
+        -------
+        Self
+            An object of this class. Attributes whose values cannot be read are None; their texts are kept.
+        """
+        texts = document.to_dict()
+        known = cls.file_kind.keywords
+        values = {name: _read(keyword, texts) for name, keyword in known.items()}
+        properties = cls(**values)
+        others = {name: text for name, text in texts.items() if ALIASES.get(name, name) not in known}
+        names = {alias: name for alias, name in ALIASES.items() if name in known}
+        object.__setattr__(properties, "extra", Pairs(others))
+        object.__setattr__(properties, "_document", document.merged(names))
+        return properties
+
+    def validate(self) -> list[Problem]:
+        """Find every problem of what `format` would write, the worst first; empty when all is well."""
+        return find_problems(self._document, self.file_kind)
+
+    def format(self) -> str:
+        """Write the properties as text, to be encoded as UTF-8.
+
+        Returns
+        -------
+        str
+            What was read keeps its order, its comments and the spelling of its values; a keyword stands once,
+            under its present name. A canonical file comes out as it went in.
+        """
+        return format_properties_text(self._document)
+
+    def replace(self, **changes: Any) -> Self:
+        """Change values, keeping everything else of the file: order, comments, unknown keywords.
+
+        Parameters
+        ----------
+        **changes
+            New values by keyword, of the attribute's type; None or an empty one removes the keyword.
+            A keyword that the class does not know takes a text. ``extra`` puts a mapping in the place of all
+            unknown ones.
+
+        Returns
+        -------
+        Self
+            A new object.
+
+        Raises
+        ------
+        UsageError
+            If a value is not of the keyword's kind, or cannot be written so that readers get it back.
+        """
+        texts: dict[str, str | None] = {}
+        if "extra" in changes:
+            texts.update(dict.fromkeys(self.extra))
+            texts.update(self._check_extra(changes.pop("extra")))
+        for name, value in changes.items():
+            keyword = self.file_kind.keywords.get(ALIASES.get(name, name))
+            if value is None:
+                texts[keyword.name if keyword else name] = None
+            elif keyword is None:
+                texts.update(self._check_extra({name: value}))
+            else:
+                clean, text = keyword.format(value)
+                texts[keyword.name] = None if clean is None else text
+        return self.from_document(self._document.with_values(texts, ALIASES))
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """Return a value by its keyword.
+
+        Parameters
+        ----------
+        keyword : str
+            Any keyword: a known one, one of its other names, or an unknown one.
+        default : object
+            What to return where there is no value.
+
+        Returns
+        -------
+        object
+            Of the attribute's type; a text for an unknown keyword.
+        """
+        name = ALIASES.get(keyword, keyword)
+        value = getattr(self, name) if name in self.file_kind.keywords else self.extra.get(keyword)
+        return default if value is None else value
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the texts of all values by keyword, in the order in which `format` writes them."""
+        return self._document.to_dict()
+
+    @property
+    def comments(self) -> tuple[str, ...]:
+        """The comment lines, each with its ``#`` or ``!``."""
+        return self._document.comments
+
+    @classmethod
+    def _check_extra(cls, extra: Mapping[str, Any]) -> Mapping[str, str]:
+        for name, text in extra.items():
+            if not isinstance(text, str):
+                raise UsageError("an unknown keyword holds a text", found={name: text})
+            if not name or ALIASES.get(name, name) in cls.file_kind.keywords:
+                raise UsageError(
+                    "a keyword of the format cannot be an extra one" if name else "a keyword cannot be empty",
+                    found=name,
+                    hint=f"give {ALIASES.get(name, name)} as an argument of its own" if name else None,
+                )
+        return extra
+
+
+def _read(keyword: Keyword, texts: Mapping[str, str]) -> Any:
+    found = find_text(texts, keyword)
+    if found is None:
+        return None
+    try:
+        return keyword.parse(found[1])
+    except (ValueError, OverflowError):
+        # What cannot be read is reported by the validation; the document keeps the text.
+        return None
+
+
+def _failure(what: str, failures: list[Problem], problems: list[Problem], path: object) -> PropertiesError:
+    first = failures[0]
+    message = f"the properties of this {what} cannot be used: "
+    message += first.message if first.line is None else f"line {first.line}: {first.message}"
+    if len(failures) > 1:
+        message += f", and {len(failures) - 1} more problem{'s' if len(failures) > 2 else ''} as grave"
+    return PropertiesError(
+        message, problems=problems, path=path, found=first.found, expected=first.expected, hint=first.fix
+    )

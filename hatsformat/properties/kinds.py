@@ -1,0 +1,291 @@
+"""The kinds of values that keywords hold: their grammar, how they are read and how they are written.
+
+Each kind has one regular expression, used to read a value and, unchanged, in the JSON Schemas; so it keeps to
+what Python and ECMAScript read alike.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from hatsformat.properties.values import (
+    BLANKS,
+    DATE_PATTERN,
+    Pairs,
+    check_member,
+    format_date,
+    parse_date,
+    split_list,
+)
+
+_BLANK = r"[ \t\n\r\f]"
+_SEPARATOR = r"[ \t\n\r\f,;]"
+_MEMBER = r"[^ \t\n\r\f,;]+"
+_PAIR = f"{_MEMBER}{_SEPARATOR}+{_MEMBER}"
+_ORDER = "0*(?:[0-9]|1[0-9]|2[0-9])"
+_REAL = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the documentation.
+    expected : str
+        What a value looks like, for messages.
+    python : str
+        The type of the attribute, as its annotation says it.
+    pattern : str or None
+        What the text must match, blanks around it aside; None where any text will do.
+    read : callable
+        Text that is stripped and matches the pattern, to a value; `ValueError` or `OverflowError` when it is
+        well formed and still impossible.
+    coerce : callable
+        An argument from Python to the type that `read` gives; `UsageError`, `TypeError` or `ValueError`
+        when it is another.
+    write : callable
+        A value to text.
+    """
+
+    name: str
+    expected: str
+    python: str
+    pattern: str | None
+    read: Callable[[str], Any]
+    coerce: Callable[[Any], Any]
+    write: Callable[[Any], str]
+
+    @property
+    def is_list(self) -> bool:
+        """Whether values have members, which blanks, commas or semicolons separate."""
+        return self.name in ("list", "orders", "map")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether blanks around a value are a part of it."""
+        return self.name == "text"
+
+    def strip(self, text: str) -> str:
+        """Remove what does not count around a value; an empty text is an absent value."""
+        if self.is_list:
+            return text.strip(BLANKS + ",;")
+        stripped = text.strip(BLANKS)
+        return text if self.is_text and stripped else stripped
+
+    def anchored(self) -> str | None:
+        """Return the pattern of a whole text, with blanks around the value or no value; None for any text."""
+        if self.pattern is None:
+            return None
+        edge = _SEPARATOR if self.is_list else _BLANK
+        return f"^{edge}*(?:(?:{self.pattern}){edge}*)?$"
+
+    def parse(self, text: str) -> Any:
+        """Read a value text.
+
+        Parameters
+        ----------
+        text : str
+            A value as it stands in the file, without escapes.
+
+        Returns
+        -------
+        object
+            The value, of the type `python` names; None for an absent one.
+
+        Raises
+        ------
+        OverflowError
+            If the value is well formed and impossible.
+        ValueError
+            If the text is not of this kind.
+        """
+        stripped = self.strip(text)
+        if not stripped:
+            return None
+        if self.pattern is not None and _compiled(self.pattern).fullmatch(stripped) is None:
+            raise ValueError(f"not {self.expected}: {stripped!r}")
+        try:
+            return self.read(stripped)
+        except ValueError as error:
+            raise OverflowError(str(error)) from None
+
+    def format(self, value: Any) -> tuple[Any, str]:
+        """Check an argument and write it.
+
+        Parameters
+        ----------
+        value : object
+            The value from the program.
+
+        Returns
+        -------
+        value : object
+            The value as reading gives it; None for an empty text, list or mapping.
+        text : str
+            What to write; it reads as the value.
+
+        Raises
+        ------
+        ValueError, TypeError, OverflowError
+            If the value is not of this kind.
+        UsageError
+            If a member of a list cannot be told from its neighbours.
+        """
+        clean = self.coerce(value)
+        if clean is None:
+            return None, ""
+        text = self.write(clean)
+        return self.parse(text), text
+
+
+def _read_int(text: str) -> int:
+    return int(text.partition(".")[0])
+
+
+def _read_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise OverflowError(text)
+    return value
+
+
+def _read_fraction(text: str) -> float:
+    value = _read_float(text)
+    if value > 1:
+        raise OverflowError(text)
+    return value
+
+
+def _read_pairs(text: str) -> Pairs:
+    members = split_list(text)
+    return Pairs(zip(members[::2], members[1::2], strict=True))
+
+
+def _coerce_text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        raise TypeError
+    return value if value.strip(BLANKS) else None
+
+
+def _coerce_word(value: Any) -> str | None:
+    text = _coerce_text(value)
+    if text is not None and text != text.strip(BLANKS):
+        raise ValueError
+    return text
+
+
+def _coerce_int(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    return operator.index(value)
+
+
+def _coerce_float(value: Any) -> float:
+    if isinstance(value, str | bool):
+        raise TypeError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _coerce_bool(value: Any) -> bool:
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise TypeError
+    return bool(value)
+
+
+def _coerce_date(value: Any) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError
+    return parse_date(format_date(value))
+
+
+def _coerce_list(value: Any) -> tuple[str, ...] | None:
+    if isinstance(value, str):
+        raise TypeError
+    return tuple(check_member(name) for name in value) or None
+
+
+def _coerce_ints(value: Any) -> tuple[int, ...] | None:
+    if isinstance(value, str):
+        raise TypeError
+    return tuple(_coerce_int(number) for number in value) or None
+
+
+def _coerce_pairs(value: Any) -> Pairs | None:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return Pairs({check_member(key): check_member(path) for key, path in value.items()}) or None
+
+
+def _join(values: Iterable[object]) -> str:
+    return " ".join(map(str, values))
+
+
+def _word(name: str, expected: str, pattern: str | None = None) -> Kind:
+    return Kind(name, expected, "str", pattern, str, _coerce_word, str)
+
+
+TEXT = Kind("text", "text", "str", None, str, _coerce_text, str)
+WORD = _word("word", "one word")
+COLUMN = _word("column", "the name of a column")
+REFERENCE = _word("reference", "the name, path or URL of a table")
+URL = _word("url", "a URL")
+SUFFIX = _word("suffix", "a file suffix such as .parquet, or / for leaf directories", r"/|[^/\\ \t\n\r\f]+")
+INTEGER = Kind(
+    "integer", "an integer, 0 or more", "int", r"[0-9]{1,18}(?:\.0*)?", _read_int, _coerce_int, str
+)
+ORDER = Kind("order", "an integer from 0 to 29", "int", rf"{_ORDER}(?:\.0*)?", _read_int, _coerce_int, str)
+REAL = Kind("real", "a number", "float", f"[+-]?{_REAL}", _read_float, _coerce_float, repr)
+SIZE = Kind("size", "a number, 0 or more", "float", rf"[+]?{_REAL}", _read_float, _coerce_float, repr)
+FRACTION = Kind(
+    "fraction", "a number from 0 to 1", "float", SIZE.pattern, _read_fraction, _coerce_float, repr
+)
+BOOLEAN = Kind(
+    "boolean",
+    "True or False",
+    "bool",
+    "[Tt](?:[Rr][Uu][Ee])?|[Ff](?:[Aa][Ll][Ss][Ee])?|[Yy](?:[Ee][Ss])?|[Nn][Oo]?|[Oo][Nn]|[Oo][Ff][Ff]|0|1",
+    lambda text: text.lower() in _TRUE,
+    _coerce_bool,
+    str,
+)
+DATE = Kind(
+    "date", "a date, YYYY-mm-ddTHH:MMZ", "datetime", DATE_PATTERN, parse_date, _coerce_date, format_date
+)
+LIST = Kind("list", "names separated by blanks", "tuple[str, ...]", None, split_list, _coerce_list, _join)
+ORDERS = Kind(
+    "orders",
+    "integers from 0 to 29 separated by blanks",
+    "tuple[int, ...]",
+    f"{_ORDER}(?:{_SEPARATOR}+{_ORDER})*",
+    lambda text: tuple(map(int, split_list(text))),
+    _coerce_ints,
+    _join,
+)
+MAP = Kind(
+    "map",
+    "pairs of a name and a directory, separated by blanks",
+    "Mapping[str, str]",
+    f"{_PAIR}(?:{_SEPARATOR}+{_PAIR})*",
+    _read_pairs,
+    _coerce_pairs,
+    lambda pairs: _join(member for pair in pairs.items() for member in pair),
+)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)

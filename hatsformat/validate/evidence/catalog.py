@@ -1,0 +1,340 @@
+"""Everything that is known of one catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hatsformat import layout
+from hatsformat.artefacts.leaf import read_footer
+from hatsformat.errors import StorageError
+from hatsformat.partition_info import PartitionInfo
+from hatsformat.properties import (
+    TABLE_TYPES,
+    Problem,
+    PropertiesDocument,
+    TableProperties,
+    parse_properties_text,
+    validate_table,
+)
+from hatsformat.validate.evidence.footers import Footer, Footers, SchemaPool, condense, read_footers
+from hatsformat.validate.evidence.leaves import Dataset, Leaves, sort_out
+from hatsformat.validate.evidence.partitions import PartitionLines
+from hatsformat.validate.evidence.rows import RowScan, scan_rows
+from hatsformat.validate.evidence.skymaps import Skymap, read_map
+from hatsformat.validate.evidence.tree import Artefact, Tree
+from hatsformat.validate.registry import NoEvidenceError
+from hatsformat.validate.requirements import LEVELS
+
+PROPERTIES_LIMIT = 1 << 20
+CSV_LIMIT = 1 << 28
+METADATA_LIMIT = 1 << 29
+"""The most bytes of a properties file, of a CSV file and of a ``_metadata`` that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How a validation was asked for.
+
+    Attributes
+    ----------
+    edition, level : str
+    """
+
+    edition: str
+    level: str
+
+    def reaches(self, level: str) -> bool:
+        """Whether the validation goes as deep as `level`."""
+        return LEVELS.index(self.level) >= LEVELS.index(level)
+
+    def need(self, level: str) -> None:
+        """Raise `NoEvidenceError` where the validation does not go that deep."""
+        if not self.reaches(level):
+            raise NoEvidenceError(f"a validation of the level {self.level} does not read {level}")
+
+
+class CatalogEvidence:
+    """One catalog: every attribute is gathered when it is first asked for.
+
+    Attributes that need what is not there raise `NoEvidenceError`, and the check that asked is not run.
+
+    Parameters
+    ----------
+    tree : Tree
+    prefix : str
+        The catalog's directory in the tree, with a slash at its end; empty for the root.
+    scope : Scope
+    primary : CatalogEvidence, optional
+        The primary table of the collection that this is a member of.
+    """
+
+    def __init__(
+        self, tree: Tree, prefix: str, scope: Scope, primary: CatalogEvidence | None = None
+    ) -> None:
+        self.tree = tree
+        self.prefix = prefix
+        self.scope = scope
+        self._primary = primary
+        self.schemas = SchemaPool()
+
+    # Files
+
+    @cached_property
+    def files(self) -> dict[str, int]:
+        """Sizes by path of the catalog's own files: those in its directory and below ``dataset/``."""
+        start = len(self.prefix)
+        own = (path[start:] for path in self.tree.files() if path.startswith(self.prefix))
+        return {
+            path: self.tree.files()[self.prefix + path]
+            for path in own
+            if "/" not in path or path.startswith(f"{layout.DATASET}/")
+        }
+
+    def read(self, path: str, limit: int) -> Artefact[bytes]:
+        """Read a small file."""
+        found = self.tree.read(self.prefix + path, limit)
+        return Artefact(path, found.value, found.error)
+
+    # Properties
+
+    @cached_property
+    def properties_files(self) -> dict[str, Artefact[bytes]]:
+        """The properties files that are there, the one that counts first."""
+        found = {name: self.read(name, PROPERTIES_LIMIT) for name in layout.CATALOG_PROPERTIES}
+        return {name: file for name, file in found.items() if file.is_there}
+
+    @cached_property
+    def properties_path(self) -> str:
+        """The properties file that counts."""
+        for name, file in self.properties_files.items():
+            if file.value is not None:
+                return name
+        raise NoEvidenceError("there is no properties file that can be read")
+
+    @cached_property
+    def document(self) -> PropertiesDocument:
+        """The lines of the properties file."""
+        return parse_properties_text(self.properties_files[self.properties_path].need())[0]
+
+    @cached_property
+    def properties(self) -> TableProperties:
+        """What the properties file says; an attribute is None where it does not, or cannot be read."""
+        return TableProperties.from_document(self.document)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong with the properties file."""
+        return validate_table(self.document)
+
+    @cached_property
+    def table_type(self) -> str:
+        """The type of table; guessed from the tree where the properties do not say."""
+        try:
+            stated = self.properties.dataproduct_type
+            if stated in TABLE_TYPES:
+                return str(stated)
+            has_index = any(path.startswith(f"{layout.INDEX_DIR}/") for path in self.files)
+        except NoEvidenceError:
+            has_index = False
+        return "index" if has_index else "object"
+
+    def value(self, keyword: str) -> Any:
+        """Return the value of a keyword, or raise `NoEvidenceError` where there is none."""
+        found = getattr(self.properties, keyword)
+        if found is None:
+            raise NoEvidenceError(f"the properties say nothing readable of {keyword}")
+        return found
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether this is an association that says it has no leaf files."""
+        try:
+            return self.table_type == "association" and self.properties.hats_assn_leaf_files is False
+        except NoEvidenceError:
+            return False
+
+    # Tiles
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The files below ``dataset/``, sorted out."""
+        try:
+            suffix = self.properties.npix_suffix
+        except NoEvidenceError:
+            suffix = layout.LEAF_SUFFIX
+        return sort_out(self.files, self.table_type, suffix)
+
+    @cached_property
+    def leaves(self) -> Leaves:
+        """The data files; by ``partition_info.csv`` where the storage cannot list."""
+        if self.tree.can_list:
+            return self.dataset.leaves
+        if self.is_soft:
+            return Leaves.of([])
+        if self.table_type == "index" or self.properties.has_leaf_directories:
+            self.tree.files()
+        tiles = self.partition_lines.need().tiles
+        paths = layout.leaf_paths(tiles.orders, tiles.pixels, self.properties.npix_suffix)
+        dirs = layout.dir_number(tiles.pixels)
+        rows = zip(
+            paths, [-1] * len(paths), tiles.orders.tolist(), tiles.pixels.tolist(), dirs.tolist(), strict=True
+        )
+        return Leaves.of(rows)
+
+    @cached_property
+    def partition_lines(self) -> Artefact[PartitionLines]:
+        """The lines of ``partition_info.csv``."""
+        path = self.prefix + layout.PARTITION_INFO
+        file = self.tree.read(path, CSV_LIMIT)
+        if file.value is None:
+            return Artefact(layout.PARTITION_INFO, error=file.error)
+        content = file.value
+        return self.tree.attempt(path, lambda _: PartitionLines.from_csv(content), layout.PARTITION_INFO)
+
+    @cached_property
+    def tiles(self) -> PartitionInfo:
+        """The tiles that have leaves; by ``partition_info.csv`` where there are none, or none can be listed."""
+        if self.is_soft or not self.tree.can_list:
+            return self.partition_lines.need().tiles
+        _, first = np.unique(self.leaves.uniq, return_index=True)
+        return PartitionInfo(self.leaves.orders[first], self.leaves.pixels[first])
+
+    # Parquet
+
+    @cached_property
+    def footers(self) -> Footers:
+        """The footers of the data files."""
+        self.scope.need("footers")
+        leaves = self.leaves
+        return read_footers(self.tree, self.prefix, leaves.paths, self.schemas, self.index_column)
+
+    @cached_property
+    def stray_footers(self) -> Footers:
+        """The footers of Parquet files that lie between the leaves and have another suffix."""
+        self.scope.need("footers")
+        if not self.tree.can_list:
+            return Footers([], [])
+        strays = self.dataset.strays
+        return read_footers(self.tree, self.prefix, strays.paths, self.schemas, None)
+
+    def each_footer(self) -> Iterator[Footer]:
+        """Yield the footers of data files and strays; see `Footers.each`."""
+        yield from self.stray_footers.readable
+        yield from self.footers.each()
+
+    @cached_property
+    def common_metadata(self) -> Artefact[Footer]:
+        """The footer of ``dataset/_common_metadata``."""
+        return self._parquet(layout.COMMON_METADATA)
+
+    @cached_property
+    def metadata(self) -> Artefact[Footer]:
+        """The footer of ``dataset/_metadata``."""
+        self.scope.need("footers")
+        return self._parquet(layout.METADATA)
+
+    @cached_property
+    def thumbnail(self) -> Artefact[Footer]:
+        """The footer of ``data_thumbnail.parquet``."""
+        return self._parquet(layout.THUMBNAIL)
+
+    @cached_property
+    def statistics_file(self) -> Artefact[Footer]:
+        """The footer of ``per_partition_statistics.parquet``."""
+        return self._parquet(layout.STATISTICS)
+
+    def _parquet(self, path: str) -> Artefact[Footer]:
+        def read(place: Any) -> Footer:
+            if self.tree.can_list and self.tree.files()[self.prefix + path] > METADATA_LIMIT:
+                raise StorageError(f"the file is larger than {METADATA_LIMIT} bytes, and is not read")
+            footer: pq.FileMetaData = read_footer(place)
+            return condense(path, footer, self.schemas)
+
+        return self.tree.attempt(self.prefix + path, read, path)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The catalog's schema: that of ``_common_metadata``, or of the first data file."""
+        if self.common_metadata.value is not None:
+            return self.common_metadata.value.schema
+        return self.data_schema
+
+    @cached_property
+    def data_schema(self) -> pa.Schema:
+        """The schema of the first data file, or of ``_common_metadata`` where none is read."""
+        common = self.common_metadata.value
+        if self.scope.reaches("footers") and self.footers.readable:
+            return self.footers.readable[0].schema
+        if common is not None:
+            return common.schema
+        raise NoEvidenceError("no data file was read that tells the columns, and no _common_metadata")
+
+    @property
+    def index_column(self) -> str:
+        """The name of the index column, whether there is one or not."""
+        try:
+            return self.properties.healpix_column
+        except NoEvidenceError:
+            return "_healpix_29"
+
+    @property
+    def index_order(self) -> int:
+        """The order of the index column's values."""
+        try:
+            return self.properties.healpix_order
+        except NoEvidenceError:
+            return 29
+
+    # Sky maps
+
+    @cached_property
+    def skymap(self) -> Artefact[Skymap]:
+        """``skymap.fits``."""
+        return self._map(layout.SKYMAP)
+
+    @cached_property
+    def point_map(self) -> Artefact[Skymap]:
+        """``point_map.fits``."""
+        return self._map(layout.POINT_MAP)
+
+    def alt_skymap(self, order: int) -> Artefact[Skymap]:
+        """Return the down-sampled ``skymap.K.fits``; not kept."""
+        return self._map(layout.skymap_path(order))
+
+    def _map(self, path: str) -> Artefact[Skymap]:
+        return self.tree.attempt(self.prefix + path, read_map, path)
+
+    @property
+    def main_map(self) -> Artefact[Skymap]:
+        """The sky map: ``skymap.fits``, or ``point_map.fits`` of older writers where there is no other."""
+        return self.skymap if self.skymap.is_there else self.point_map
+
+    # Rows and other members
+
+    @cached_property
+    def rows(self) -> RowScan:
+        """What reading every row has found."""
+        self.scope.need("rows")
+        return scan_rows(self)
+
+    @property
+    def primary(self) -> CatalogEvidence:
+        """The primary table of the collection that this is a member of."""
+        if self._primary is None:
+            raise NoEvidenceError("the primary table lies outside of what is validated")
+        return self._primary
+
+    @property
+    def has_catalog(self) -> bool:
+        """Whether there is anything of a catalog here: a properties file, or data."""
+        try:
+            return bool(self.properties_files) or any(path.startswith("dataset/") for path in self.files)
+        except NoEvidenceError:
+            return bool(self.properties_files)

@@ -1,0 +1,118 @@
+"""The requirements of the format, as data: ``spec/requirements/*.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Literal
+
+from hatsformat._spec import spec_path
+from hatsformat.errors import UsageError
+
+Severity = Literal["error", "warning", "info"]
+
+EDITIONS = ("draft-2025-04", "1.0")
+"""The editions of the note that a catalog can be judged by; the last is the default."""
+
+LEVELS = ("metadata", "footers", "rows")
+"""How deep a validation goes: each level includes those before it."""
+
+STAGES = ("tree", "properties", "partition-info", "auxiliary", "footers", "rows", "members")
+"""The kinds of evidence, in the order in which the checks run."""
+
+_SEVERITY: Mapping[str, Severity] = {
+    "MUST": "error",
+    "SHOULD": "warning",
+    "MAY": "info",
+    "PRACTICE": "info",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing that the note, or the practice of all readers, asks of a catalog.
+
+    Attributes
+    ----------
+    id : str
+        ``HATS-<AREA>-<NNN>``; never reused.
+    level : {"MUST", "SHOULD", "MAY", "PRACTICE"}
+        How strongly it is asked; PRACTICE for what the note leaves open and readers rely on.
+    section : str
+        Where the note says it.
+    summary : str
+        What holds for a catalog that meets it.
+    editions : frozenset of str
+        The editions of the note that ask for it.
+    applies_to : frozenset of str
+        The types of table, or ``collection``.
+    stage : str
+        The evidence that decides it; see `STAGES`.
+    fix : str
+        What to do about a departure.
+    severity : {"error", "warning", "info"}
+        How bad a departure is: by the level, unless the entry says otherwise.
+    quote : str or None
+        The note's own words.
+    keyword : str or None
+        The keyword of the properties files that it is about.
+    unchecked : str or None
+        Why no program checks it; None where one does.
+    """
+
+    id: str
+    level: Literal["MUST", "SHOULD", "MAY", "PRACTICE"]
+    section: str
+    summary: str
+    editions: frozenset[str]
+    applies_to: frozenset[str]
+    stage: str
+    fix: str
+    severity: Severity
+    quote: str | None = None
+    keyword: str | None = None
+    unchecked: str | None = None
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Requirement:
+        """Make one from an entry of a requirements file."""
+        return cls(
+            id=entry["id"],
+            level=entry["level"],
+            section=entry["section"],
+            summary=entry["summary"],
+            editions=frozenset(entry["editions"]),
+            applies_to=frozenset(entry["applies_to"]),
+            stage=entry["stage"],
+            fix=entry["fix"],
+            severity=entry.get("severity", _SEVERITY[entry["level"]]),
+            quote=entry.get("quote"),
+            keyword=entry.get("keyword"),
+            unchecked=entry.get("unchecked"),
+        )
+
+
+@cache
+def requirements() -> Mapping[str, Requirement]:
+    """Return every requirement by its id, in the order of the files.
+
+    Raises
+    ------
+    UsageError
+        If the specification is not there, or has an id twice.
+    """
+    import yaml
+
+    files = sorted(spec_path("requirements").glob("*.yaml"))
+    if not files:
+        raise UsageError("the requirements are missing", path=spec_path("requirements"))
+    found: dict[str, Requirement] = {}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for file in files:
+        for entry in yaml.load(file.read_text("utf-8"), Loader=loader)["requirements"]:
+            if entry["id"] in found:
+                raise UsageError(f"the requirement {entry['id']} is there twice", path=file)
+            found[entry["id"]] = Requirement.from_entry(entry)
+    return MappingProxyType(found)
