@@ -108,8 +108,10 @@ def is_directory(place: UPath) -> bool:
 def glob(pattern: UPath) -> list[UPath]:
     """Return the files that match a pattern with ``*``, ``?``, ``[…]`` and ``**``, sorted by path."""
     with explained(pattern, "listing"):
-        names = pattern.fs.glob(pattern.path)
-        return [pattern.with_segments(pattern.fs.unstrip_protocol(name)) for name in sorted(names)]
+        names = sorted(pattern.fs.glob(pattern.path))
+        if is_local(pattern):
+            return [UPath(name) for name in names]
+        return [UPath(pattern.fs.unstrip_protocol(name), **pattern.storage_options) for name in names]
 
 
 def size(place: UPath) -> int:

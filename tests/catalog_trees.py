@@ -1,4 +1,5 @@
-"""Small catalogs written with plain pyarrow, for tests of the reader: nothing of the package's writer is used."""
+"""Small catalogs written with plain pyarrow, for tests of the reader: nothing of the package's writer is
+used."""
 
 from __future__ import annotations
 
@@ -112,7 +113,9 @@ def stars(count=4000, seed=0):
     rng = np.random.default_rng(seed)
     ra = rng.uniform(0, 360, count)
     dec = np.degrees(np.arcsin(rng.uniform(-1, 1, count)))
-    corners = np.array([(0, 90), (77, 90), (0, -90), (0, 0), (45, 0), (90, 41.810314895778596), (359.999, 0.001)])
+    corners = np.array(
+        [(0, 90), (77, 90), (0, -90), (0, 0), (45, 0), (90, 41.810314895778596), (359.999, 0.001)]
+    )
     for place, (lon, lat) in enumerate(np.concatenate((corners, [(56.75, 24.12)]))):
         some = slice(place * 100, place * 100 + 100)
         spread = 10.0 ** rng.uniform(-5, 0.5, 100)

@@ -1,4 +1,4 @@
-"""What a new user gets wrong: each is one line on standard error, exit code 2, and nothing that opens as a catalog."""
+"""What a new user gets wrong: one line on standard error, exit code 2, nothing that opens as a catalog."""
 
 from __future__ import annotations
 
@@ -245,7 +245,11 @@ class TestOthers:
 def test_in_a_shell_as_well(tmp_path):
     for arguments in (["info", "absent"], ["import", "absent.csv", "--out", "out"], ["query", "--wrong"]):
         done = subprocess.run(
-            [sys.executable, "-m", "hatsformat", *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=60
+            [sys.executable, "-m", "hatsformat", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=60,
         )
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("hatsformat: error: ")

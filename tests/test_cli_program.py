@@ -46,7 +46,7 @@ def program_that_raises(error):
         (MemoryError(), 2, "out of memory"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (click.ClickException("a click error"), 2, "a click error"),
-        (click.UsageError("No such option: --x."), 2, "No such option: --x; see: hatsformat --help"),
+        (click.UsageError("No such option: --x."), 2, "No such option: --x; see: program fail --help"),
     ],
 )
 def test_an_expected_error_is_one_line_on_standard_error(error, code, message):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatsformat.cli._types import ANGLE, NAMES, SIZE, VERTICES
+from hatsformat.cli._types import ANGLE, CHARACTER, NAMES, SIZE, VERTICES
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,19 @@ def test_names():
     assert NAMES.convert("a, b c ,d", None, None) == ["a", "b c", "d"]
     with pytest.raises(click.BadParameter, match="not a list of names"):
         NAMES.convert("a,,b", None, None)
+
+
+def test_characters():
+    assert [CHARACTER.convert(text, None, None) for text in (";", "tab", "\\t", "\t", "\\")] == [
+        ";",
+        "\t",
+        "\t",
+        "\t",
+        "\\",
+    ]
+    for text in ("", "ab"):
+        with pytest.raises(click.BadParameter, match="not one character"):
+            CHARACTER.convert(text, None, None)
 
 
 def test_vertices():

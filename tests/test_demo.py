@@ -17,7 +17,9 @@ from hatsformat.errors import OutputError, UsageError
 def separations(sky, ra, dec):
     """Angles to a position, in degrees, by the law of cosines."""
     lon, lat = np.radians(sky["ra"].to_numpy()), np.radians(sky["dec"].to_numpy())
-    cosine = np.sin(lat) * np.sin(np.radians(dec)) + np.cos(lat) * np.cos(np.radians(dec)) * np.cos(lon - np.radians(ra))
+    cosine = np.sin(lat) * np.sin(np.radians(dec)) + np.cos(lat) * np.cos(np.radians(dec)) * np.cos(
+        lon - np.radians(ra)
+    )
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
@@ -49,7 +51,10 @@ def test_the_sky_is_dense_where_the_galaxy_is():
 def test_the_inputs_hold_the_sky(tmp_path):
     sky = mock_sky(3000)
     files = write_inputs(sky, tmp_path)
-    assert [file.name for file in files] == [f"sky-{n}.parquet" for n in range(4)] + ["sky-4.csv", "sky-5.csv"]
+    assert [file.name for file in files] == [f"sky-{n}.parquet" for n in range(4)] + [
+        "sky-4.csv",
+        "sky-5.csv",
+    ]
     tables = [pa.csv.read_csv(file) if file.suffix == ".csv" else pq.read_table(file) for file in files]
     together = pa.concat_tables(tables)
     assert together["source_id"].to_pylist() == sky["source_id"].to_pylist()
@@ -84,7 +89,10 @@ def test_the_commands_that_the_demo_shows_do_the_same(tmp_path, monkeypatch):
     there = (tmp_path / "first" / "catalog").rename(tmp_path / "before")
     for command in shown:
         subprocess.run(
-            ["bash", "-c", f'"{sys.executable}" -m hatsformat {command}'], check=True, timeout=60, capture_output=True
+            ["bash", "-c", f'"{sys.executable}" -m hatsformat {command}'],
+            check=True,
+            timeout=60,
+            capture_output=True,
         )
     leaves = {file.relative_to(there): file.stat().st_size for file in there.rglob("*.parquet")}
     again = tmp_path / "first" / "catalog"

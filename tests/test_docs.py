@@ -1,8 +1,8 @@
 """What the README and the pages of the documentation show is run, and must give what they say.
 
-In a page, a ``pycon`` block is a Python session and a ``console`` block a shell session. All blocks of
-a page share one folder, with the demo's ``hatsformat-demo`` in it, and one Python namespace. Blocks of other kinds are
-only read.
+In a page, a ``pycon`` block is a Python session and a ``console`` block a shell session. All blocks of a
+page share one folder, with the demo's ``hatsformat-demo`` in it, and one Python namespace. Blocks of other
+kinds are only read.
 """
 
 from __future__ import annotations

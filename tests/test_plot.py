@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
-from hatsformat.errors import MissingExtraError, UsageError
+from hatsformat.errors import UsageError
 from hatsformat.healpix import outlines
 from hatsformat.plot import PlotOptions, _segments
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hatsformat.catalog.arrays import as_integers
 from hatsformat.catalog.files import CatalogFiles
 from hatsformat.catalog.scan import make_scan
 from hatsformat.errors import FormatError, UsageError
@@ -72,7 +73,7 @@ def tiles_of(index: CatalogFiles, column: str, values: pa.Array, partitions: Par
     names = index.schema.names
     if {"Norder", "Npix"} <= set(names):
         table = make_scan(index, ["Norder", "Npix"], where=one_of(column, values)).to_table()
-        orders, pixels = (table.column(name).cast(pa.int64()).to_numpy() for name in ("Norder", "Npix"))
+        orders, pixels = (as_integers(table.column(name)) for name in ("Norder", "Npix"))
         found = partitions.find(range29(orders, pixels)[0])
         stale = (found < 0) | (partitions.orders[found] != orders) if len(partitions) else found < 0
         if stale.any():
@@ -85,7 +86,7 @@ def tiles_of(index: CatalogFiles, column: str, values: pa.Array, partitions: Par
             )
     elif healpix in names:
         table = make_scan(index, [healpix], where=one_of(column, values)).to_table()
-        pixels = table.column(healpix).cast(pa.int64()).to_numpy()
+        pixels = as_integers(table.column(healpix))
         found = partitions.find(pixels, index.properties.healpix_order)
         found = found[found >= 0]
     else:

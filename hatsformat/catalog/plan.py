@@ -134,12 +134,20 @@ class ScanPlan:
         return "\n".join(lines)
 
 
-def select_files(files: CatalogFiles, request: Request) -> list[DataFile]:
-    """Return the data files that can hold rows of the request, along the sky."""
+def select_files(files: CatalogFiles, request: Request, ranges: IntArray | None) -> list[DataFile]:
+    """Return the data files that can hold rows of the request, along the sky.
+
+    Parameters
+    ----------
+    files : CatalogFiles
+    request : Request
+    ranges : ndarray of int64, shape (k, 2), or None
+        The order-29 ranges that cover the request's region.
+    """
     tiles = request.tiles
     # The rows of a margin cache lie outside its tiles: only the row groups' own statistics tell where.
-    if request.region is not None and files.properties.dataproduct_type != "margin":
-        inside = np.flatnonzero(files.partitions.overlapping(request.region.ranges()))
+    if ranges is not None and files.properties.dataproduct_type != "margin":
+        inside = np.flatnonzero(files.partitions.overlapping(ranges))
         tiles = inside if tiles is None else np.intersect1d(tiles, inside)
     return files.data_files(tiles)
 
@@ -147,11 +155,11 @@ def select_files(files: CatalogFiles, request: Request) -> list[DataFile]:
 class GroupFilter:
     """Picks the row groups that can hold rows of a request, by the statistics in the footers."""
 
-    def __init__(self, files: CatalogFiles, request: Request) -> None:
+    def __init__(self, files: CatalogFiles, request: Request, ranges: IntArray | None) -> None:
         self._where = request.where
         self._column = files.properties.healpix_column
         self._order = files.properties.healpix_order
-        self._ranges = None if request.region is None else request.region.ranges()
+        self._ranges = ranges
 
     def __call__(self, footer: pq.FileMetaData) -> list[int]:
         """Return the numbers of the row groups to read, ascending."""

@@ -10,14 +10,14 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hatsformat import layout
 from hatsformat.artefacts.leaf import read_row_groups
+from hatsformat.catalog.arrays import as_floats, as_integers, row_numbers, to_mask
 from hatsformat.catalog.files import CatalogFiles, arrow_schema
 from hatsformat.catalog.plan import Piece, Request
-from hatsformat.errors import LeafError
+from hatsformat.errors import LeafError, UsageError
 from hatsformat.healpix import FloatArray, npix, pixel_to_radec
 
 BoolArray = npt.NDArray[np.bool_]
@@ -64,10 +64,10 @@ class Reader:
         passed = self._test(tested, piece)
         groups, kept = self._groups_with(passed, piece)
         rest = [name for name in request.columns if name not in request.tests]
-        columns = dict(zip(request.tests, tested.filter(_mask(passed)).columns, strict=True))
+        columns = dict(zip(request.tests, tested.filter(to_mask(passed)).columns, strict=True))
         if rest and groups:
             others = self._columns(Piece(piece.file, groups), rest)
-            columns.update(zip(rest, others.filter(_mask(kept)).columns, strict=True))
+            columns.update(zip(rest, others.filter(to_mask(kept)).columns, strict=True))
         elif rest:
             columns.update({name: self._none(name) for name in rest})
         return pa.Table.from_arrays(
@@ -146,22 +146,41 @@ class Reader:
         if request.region is not None:
             passed &= request.region.contains(*self._positions(table))
         if request.where is not None and passed.any():
-            numbered = table.append_column(_ROW_NUMBER, _row_numbers(rows))
-            met = numbered.filter(request.where).column(_ROW_NUMBER).to_numpy()
-            meets = np.zeros(rows, dtype=np.bool_)
-            meets[met] = True
-            passed &= meets
+            passed &= self._meets(table, rows, piece)
         return passed
+
+    def _meets(self, table: pa.Table, rows: int, piece: Piece) -> BoolArray:
+        """Return which rows meet the condition."""
+        numbered = table.append_column(_ROW_NUMBER, row_numbers(rows))
+        try:
+            met = as_integers(numbered.filter(self.request.where).column(_ROW_NUMBER))
+        except pa.ArrowException as error:
+            raise UsageError(
+                "the condition cannot be evaluated",
+                path=self.files.place(piece.file.path),
+                found=str(self.request.where),
+                expected=str(error).strip(),
+            ) from error
+        meets = np.zeros(rows, dtype=np.bool_)
+        meets[met] = True
+        return meets
 
     def _positions(self, table: pa.Table) -> tuple[FloatArray, FloatArray]:
         """Return RA and Dec of rows in degrees, NaN where there is none."""
         properties = self.files.properties
         if properties.has_coordinates:
-            return _floats(table, properties.hats_col_ra), _floats(table, properties.hats_col_dec)
+            try:
+                return (
+                    as_floats(table.column(properties.hats_col_ra)),
+                    as_floats(table.column(properties.hats_col_dec)),
+                )
+            except pa.ArrowException as error:
+                raise LeafError(
+                    "the coordinates are not numbers", path=self.files.root, found=str(error).strip()
+                ) from error
         # Associations and maps have no coordinates: the centre of the index's tiny cell stands for them.
         order = properties.healpix_order
-        index = table.column(properties.healpix_column).cast(pa.int64(), safe=False)
-        pixels = pc.fill_null(index, -1).to_numpy()
+        pixels = as_integers(table.column(properties.healpix_column))
         known = (pixels >= 0) & (pixels < npix(order))
         ra, dec = np.full((2, len(pixels)), np.nan)
         ra[known], dec[known] = pixel_to_radec(pixels[known], order)
@@ -169,19 +188,3 @@ class Reader:
 
 
 _ROW_NUMBER = "__row_number_in_piece__"
-
-
-# `pa.array` imports pandas to see whether it was given something of it, which takes longer than most queries.
-def _mask(passed: BoolArray) -> pa.Array:
-    return pa.Array.from_buffers(
-        pa.bool_(), len(passed), [None, pa.py_buffer(np.packbits(passed, bitorder="little"))]
-    )
-
-
-def _row_numbers(rows: int) -> pa.Array:
-    return pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(np.arange(rows, dtype=np.int64))])
-
-
-def _floats(table: pa.Table, name: str | None) -> FloatArray:
-    values: FloatArray = pc.fill_null(table.column(name).cast(pa.float64()), np.nan).to_numpy()
-    return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -75,7 +76,7 @@ class Scan:
 
     def to_table(self) -> pa.Table:
         """Return the rows as an Arrow table."""
-        return pa.concat_tables([self.schema.empty_table(), *self._tables()])
+        return pa.concat_tables([pa.Table.from_batches([], schema=self.schema), *self._tables()])
 
     def to_pandas(self, **options: Any) -> Any:
         """Return the rows as a `pandas.DataFrame`.
@@ -113,7 +114,7 @@ class Scan:
         """Return what would be read; footers are, rows are not."""
         request = self._request
         columns = [*request.columns, *(name for name in request.tests if name not in request.columns)]
-        pick = GroupFilter(self._files, request)
+        pick = GroupFilter(self._files, request, self._ranges)
         leaves = []
         for file in self._data_files():
             footer = self._files.footer(file.path)
@@ -122,6 +123,10 @@ class Scan:
                 leaves.append(leaf_plan(file, footer, groups, columns))
         total = len(self._files.data_files()) if self._files.is_index else len(self._files.partitions)
         return ScanPlan(tuple(leaves), tuple(columns), total)
+
+    @cached_property
+    def _ranges(self) -> IntArray | None:
+        return None if self._request.region is None else self._request.region.ranges()
 
     @property
     def _workers(self) -> int:
@@ -138,11 +143,11 @@ class Scan:
     def _data_files(self) -> list[DataFile]:
         if self._request.limit == 0:
             return []
-        return select_files(self._files, self._request)
+        return select_files(self._files, self._request, self._ranges)
 
     def _pieces(self) -> Iterable[Piece]:
         """Return the pieces to read, in order; footers are fetched a few ahead."""
-        pick = GroupFilter(self._files, self._request)
+        pick = GroupFilter(self._files, self._request, self._ranges)
         limit = self._request.limit
         rows = PIECE_ROWS if limit is None else min(limit, PIECE_ROWS)
 

@@ -97,7 +97,7 @@ def columns_of(condition: Any, schema: pa.Schema) -> tuple[str, ...]:
 
 def _problem(condition: Any, schema: pa.Schema, names: Sequence[str]) -> HatsError | None:
     try:
-        schema.empty_table().select(list(names)).filter(condition)
+        pa.Table.from_batches([], schema=schema).select(list(names)).filter(condition)
     except (pa.ArrowException, TypeError) as error:
         first = str(error).strip().partition("\n")[0]
         missing = re.match(r"No match for FieldRef\.Name\((.*?)\) in ", first)

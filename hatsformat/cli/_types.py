@@ -110,7 +110,21 @@ class Vertices(click.ParamType[list[tuple[float, float]]]):
         return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
+class Character(click.ParamType[str]):
+    """One character; a tab may be said as ``tab``."""
+
+    name = "character"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the character."""
+        text: str = "\t" if value in ("tab", "\\t") else value
+        if len(text) != 1:
+            self.fail(f"{value!r} is not one character", param, ctx)
+        return text
+
+
 ANGLE = Angle()
+CHARACTER = Character()
 SIZE = Size()
 NAMES = Names()
 VERTICES = Vertices()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hatsformat.cli._types import NAMES, SIZE, flatten
+from hatsformat.cli._output import human_size, print_json, progress_bars
+from hatsformat.cli._types import CHARACTER, NAMES, SIZE, flatten
+
+if TYPE_CHECKING:
+    from hatsformat.partitioner.log import BuildLog
 
 _UNITS = click.Choice(["deg", "rad", "hour"])
 
@@ -15,6 +19,9 @@ _UNITS = click.Choice(["deg", "rad", "hour"])
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", required=True, metavar="DIR", help="The catalog's folder: new or empty.")
 @click.option("--name", help="The catalog's name; that of DIR where it is not given.")
+@click.option(
+    "--catalog-type", type=click.Choice(["object", "source"]), help="Objects, or single detections of them."
+)
 @click.option("--ra", metavar="COLUMN", help="The column with right ascensions.  [default: ra]")
 @click.option("--dec", metavar="COLUMN", help="The column with declinations.  [default: dec]")
 @click.option(
@@ -23,10 +30,15 @@ _UNITS = click.Choice(["deg", "rad", "hour"])
 @click.option("--dec-unit", type=_UNITS, help="The unit of Dec.  [default: deg]")
 @click.option(
     "--format",
-    type=click.Choice(["csv", "parquet", "fits", "votable"]),
+    type=click.Choice(["csv", "parquet", "arrow", "fits", "votable", "ecsv"]),
     help="Of all inputs; else by their names.",
 )
-@click.option("--delimiter", metavar="CHAR", help="What separates the fields of CSV files.  [default: ,]")
+@click.option(
+    "--delimiter",
+    type=CHARACTER,
+    metavar="CHAR",
+    help="Between the fields of CSV files, such as ; or tab.  [default: by the header]",
+)
 @click.option(
     "--max-rows", type=click.IntRange(min=1), help="The most rows a tile may hold.  [default: 1000000]"
 )
@@ -44,8 +56,16 @@ _UNITS = click.Choice(["deg", "rad", "hour"])
 @click.option(
     "--leaf", type=click.Choice(["file", "directory"]), help="A leaf is a file, or a folder of files."
 )
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes to work with.")
-@click.option("--memory", type=SIZE, metavar="SIZE", help="Memory to stay within, such as 4GiB.")
+@click.option("--thumbnail", is_flag=True, default=None, help="Also write data_thumbnail.parquet.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads to work with.  [default: one a core]"
+)
+@click.option(
+    "--memory",
+    type=SIZE,
+    metavar="SIZE",
+    help="Memory to stay within, such as 4GiB.  [default: half of the machine's]",
+)
 @click.option("--scratch", metavar="DIR", help="Where files of the work in progress go; beside DIR else.")
 @click.option(
     "--bad-coordinates",
@@ -66,14 +86,24 @@ def import_command(
       hatsformat import stars-*.csv --out stars --ra RAJ2000 --dec DEJ2000
       hatsformat import part-*.parquet --out survey --max-rows 500000 --workers 8 --memory 16GiB
     """
-    from hatsformat.cli._output import progress_bars
-    from hatsformat.cli.info import print_catalog
-    from hatsformat.partitioner import import_catalog
+    from hatsformat.partitioner import run_import
 
     # What was not said keeps the default of the partitioner.
-    given = {
-        name: value for name, value in {**options, "sort_by": flatten(sort_by)}.items() if value is not None
-    }
+    options["sort_by"] = flatten(sort_by)
+    given = {name: value for name, value in options.items() if value is not None}
     with progress_bars() as progress:
-        catalog = import_catalog(list(inputs), out, progress=progress, **given)
-    print_catalog(catalog, as_json)
+        log = run_import(list(inputs), out, progress=progress, **given)
+    if as_json:
+        print_json(log.to_dict())
+    else:
+        _print_log(log)
+
+
+def _print_log(log: BuildLog) -> None:
+    click.echo(
+        f"{log.path}: {log.rows_written} rows in {log.tiles} tiles, {human_size(log.size_bytes)}, "
+        f"in {sum(log.seconds.values()):.1f} s"
+    )
+    if log.rows_rejected:
+        where = f"; they are in {log.quarantine}" if log.quarantine else ""
+        click.echo(f"{log.rows_rejected} of {log.rows_read} rows have no position and were left out{where}")

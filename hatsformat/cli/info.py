@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 @click.command("info")
 @click.argument("path")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON, with all properties.")
 def info_command(path: str, as_json: bool) -> None:
-    """Show what the catalog or collection at PATH holds: properties, tiles, rows, size and columns.
+    """Show what the catalog or collection at PATH holds: rows, tiles, size and columns.
+
+    Of a collection this is the primary catalog, and the names of its margins and indexes.
 
     \b
     Example:
@@ -25,4 +27,81 @@ def info_command(path: str, as_json: bool) -> None:
     """
     from hatsformat.catalog import open_catalog
 
-    print_catalog(open_catalog(path), as_json)
+    about = describe(open_catalog(path))
+    if as_json:
+        print_json(about)
+    else:
+        _print(about)
+
+
+def describe(catalog: Catalog) -> dict[str, Any]:
+    """Return what there is to say about a catalog, as data for JSON; leaf files are not read."""
+    import numpy as np
+
+    from hatsformat.catalog.convert import column_descriptions
+
+    properties, partitions = catalog.properties, catalog.partitions
+    described = column_descriptions(catalog.schema)
+    orders, tiles = np.unique(partitions.orders, return_counts=True)
+    return {
+        "path": str(catalog.path),
+        "name": catalog.name,
+        "type": properties.dataproduct_type,
+        "rows": properties.hats_nrows,
+        "tiles": len(partitions),
+        "tiles_by_order": {
+            str(order): count for order, count in zip(orders.tolist(), tiles.tolist(), strict=True)
+        },
+        "sky_fraction": partitions.sky_fraction,
+        "size_bytes": _size(catalog),
+        "margins": list(catalog.margins),
+        "indexes": list(catalog.indexes),
+        "properties": properties.to_dict(),
+        "columns": [
+            {"name": field.name, "type": str(field.type), **described.get(field.name, {})}
+            for field in catalog.schema
+        ],
+    }
+
+
+def _size(catalog: Catalog) -> int | None:
+    """Return the bytes of all files where they can be listed at no cost, else what the properties say."""
+    from hatsformat import storage
+
+    if storage.is_local(catalog.path):
+        return sum(entry.size for entry in storage.list_tree(catalog.path))
+    kilobytes = catalog.properties.hats_estsize
+    return None if kilobytes is None else kilobytes * 1000
+
+
+def _print(about: dict[str, Any]) -> None:
+    by_order = ", ".join(f"{count} of order {order}" for order, count in about["tiles_by_order"].items())
+    properties = about["properties"]
+    size = about["size_bytes"]
+    print_pairs(
+        [
+            ("name", about["name"]),
+            ("type", about["type"]),
+            ("path", about["path"]),
+            ("rows", "not said" if about["rows"] is None else about["rows"]),
+            ("tiles", f"{about['tiles']}: {by_order}" if by_order else about["tiles"]),
+            ("sky", f"{about['sky_fraction']:.2%} in tiles" if by_order else None),
+            ("size", None if size is None else human_size(size)),
+            ("coordinates", _coordinates(properties)),
+            ("margins", ", ".join(about["margins"]) or None),
+            ("indexes", ", ".join(about["indexes"]) or None),
+            ("made by", properties.get("hats_builder")),
+            ("made on", properties.get("hats_creation_date")),
+        ]
+    )
+    columns = about["columns"]
+    click.echo(f"\n{len(columns)} columns:")
+    keys = [
+        key for key in ("name", "type", "unit", "ucd", "description") if any(key in one for one in columns)
+    ]
+    print_table(keys, [[one.get(key) for key in keys] for one in columns])
+
+
+def _coordinates(properties: dict[str, str]) -> str | None:
+    names = [properties[key] for key in ("hats_col_ra", "hats_col_dec") if properties.get(key)]
+    return ", ".join(names) or None

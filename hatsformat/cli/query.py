@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatsformat.cli._output import print_json, print_table
 from hatsformat.cli._types import ANGLE, NAMES, VERTICES, flatten
-from hatsformat.errors import UsageError
+from hatsformat.errors import RegionError, UsageError
 
 if TYPE_CHECKING:
-    from hatsformat.catalog import Scan
-    from hatsformat.regions import Region
+    import pyarrow as pa
 
 _SCREEN_ROWS = 50
+_MOC_FORMATS = {"json": "json", "txt": "ascii"}
 
 
 @click.command("query")
@@ -32,7 +33,7 @@ _SCREEN_ROWS = 50
 @click.option(
     "--polygon", type=VERTICES, metavar="'RA DEC, ...'", help="Rows inside a polygon of great circles."
 )
-@click.option("--moc", metavar="FILE", help="Rows inside a MOC (.fits or .json).")
+@click.option("--moc", metavar="FILE", help="Rows inside a MOC (.fits, .json or .txt).")
 @click.option(
     "--columns", type=NAMES, multiple=True, metavar="A,B,C", help="Only these columns, in this order."
 )
@@ -70,18 +71,23 @@ def query_command(
     from hatsformat.catalog import open_catalog
     from hatsformat.cli._files import check_output, write_csv, write_rows, writer_of
 
+    if as_json and not plan:
+        raise UsageError("--json goes with --plan", hint="for rows, write a file with -o")
     if output is not None:
         writer_of(output)
         check_output(output, overwrite)
     region = _region(**regions)
-    scan = open_catalog(path).scan(columns=flatten(columns), region=region, where=where, limit=limit)
+    catalog = open_catalog(path)
+    scan = catalog.scan(flatten(columns), region, where, limit)
     if plan:
-        _print_plan(scan, as_json)
+        planned = scan.plan()
+        print_json(planned.to_dict()) if as_json else click.echo(str(planned))
     elif output is not None:
         write_rows(scan, output)
         click.echo(output)
     elif sys.stdout.isatty():
-        _print_rows(scan)
+        shown = _SCREEN_ROWS + 1 if limit is None else min(limit, _SCREEN_ROWS + 1)
+        _print_rows(catalog.scan(flatten(columns), region, where, shown).to_table())
     else:
         write_csv(scan, click.get_binary_stream("stdout"))
 
@@ -91,7 +97,7 @@ def _region(
     box: tuple[float, float, float, float] | None,
     polygon: list[tuple[float, float]] | None,
     moc: str | None,
-) -> Region | None:
+) -> Any:
     given = [
         name for name, value in (("cone", cone), ("box", box), ("polygon", polygon), ("moc", moc)) if value
     ]
@@ -106,3 +112,24 @@ def _region(
     if polygon:
         return Polygon(polygon)
     return _load_moc(moc) if moc else None
+
+
+def _load_moc(file: str) -> Any:
+    from mocpy import MOC
+
+    style = _MOC_FORMATS.get(file.rpartition(".")[2].lower(), "fits")
+    try:
+        return MOC.load(file, style)
+    except (OSError, ValueError) as error:
+        raise RegionError(
+            f"this file cannot be read as a MOC in {style}: {error}",
+            path=file,
+            expected="a MOC in .fits, .json or .txt",
+        ) from error
+
+
+def _print_rows(rows: pa.Table) -> None:
+    shown = rows.slice(0, _SCREEN_ROWS)
+    print_table(shown.column_names, list(zip(*(column.to_pylist() for column in shown.columns), strict=True)))
+    if rows.num_rows > _SCREEN_ROWS:
+        click.echo(f"… and more than these {_SCREEN_ROWS} rows: -o FILE writes them all", err=True)

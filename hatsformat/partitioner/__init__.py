@@ -1,12 +1,12 @@
 """The partitioner: raw tables in, a catalog out (Note, section 3.4).
 
-The work is done in five stages, each a module and callable by itself: `mapping`, `binning`, `splitting`, `reducing` and
-`finishing`. `import_catalog` runs them one after the other.
+The work is done in five stages, each a module and callable by itself: `mapping`, `binning`, `splitting`,
+`reducing` and `finishing`. `import_catalog` runs them one after the other.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hatsformat.errors import UsageError
@@ -33,8 +33,8 @@ def import_catalog(
     Parameters
     ----------
     inputs : path, table, or iterable of them
-        CSV, Parquet, Arrow, FITS, VOTable or ECSV files, directories or globs of them; or Arrow tables, batches and
-        readers, pandas data frames, Astropy tables.
+        CSV, Parquet, Arrow, FITS, VOTable or ECSV files, directories or globs of them; or Arrow tables,
+        batches and readers, pandas data frames, Astropy tables.
     path : path
         The catalog's directory: new or empty, or a catalog with ``overwrite=True``.
     options : ImportOptions, optional
@@ -80,8 +80,8 @@ def run_import(
     from hatsformat.partitioner import pipeline
     from hatsformat.partitioner.options import ImportOptions
 
-    try:
-        chosen = replace(options or ImportOptions(), **changes)
-    except TypeError as error:
-        raise UsageError(f"no such option of an import: {error}") from error
+    known = [field.name for field in fields(ImportOptions)]
+    if unknown := sorted(changes.keys() - set(known)):
+        raise UsageError(f"an import has no option {unknown[0]!r}", expected=", ".join(known))
+    chosen = replace(options or ImportOptions(), **changes)
     return pipeline.run_import(inputs, path, chosen, progress)

@@ -1,7 +1,7 @@
 """Stage 2, binning: from counts of rows at a high order to the tiles of the catalog (Note, section 3.4).
 
-Counts are sparse: sorted pixel numbers and how many rows each holds. Both ways of choosing tiles walk the orders once
-and work on whole arrays, so the cost is that of a few sums over the pixels that hold anything.
+Counts are sparse: sorted pixel numbers and how many rows each holds. Both ways of choosing tiles walk the
+orders once and work on whole arrays, so the cost is that of a few sums over the pixels that hold anything.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def _check_densest(rows: IntArray, pixels: IntArray | None, order: int, max_rows
         f"and cannot be split at the highest order {order}",
         found=f"{rows[densest]} rows",
         expected=f"at most {max_rows}",
-        hint=f"raise the threshold to {rows[densest]} rows, or the highest order to {min(MAX_ORDER, order + 2)}",
+        hint=f"raise the threshold to {rows[densest]}, or the highest order to {min(MAX_ORDER, order + 2)}",
     )
 
 

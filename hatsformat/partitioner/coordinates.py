@@ -1,7 +1,8 @@
 """Positions on the sky, from whatever columns hold them: checked, in degrees, float64.
 
-Rows are judged before anything is computed from them: a coordinate that is missing, NaN, infinite or beyond a pole has no
-tile. Right ascensions outside [0, 360) are positions all the same; they are wrapped for the index and stored as they came.
+Rows are judged before anything is computed from them: a coordinate that is missing, NaN, infinite or beyond
+a pole has no tile. Right ascensions outside [0, 360) are positions all the same; they are wrapped for the
+index and stored as they came.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class CoordinateColumns:
     ra, dec : str
         Names of the columns.
     ra_unit, dec_unit : str or None
-        ``deg``, ``hour`` or ``rad``. None takes the unit that the column itself declares, else degrees; sexagesimal
-        right ascensions are in hours.
+        ``deg``, ``hour`` or ``rad``. None takes the unit that the column itself declares, else degrees;
+        sexagesimal right ascensions are in hours.
     """
 
     ra: str
@@ -73,7 +74,8 @@ class Positions:
     reasons : ndarray of uint8, shape (n,)
         Index into `REASONS`.
     converted : bool
-        Whether the columns were in other units than decimal degrees, so that the catalog needs columns of its own.
+        Whether the columns were in other units than decimal degrees, so that the catalog needs columns of
+        its own.
     """
 
     ra: FloatArray
@@ -140,12 +142,11 @@ def find_column(schema: pa.Schema, name: str, role: str, path: object = None) ->
     index: int = schema.get_field_index(name)
     if index < 0:
         close = [other for other in schema.names if other.lower() == name.lower()]
-        option = role.split(" ", 1)[0]
         raise ColumnError(
-            f"there is no column {name!r} for the {role}",
+            f"there is no column {name!r}, which --{role} asks for",
             path=path,
             found=", ".join(schema.names[:20]) + (", …" if len(schema.names) > 20 else ""),
-            hint=f"name it with --{option} {close[0] if close else 'COLUMN'}",
+            hint=f"did you mean --{role} {close[0]}?" if close else f"name the right one with --{role}",
         )
     return index
 

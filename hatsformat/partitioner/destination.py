@@ -1,7 +1,7 @@
 """The place where a catalog is made: checked first, claimed while the work goes on, restored if it fails.
 
-What was there before is set aside only when the first leaf is about to be written, and is put back if the import fails. On a local disk
-it is renamed; in a bucket, where nothing can be renamed, it is removed.
+What was there before is set aside only when the first leaf is about to be written, and is put back if the
+import fails. On a local disk it is renamed; in a bucket, where nothing can be renamed, it is removed.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Destination:
                 os.makedirs(self.root.path, exist_ok=True)
 
     def finish(self) -> None:
-        """The catalog is complete: what it replaced goes."""
+        """Keep the complete catalog: what it replaced goes."""
         if self._aside is not None:
             shutil.rmtree(self._aside, ignore_errors=True)
             self._aside = None

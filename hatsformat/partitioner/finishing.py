@@ -1,6 +1,7 @@
 """Stage 5, finishing: what makes a directory of leaves a catalog (Note, section 3.6).
 
-Every number is taken from what was written. The properties file comes last: until it is there, nothing calls this a catalog.
+Every number is taken from what was written. The properties file comes last: until it is there, nothing
+calls this a catalog.
 """
 
 from __future__ import annotations

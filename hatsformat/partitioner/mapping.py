@@ -1,7 +1,9 @@
-"""Stage 1, mapping: read every input once, find each row's pixel, count, and keep the rows sorted along the sky.
+"""Stage 1, mapping: read every input once, find each row's pixel, count, and keep the rows sorted along the
+sky.
 
-Counting is what the stage is named for. Keeping what was read, sorted, makes the later stages cheap: a tile's rows lie side by side in every
-run, whatever tiles binning chooses, and no input is read or parsed again.
+Counting is what the stage is named for. Keeping what was read, sorted, makes the later stages cheap: a
+tile's rows lie side by side in every run, whatever tiles binning chooses, and no input is read or parsed
+again.
 """
 
 from __future__ import annotations
@@ -128,8 +130,8 @@ def _map_chunks(index: int, source: Source, settings: MapSettings, store: RunSto
     counts = []
     for number, chunk in enumerate(source.chunks(settings.chunk_bytes)):
         for name, role in (
-            (settings.columns.ra, "ra (right ascension)"),
-            (settings.columns.dec, "dec (declination)"),
+            (settings.columns.ra, "ra"),
+            (settings.columns.dec, "dec"),
         ):
             find_column(chunk.table.schema, name, role, source.name)
         where = positions(chunk.table, settings.columns)
@@ -152,8 +154,8 @@ def _map_chunks(index: int, source: Source, settings: MapSettings, store: RunSto
 def sorted_rows(table: pa.Table, where: Positions, settings: MapSettings) -> tuple[pa.Table, IntArray]:
     """Return the rows with a position, sorted along the sky, and their order-29 pixels.
 
-    Columns that the catalog gets from elsewhere are dropped: the index column, and ``Norder``, ``Dir``, ``Npix`` of
-    older catalogs. Columns in degrees are added where the input's are in other units.
+    Columns that the catalog gets from elsewhere are dropped: the index column, and ``Norder``, ``Dir``,
+    ``Npix`` of older catalogs. Columns in degrees are added where the input's are in other units.
     """
     gone = {settings.index_column}
     if set(table.column_names) >= HIVE_COLUMNS:

@@ -39,8 +39,8 @@ class ImportOptions:
     ra, dec : str
         The columns with the coordinates.
     ra_unit, dec_unit : str or None
-        ``deg``, ``hour`` or ``rad``; None goes by the column's own unit, else degrees. Sexagesimal text is understood,
-        and its right ascensions are in hours.
+        ``deg``, ``hour`` or ``rad``; None goes by the column's own unit, else degrees. Sexagesimal text is
+        understood, and its right ascensions are in hours.
     format, delimiter : str or None
         Of the inputs; see `InputOptions`.
     max_rows : int

@@ -21,7 +21,7 @@ from hatsformat.partitioner.destination import Destination
 from hatsformat.partitioner.finishing import CatalogInfo, finish
 from hatsformat.partitioner.inputs import Source, open_inputs
 from hatsformat.partitioner.log import BuildLog, Progress
-from hatsformat.partitioner.mapping import MapSettings, Mapped
+from hatsformat.partitioner.mapping import Mapped, MapSettings
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import Leaf, LeafPlan, reduce_tile
 from hatsformat.partitioner.runs import Run, RunStore
@@ -118,7 +118,7 @@ def _map(
         raise InputError(what, path=sources[0].name, hint="check the file and the coordinate columns")
     schema = plan_schema(seen)
     for name in options.sort_by:
-        find_column(schema, name, "sort-by columns", sources[0].name)
+        find_column(schema, name, "sort-by", sources[0].name)
     return mapped, schema
 
 

@@ -1,13 +1,14 @@
 """Stage 4, reducing: merge the shards of a tile into its leaf (Note, section 3.5).
 
-A leaf is written a row group at a time, and only the rows of that row group are in memory: where a row goes is decided from
-the order-29 pixels alone.
+A leaf is written a row group at a time, and only the rows of that row group are in memory: where a row goes
+is decided from the order-29 pixels alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -97,14 +98,16 @@ def row_groups(shards: Sequence[Shard], plan: LeafPlan) -> Iterator[pa.Table]:
     offsets = np.cumsum([0, *(len(shard) for shard in shards)])
     groups = max(1, -(-pixels.size // plan.format.row_group_rows))
     borders = np.linspace(0, pixels.size, groups + 1).astype(np.int64)
-    for first, last in zip(borders[:-1], borders[1:], strict=True):
+    for first, last in pairwise(borders):
         chosen = by_sky[first:last]
         rows = _gather(shards, offsets, chosen, pa.schema(list(plan.schema)[1:]))
         yield rows.add_column(0, plan.schema.field(0), pa.array(pixels[chosen])).cast(plan.schema)
 
 
 def _gather(shards: Sequence[Shard], offsets: IntArray, chosen: IntArray, schema: pa.Schema) -> pa.Table:
-    """Return rows by their position among those of all shards, reading only the span of each shard that is needed."""
+    """Return rows by their position among those of all shards, reading only the span of each shard that is
+    needed.
+    """
     owner = np.searchsorted(offsets, chosen, side="right") - 1
     by_owner = np.argsort(owner.astype(np.uint16) if len(shards) < 65536 else owner, kind="stable")
     begins = np.flatnonzero(np.diff(owner[by_owner], prepend=-1))

@@ -1,8 +1,8 @@
 """Runs: the rows of one chunk of an input, sorted along the sky.
 
-A run stays in memory while there is room, and is spilled to scratch otherwise: its rows as Arrow IPC in batches of equal length,
-its order-29 pixels beside them as a plain array that is memory-mapped. Either way any range of its rows can be had by position, which is all that
-splitting and reducing ask for.
+A run stays in memory while there is room, and is spilled to scratch otherwise: its rows as Arrow IPC in
+batches of equal length, its order-29 pixels beside them as a plain array that is memory-mapped. Either way
+any range of its rows can be had by position, which is all that splitting and reducing ask for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One schema for all inputs, planned before anything is written.
 
-Types are widened where every value survives: int32 with int64, null with anything, string with large_string, a dictionary with
-what it encodes. Everything else is an error that names the column and both files.
+Types are widened where every value survives: int32 with int64, null with anything, string with
+large_string, a dictionary with what it encodes. Everything else is an error that names the column and both
+files.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _check_same_columns(first: InputSchema, item: InputSchema) -> None:
 
 
 def _settled(column: pa.Field) -> pa.Field:
-    """Views are a way to hold text in memory; files know only plain text and bytes."""
+    """Return a column as files know it: views are only a way to hold text and bytes in memory."""
     if pt.is_string_view(column.type):
         return column.with_type(pa.string())
     return column.with_type(pa.binary()) if pt.is_binary_view(column.type) else column

@@ -10,8 +10,8 @@ from hatsformat.healpix import IntArray
 def stable_argsort(values: IntArray) -> IntArray:
     """Return the order that sorts integers, equal ones staying as they stood.
 
-    NumPy's unstable sort of 64-bit integers uses vector instructions and is five times as fast as its stable one on
-    unsorted values; equal order-29 pixels are rare, so only those are put right afterwards.
+    NumPy's unstable sort of 64-bit integers uses vector instructions and is five times as fast as its
+    stable one on unsorted values; equal order-29 pixels are rare, so only those are put right afterwards.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Stage 3, splitting: which rows of every run belong to which tile.
 
-The runs are sorted along the sky and tiles are ranges of it, so a tile's share of a run, its shard, is a range of rows. Splitting is two
-binary searches a run and tile, and moves nothing.
+The runs are sorted along the sky and tiles are ranges of it, so a tile's share of a run, its shard, is a
+range of rows. Splitting is two binary searches a run and tile, and moves nothing.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat.errors import InputError, UsageError
-from hatsformat.partitioner.inputs.base import Chunk, Source, NarrowTypeError
+from hatsformat.partitioner.inputs.base import Chunk, NarrowTypeError, Source
 from hatsformat.partitioner.inputs.csv import CsvSource
 from hatsformat.partitioner.inputs.parquet import parquet_sources
 from hatsformat.partitioner.inputs.tables import AstropySource, IpcSource, MemorySource
@@ -61,7 +61,8 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
     Parameters
     ----------
     inputs : path, table, or iterable of them
-        Files, directories, globs and URLs; Arrow tables, batches and readers, pandas data frames, Astropy tables.
+        Files, directories, globs and URLs; Arrow tables, batches and readers, pandas data frames, Astropy
+        tables.
     options : InputOptions
     **storage_options
         For the file system of the paths.

@@ -1,7 +1,8 @@
 """CSV and its kin: any delimiter, compressed or not, streamed through pyarrow's parser.
 
-Types are inferred from the first block. Where a later value does not fit, the column is widened (integers to floats to text)
-and the file is read again from the start, so that what was inferred never changes a value.
+Types are inferred from the first block. Where a later value does not fit, the column is widened (integers
+to floats to text) and the file is read again from the start, so that what was inferred never changes a
+value.
 """
 
 from __future__ import annotations

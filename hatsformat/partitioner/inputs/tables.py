@@ -110,7 +110,8 @@ class AstropySource:
             except OSError as error:
                 raise InputError(f"cannot be read as {self.format}: {error}", path=self.place) from error
             except Exception as error:
-                # Astropy's readers raise whatever their parsers do: IndexError, KeyError, E19, TableParseError.
+                # Astropy's readers raise whatever their parsers do: IndexError, KeyError, E19,
+                # TableParseError.
                 reason = str(error).strip().partition("\n")[0] or type(error).__name__
                 raise InputError(f"cannot be read as {self.format}: {reason}", path=self.place) from error
         yield from MemorySource([table], self.name).chunks(target_bytes)

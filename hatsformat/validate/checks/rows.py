@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix
+from hatsformat.validate.checks.footers import INDEX_IN_TILE, change_range
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.rows import DATA_RULE, RowBatch
 from hatsformat.validate.registry import (
@@ -194,7 +195,17 @@ def index_names_tiles(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, "Npix", pixels, "a pixel of the order in Norder")
 
 
-@catalog_check(*ROW_CHECKS)
+@row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf")
+def index_in_tile(batch: RowBatch) -> RowVerdict:
+    """The index values of a leaf lie within its tile; judged by rows where there are no statistics."""
+    if batch.tile is None:
+        raise NoEvidenceError("the file has no tile")
+    start, stop = change_range(batch.tile, batch.plan.index_order)
+    wrong = (batch.index < start) | (batch.index >= stop)
+    return RowVerdict(wrong, batch.plan.index, batch.index, f"{start} to {stop - 1}")
+
+
+@catalog_check(*(rule for rule in ROW_CHECKS if rule != INDEX_IN_TILE))
 def row_faults(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
     """What the row checks have found."""
     yield from catalog.rows.faults(rule.id)

@@ -123,6 +123,12 @@ class CatalogEvidence:
         """The lines of the properties file."""
         return parse_properties_text(self.properties_files[self.properties_path].need())[0]
 
+    @property
+    def documents(self) -> list[PropertiesDocument]:
+        """The lines of all properties files that can be read, the one that counts first."""
+        files = self.properties_files.values()
+        return [parse_properties_text(file.value)[0] for file in files if file.value is not None]
+
     @cached_property
     def properties(self) -> TableProperties:
         """What the properties file says; an attribute is None where it does not, or cannot be read."""

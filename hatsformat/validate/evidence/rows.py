@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -177,7 +177,6 @@ class FileScan:
     first: dict[str, Fault] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
-    tiles: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -193,12 +192,19 @@ class RowScan:
             if rule in file.failed:
                 raise file.failed[rule]
             if rule in file.first:
-                yield file.first[rule]
+                yield _counted(file.first[rule], file.wrong.get(rule, 0))
             if rule in file.missing:
                 reasons[file.missing[rule]] = reasons.get(file.missing[rule], 0) + 1
         for reason, count in reasons.items():
             some = "" if count == len(self.files) else f" (in {count} of {len(self.files)} data files)"
             raise NoEvidenceError(reason + some)
+
+
+def _counted(fault: Fault, count: int) -> Fault:
+    if not count:
+        return fault
+    rows = "1 row" if count == 1 else f"{count} rows"
+    return replace(fault, actual=rows if fault.actual is None else f"{fault.actual} ({rows})")
 
 
 def scan_rows(catalog: CatalogEvidence) -> RowScan:
@@ -280,20 +286,13 @@ def _judge(scan: FileScan, rule: str, batch: RowBatch, group: int, first_row: in
     if not count:
         return
     scan.wrong[rule] = scan.wrong.get(rule, 0) + count
-    if rule in scan.first:
-        fault = scan.first[rule]
-    else:
+    if rule not in scan.first:
         at = int(np.argmax(verdict.wrong))
         shown = None if verdict.actual is None else _item(verdict.actual, at)
-        fault = Fault(
-            check.message, scan.path, verdict.column, group, first_row + at, shown, _item(verdict.expected, at)
+        expected = _item(verdict.expected, at)
+        scan.first[rule] = Fault(
+            check.message, scan.path, verdict.column, group, first_row + at, shown, expected
         )
-    rows = scan.wrong[rule]
-    told = str(fault.actual).partition(" (")[0]
-    total = f"{rows} row{'s' * (rows != 1)}"
-    scan.first[rule] = Fault(
-        fault.message, fault.path, fault.column, fault.row_group, fault.row, f"{told} ({total})", fault.expected
-    )
 
 
 def _item(values: Any, at: int) -> Any:

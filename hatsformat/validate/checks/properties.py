@@ -1,0 +1,145 @@
+"""Checks of the properties files (Note, section 3.6.1): each problem of the file under its requirement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from hatsformat import layout
+from hatsformat.properties import ALIASES, KEYWORDS, Problem
+from hatsformat.validate.evidence.catalog import CatalogEvidence
+from hatsformat.validate.evidence.collection import CollectionEvidence
+from hatsformat.validate.registry import Fault, catalog_check, collection_check
+from hatsformat.validate.requirements import Requirement, requirements
+
+_SYNTAX = {
+    "HATS-PROP-005": ("encoding",),
+    "HATS-PROP-006": ("bad-escape", "no-keyword", "no-separator"),
+    "HATS-PROP-009": ("byte-order-mark",),
+    "HATS-PROP-011": ("alias",),
+    "HATS-PROP-012": ("alias-conflict",),
+    "HATS-PROP-013": ("unused-keyword",),
+    "HATS-PROP-014": ("stray-blank",),
+    "HATS-PROP-015": ("misspelt-keyword",),
+}
+"""Requirements that every problem of some kinds belongs to."""
+
+_DUPLICATES = {"HATS-PROP-007": "error", "HATS-PROP-008": "warning"}
+_LISTS, _FORMS = "HATS-PROP-315", "HATS-PROP-316"
+
+_BY_KEYWORD = {
+    "1": ("missing-keyword",),
+    "2": ("bad-value", "out-of-range"),
+    "3": ("odd-value", "inconsistent"),
+}
+"""By the first digit of a HATS-PROP number: the kinds of problems of the requirement's own keyword."""
+
+_RELATIONS = ("HATS-PROP-317", "HATS-PROP-318", "HATS-PROP-319", "HATS-PROP-320", "HATS-PROP-321")
+"""Requirements between two keywords; the others of the three-hundreds are about the form of one."""
+
+
+def rule_of(problem: Problem) -> str | None:
+    """Return the requirement that a problem of a catalog's properties departs from."""
+    if problem.kind == "duplicate-keyword":
+        return next(rule for rule, severity in _DUPLICATES.items() if severity == problem.severity)
+    for rule, kinds in _SYNTAX.items():
+        if problem.kind in kinds:
+            return rule
+    keyword = ALIASES.get(problem.keyword or "", problem.keyword)
+    for rule, kinds in _keyword_rules().items():
+        if problem.kind in kinds and requirements()[rule].keyword == keyword:
+            return rule
+    known = KEYWORDS.get(keyword or "")
+    if problem.kind == "odd-value":
+        return _LISTS if known is not None and known.kind.is_list else _FORMS
+    return None
+
+
+def _keyword_rules() -> dict[str, tuple[str, ...]]:
+    rules = {}
+    for rule in (*REQUIRED, *VALUES, *FORMS):
+        kinds = _BY_KEYWORD[rule.split("-")[2][0]]
+        if kinds[0] == "odd-value":
+            kinds = ("inconsistent",) if rule in _RELATIONS else ("odd-value",)
+        rules[rule] = kinds
+    return rules
+
+
+REQUIRED = tuple(f"HATS-PROP-{number}" for number in range(101, 113))
+VALUES = tuple(f"HATS-PROP-{number}" for number in range(201, 219))
+FORMS = (*(f"HATS-PROP-{number}" for number in range(301, 315)), *_RELATIONS)
+
+
+def as_faults(problems: Iterable[Problem], path: str) -> Iterator[Fault]:
+    """Turn problems of a properties file into faults."""
+    for problem in problems:
+        yield Fault(
+            problem.message,
+            path,
+            problem.keyword,
+            row=problem.line,
+            actual=problem.found,
+            expected=problem.expected,
+        )
+
+
+@catalog_check(*_SYNTAX, *_DUPLICATES, *REQUIRED, *VALUES, *FORMS, _LISTS, _FORMS)
+def properties_problems(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """A problem of the properties file that belongs to this requirement."""
+    path = catalog.properties_path
+    yield from as_faults((p for p in catalog.problems if rule_of(p) == rule.id), path)
+
+
+@catalog_check("HATS-PROP-004")
+def same_twice(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """``hats.properties`` and ``properties`` say the same."""
+    if len(catalog.documents) < 2:
+        return
+    texts = [document.to_dict() for document in catalog.documents]
+    message = "hats.properties and properties say different things"
+    for keyword in sorted({*texts[0], *texts[1]}):
+        ours, theirs = texts[0].get(keyword), texts[1].get(keyword)
+        if ours != theirs:
+            yield Fault(message, layout.LEGACY_PROPERTIES, keyword, actual=theirs or "nothing", expected=ours or "nothing")
+
+
+_COLLECTION_RULES = {
+    ("missing-keyword", "obs_collection"): "HATS-COLL-002",
+    ("missing-keyword", "hats_primary_table_url"): "HATS-COLL-003",
+    ("inconsistent", "default_margin"): "HATS-COLL-009",
+    ("inconsistent", "default_index"): "HATS-COLL-010",
+    ("inconsistent", "all_indexes"): "HATS-COLL-013",
+    ("inconsistent", "all_extensions"): "HATS-COLL-013",
+    ("bad-value", "all_indexes"): "HATS-PROP-219",
+    ("out-of-range", "all_indexes"): "HATS-PROP-219",
+    ("bad-value", "all_extensions"): "HATS-COLL-013",
+}
+
+
+def collection_rule_of(problem: Problem) -> str | None:
+    """Return the requirement that a problem of a collection's properties departs from."""
+    return _COLLECTION_RULES.get((problem.kind, problem.keyword or "")) or rule_of(problem)
+
+
+def _collection_rules() -> list[str]:
+    shared = [
+        rule
+        for rule in (*_SYNTAX, *_DUPLICATES, *VALUES, *FORMS, _LISTS, _FORMS)
+        if "collection" in requirements()[rule].applies_to
+    ]
+    return list(dict.fromkeys([*_COLLECTION_RULES.values(), *shared]))
+
+
+@collection_check(*_collection_rules())
+def collection_problems(collection: CollectionEvidence, rule: Requirement) -> Iterator[Fault]:
+    """A problem of the collection's properties that belongs to this requirement."""
+    found = (p for p in collection.problems if collection_rule_of(p) == rule.id)
+    yield from as_faults(found, layout.COLLECTION_PROPERTIES)
+
+
+@catalog_check("HATS-SUPP-001")
+def positive_threshold(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """The margin's threshold is more than 0."""
+    threshold = catalog.value("hats_margin_threshold")
+    if threshold <= 0:
+        keyword = "hats_margin_threshold"
+        yield Fault("a margin has no width", catalog.properties_path, keyword, actual=threshold, expected="more than 0")
