@@ -20,7 +20,8 @@ expected and what to do about it, so that a program can log it and a person can 
     │   ├── CoordinatesError
     │   ├── SchemaError
     │   ├── ThresholdError
-    │   └── OutputError
+    │   ├── OutputError
+    │   └── WorkerError
     └── MissingExtraError     an optional dependency is not installed
 """
 
@@ -160,6 +161,10 @@ class ThresholdError(PartitionError):
 
 class OutputError(PartitionError):
     """The place for the new catalog is taken or cannot be written."""
+
+
+class WorkerError(PartitionError):
+    """A worker died; what it had finished is kept, and the import can be resumed."""
 
 
 class MissingExtraError(HatsError):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hatsformat import storage
+from hatsformat.artefacts.skymap import degrade
 from hatsformat.catalog import Catalog
 from hatsformat.errors import MissingExtraError, UsageError
 from hatsformat.healpix import FloatArray, npix, order_of_npix, outlines, radec_to_pixel
@@ -19,7 +20,10 @@ MAX_OUTLINES = 50_000
 """Outlines of more tiles than this would be a black sky, and take minutes to draw."""
 
 _MAP_ORDER = 7
-"""Pixels of half a degree: finer ones than the picture's are not to be seen."""
+"""Pixels of half a degree: finer ones are not to be seen in the picture."""
+
+_PIXEL_ROWS = 16
+"""Rows that a pixel should hold on average: with fewer, the map would show noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +100,10 @@ def plot_sky(catalog: Catalog, options: PlotOptions | None = None) -> Any:
     partitions = catalog.partitions
     if options.tiles and len(partitions) <= MAX_OUTLINES:
         _draw_tiles(axes, partitions.orders, partitions.pixels)
-    hours = np.arange(-150, 180, 30)
-    axes.set_xticks(np.radians(hours), [f"{-hour % 360}°" for hour in hours], fontsize=7)
-    axes.tick_params(axis="y", labelsize=7)
-    title = options.title or f"{catalog.name}: {len(partitions)} tiles"
-    axes.set_title(title, fontsize=11, pad=16)
+    meridians = np.arange(-150, 180, 30)
+    axes.set_xticks(np.radians(meridians), [f"{-lon % 360}°" for lon in meridians.tolist()])
+    axes.tick_params(labelsize=7, labelcolor="black")
+    figure.suptitle(options.title or f"{catalog.name}: {len(partitions)} tiles", fontsize=11)
     return figure
 
 
@@ -146,17 +149,17 @@ def _counts(catalog: Catalog) -> npt.NDArray[Any] | None:
     counts = catalog.skymap()
     if counts is None:
         return None
-    order = order_of_npix(len(counts))
-    if order > _MAP_ORDER:
-        counts = counts.reshape(npix(_MAP_ORDER), -1).sum(axis=1)
-    return np.asarray(counts)
+    order, rows = order_of_npix(len(counts)), int(counts.sum())
+    while order > _MAP_ORDER or (order > 3 and npix(order) * _PIXEL_ROWS > rows):
+        order -= 1
+    return degrade(counts, order)
 
 
 def _draw_density(axes: Any, counts: npt.NDArray[Any]) -> Any:
     from matplotlib.colors import LogNorm
 
-    lon = np.linspace(-180, 180, 1441)
-    lat = np.linspace(-90, 90, 721)
+    lon = np.linspace(-180, 180, 1081)
+    lat = np.linspace(-90, 90, 541)
     middle = np.meshgrid((lon[1:] + lon[:-1]) / 2, (lat[1:] + lat[:-1]) / 2)
     pixels = radec_to_pixel(-middle[0], middle[1], order_of_npix(len(counts)))
     square_degrees = np.degrees(np.degrees(4 * np.pi)) / len(counts)
@@ -164,7 +167,7 @@ def _draw_density(axes: Any, counts: npt.NDArray[Any]) -> Any:
     low, high = (float(density.min()), float(density.max())) if density.count() else (1.0, 1.0)
     norm = LogNorm(low, max(high, low * 1.01))
     return axes.pcolormesh(
-        np.radians(lon), np.radians(lat), density, norm=norm, cmap="viridis", rasterized=True, zorder=0
+        np.radians(lon), np.radians(lat), density, norm=norm, cmap="YlGnBu", rasterized=True, zorder=0
     )
 
 
@@ -174,7 +177,7 @@ def _draw_tiles(axes: Any, orders: npt.NDArray[Any], pixels: npt.NDArray[Any]) -
     for order in np.unique(orders).tolist():
         # Edges of large tiles are curves on the map; a fine tile's are as good as straight.
         ra, dec = outlines(pixels[orders == order], order, max(1, 32 >> order))
-        lines = LineCollection(_segments(ra, dec), linewidths=0.4, colors="black", alpha=0.6, zorder=2)
+        lines = LineCollection(_segments(ra, dec), linewidths=0.5, colors="black", alpha=0.7, zorder=2)
         axes.add_collection(lines, autolim=False)
 
 

@@ -52,6 +52,8 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
     StorageError
         If the file system cannot be had, for example because its extra is not installed.
     """
+    if "\0" in str(path):
+        raise StorageError("cannot use this kind of path: it holds a null byte", path=repr(str(path)))
     try:
         place = UPath(path, **storage_options)
         _ = place.fs
@@ -123,6 +125,18 @@ def size(place: UPath) -> int:
     if found is None:
         raise StorageError("the server does not tell the file's size", path=place)
     return int(found)
+
+
+def fingerprint(place: UPath) -> str:
+    """Return what tells this version of a file from another: its size, and its date or tag."""
+    with explained(place, "asking for its date"):
+        if is_local(place):
+            status = os.stat(place.path)
+            return f"{status.st_size}:{status.st_mtime_ns}"
+        details = place.fs.info(place.path)
+    keys = ("ETag", "etag", "LastModified", "mtime", "created")
+    version = next((details[key] for key in keys if key in details), "")
+    return f"{details.get('size')}:{version}"
 
 
 def read_bytes(place: UPath, *, limit: int | None = None) -> bytes:

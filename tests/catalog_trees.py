@@ -100,6 +100,7 @@ def adaptive_tiles(pixels, threshold):
     tiles, pending = [], [(0, pixel) for pixel in range(12)]
     while pending:
         order, pixel = pending.pop()
+        assert order <= 29, "more stars than the threshold are at one place"
         count = (pixels >> 2 * (29 - order) == pixel).sum()
         if 0 < count <= threshold:
             tiles.append((order, pixel))
@@ -120,7 +121,8 @@ def stars(count=4000, seed=0):
         some = slice(place * 100, place * 100 + 100)
         spread = 10.0 ** rng.uniform(-5, 0.5, 100)
         turn = rng.uniform(0, 2 * np.pi, 100)
-        dec[some] = np.clip(lat + spread * np.sin(turn), -90, 90)
+        beyond = lat + spread * np.sin(turn)
+        dec[some] = np.where(np.abs(beyond) > 90, np.sign(beyond) * 180 - beyond, beyond)
         across = np.maximum(np.cos(np.radians(dec[some])), 1e-3)
         ra[some] = (lon + spread * np.cos(turn) / across) % 360
         ra[some.start], dec[some.start] = lon, lat

@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, settings
 
 import servers
+from hatsformat import import_catalog
+from hatsformat.demo import mock_sky, write_inputs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,6 +51,26 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3Server]:
     pytest.importorskip("s3fs", reason="s3fs is not installed (extra `s3`)")
     with servers.s3_server(program, tmp_path_factory.mktemp("rclone")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def sky() -> pa.Table:
+    """The stars of a mock sky; see `hatsformat.demo.mock_sky` for the columns."""
+    return mock_sky(20_000)
+
+
+@pytest.fixture(scope="session")
+def sky_files(sky: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The mock sky as four Parquet and two CSV files."""
+    return write_inputs(sky, tmp_path_factory.mktemp("sky"))
+
+
+@pytest.fixture(scope="session")
+def sky_catalog(sky_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mock sky as a catalog of tiles of several orders; not to be written to."""
+    folder = tmp_path_factory.mktemp("catalogs") / "mock_sky"
+    import_catalog(sky_files, folder, max_rows=1500, row_group_rows=500)
+    return folder
 
 
 @pytest.fixture(autouse=True)

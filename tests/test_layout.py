@@ -182,8 +182,8 @@ class TestOtherPaths:
     @pytest.mark.parametrize(
         "path",
         [
-            "", "/etc/passwd", "..", "../x", "a/../b", "a/..", "~/x", "~root", "file:///etc", "s3://b", "C:\\x",
-            "..\\x", "a\\..\\b", "%2e%2e/x", "%2E./x", "\\x", "a\0b", "%00", "%2Fetc",
+            "", "/etc/passwd", "..", "../x", "a/../b", "a/..", "~/x", "~root", "file:///etc", "s3://b",
+            "C:\\x", "..\\x", "a\\..\\b", "%2e%2e/x", "%2E./x", "\\x", "a\0b", "%00", "%2Fetc",
         ],
     )  # fmt: skip
     def test_outside(self, path: str) -> None:

@@ -31,7 +31,7 @@ def disjoint_tiles(draw: st.DrawFn) -> list[tuple[int, int]]:
     kept, waiting = [], [(0, pixel) for pixel in range(12)]
     while waiting:
         order, pixel = waiting.pop()
-        if order < 29 and len(waiting) < 40 and chance.random() < 0.5:
+        if order < 29 and chance.random() < 0.23:
             waiting += [(order + 1, 4 * pixel + k) for k in range(4)]
         elif chance.random() < 0.5:
             kept.append((order, pixel))

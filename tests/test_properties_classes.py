@@ -78,6 +78,7 @@ def test_values_by_keyword():
     assert properties.get("mission") == "Gaia"
     assert properties.get("hats_npix_suffix") is None
     assert properties.get("absent", 0) == 0
+    assert properties.replace(hats_nrows=0).get("hats_nrows", 5) == 0
     assert properties.replace(hats_npix_suffix=".pq").get("npix_suffix") == ".pq"
     assert properties.to_dict()["hats_nrows"] == "131"
     assert list(properties.to_dict())[:2] == ["obs_collection", "dataproduct_type"]
@@ -129,7 +130,7 @@ def test_an_unusable_table_raises_with_every_problem(text, words):
 def test_strict_reading():
     text = "dataproduct_type = object\nhats_nrows = 1\n"
     assert TableProperties.parse(text).hats_nrows == 1
-    with pytest.raises(PropertiesError, match=r"obs_collection is missing.* 2 more problems as grave"):
+    with pytest.raises(PropertiesError, match=r"for 3 reasons, the first: obs_collection is missing"):
         TableProperties.parse(text, strict=True)
     assert TableProperties.parse(TABLE, strict=True).hats_nrows == 131
 

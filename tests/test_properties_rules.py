@@ -115,6 +115,10 @@ def test_other_names():
     assert [problem.kind for problem in same] == ["alias"]
     differing = object_with(npix_suffix=".pq", hats_npix_suffix=".parquet")
     assert [problem.kind for problem in differing] == ["alias-conflict", "alias"]
+    # The name that does not count cannot make a table unusable.
+    broken = object_with(npix_suffix="../x", hats_npix_suffix=".parquet")
+    assert [problem.severity for problem in broken if problem.kind == "bad-value"] == ["error"]
+    assert object_with(npix_suffix="../x")[0].severity == "fatal"
     texts = complete("object")
     texts["hats_col_j2000_ra"] = texts.pop("hats_col_ra")
     assert [problem.kind for problem in problems_of(texts)] == ["alias"]

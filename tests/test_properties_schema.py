@@ -74,7 +74,7 @@ VALUES = st.sampled_from(
 
 
 @BY_NAME
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_the_schema_and_the_validation_agree(file_kind, data):
     table_type = data.draw(st.sampled_from(file_kind.types))
@@ -89,6 +89,7 @@ def test_the_schema_and_the_validation_agree(file_kind, data):
     agree(texts, file_kind)
 
 
+@settings(max_examples=50)
 @pytest.mark.parametrize("name", [name for name in KEYWORDS if KEYWORDS[name].kind.pattern])
 @given(data=st.data())
 def test_they_agree_on_every_pattern(name, data):

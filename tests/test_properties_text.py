@@ -53,7 +53,7 @@ class SlowReader:
             self.skip(" \t\f")
             return ""
         if letter == "u":
-            return chr(int("".join(self.take() for _ in range(4)), 16))
+            return chr(int("".join(self.take_joined() for _ in range(4)), 16))
         return {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}.get(letter, letter)
 
     def until(self, stop: str) -> str:
@@ -63,12 +63,25 @@ class SlowReader:
             out += self.escape() if character == "\\" else character
         return out.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
+    def join(self) -> None:
+        while self.rest.startswith("\\\n"):
+            self.rest = self.rest[2:]
+            self.skip(" \t\f")
+
+    def take_joined(self) -> str:
+        self.join()
+        return self.take()
+
+    def skip_blanks(self) -> None:
+        self.skip(" \t\f")
+        self.join()
+
     def entry(self) -> tuple[str, str]:
         keyword = self.until(" \t\f=:\n")
-        self.skip(" \t\f")
+        self.skip_blanks()
         if self.next_is("=:"):
             self.take()
-            self.skip(" \t\f")
+            self.skip_blanks()
         return keyword, self.until("\n")
 
     def read(self) -> dict[str, str]:
@@ -124,6 +137,8 @@ def test_java_rules(text, expected):
 @example("\\\n#a\n")
 @example("a\\\n#b=\\\n  !c")
 @example("\\\n\\\r\n  \\\n a=b")
+@example("a \\\n=\\\n b")
+@example("\\u12a\\\n a")
 def test_reading_agrees_with_the_oracle(text):
     document, problems = parse_properties_text(text)
     if any(problem.kind == "bad-escape" for problem in problems):
@@ -225,6 +240,12 @@ def test_any_entries_come_back_in_order(pairs):
 def test_plain_values_are_written_as_they_are(texts):
     expected = "".join(f"{keyword}={value}\n" for keyword, value in texts.items())
     assert format_properties_text(PropertiesDocument.of(texts)) == expected
+
+
+def test_characters_that_other_readers_stumble_over_are_escaped():
+    document = PropertiesDocument.of({"\ufeffa": "\ufeffb\x00\x0b\x85\u2028\x7f", "#c =": "  \td\\"})
+    text = "\\ufeffa=\\ufeffb\\u0000\\u000b\\u0085\\u2028\\u007f\n\\#c\\ \\==\\  \\td\\\\\n"
+    assert format_properties_text(document) == text
 
 
 def test_comments_and_empty_lines_are_kept():

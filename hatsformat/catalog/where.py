@@ -82,6 +82,9 @@ def columns_of(condition: Any, schema: pa.Schema) -> tuple[str, ...]:
     """
     # Arrow does not tell which columns an expression needs, so it is tried on tables without rows.
     text = str(condition)
+    if "FieldPath(" in text:
+        # Only some columns are read, so that a position would mean another column there.
+        raise UsageError("the condition gives the position of a column", found=text, hint="give its name")
     needed = [name for name in schema.names if name in text]
     if _problem(condition, schema, needed) is not None:
         needed = schema.names
@@ -92,7 +95,8 @@ def columns_of(condition: Any, schema: pa.Schema) -> tuple[str, ...]:
         others = [other for other in needed if other != name]
         if others and _problem(condition, schema, others) is None:
             needed = others
-    return tuple(needed)
+    # A condition without columns is evaluated for every row all the same, and rows are those of some column.
+    return tuple(needed or schema.names[:1])
 
 
 def _problem(condition: Any, schema: pa.Schema, names: Sequence[str]) -> HatsError | None:
@@ -155,11 +159,13 @@ class _Reader:
                 return self._joined(operator.and_ if isinstance(op, ast.And) else operator.or_, values)
             case ast.UnaryOp(op=ast.Not() | ast.Invert(), operand=operand):
                 return ~self._expression(operand)
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                return -value
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                value = self._of(operand)
-                return pc.negate(value) if isinstance(value, pc.Expression) else -value
+                return pc.negate(self._expression(operand))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                return _ARITHMETIC[type(op)](self._of(left), self._of(right))
+                # Arrow's expressions have no reflected operators: the left one must be an expression.
+                return _ARITHMETIC[type(op)](self._expression(left), self._of(right))
             case ast.Compare():
                 return self._comparison(node)
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:

@@ -41,7 +41,7 @@ class Program(click.Group):
     ) -> int:
         try:
             code = super().main(args, name, complete_var, standalone_mode=False, **extra)
-            click.get_text_stream("stdout").flush()
+            sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.ctx.get_help() if error.ctx else self.get_usage(click.Context(self)), err=True)
             return COULD_NOT_RUN
@@ -72,7 +72,7 @@ class Program(click.Group):
         """Run the command; a reader that went away, as in ``| head``, is no error."""
         try:
             result = super().invoke(ctx)
-            click.get_text_stream("stdout").flush()
+            sys.stdout.flush()
         except BrokenPipeError:
             # The interpreter flushes standard output once more when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

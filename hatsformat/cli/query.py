@@ -89,7 +89,7 @@ def query_command(
         shown = _SCREEN_ROWS + 1 if limit is None else min(limit, _SCREEN_ROWS + 1)
         _print_rows(catalog.scan(flatten(columns), region, where, shown).to_table())
     else:
-        write_csv(scan, click.get_binary_stream("stdout"))
+        write_csv(scan, sys.stdout.buffer)
 
 
 def _region(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from hatsformat.errors import UsageError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from hatsformat.catalog import Catalog
     from hatsformat.partitioner.log import BuildLog, Progress
     from hatsformat.partitioner.options import ImportOptions
@@ -25,6 +27,7 @@ def import_catalog(
     path: PathLike,
     *,
     options: ImportOptions | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
     **changes: Any,
 ) -> Catalog:
@@ -39,6 +42,9 @@ def import_catalog(
         The catalog's directory: new or empty, or a catalog with ``overwrite=True``.
     options : ImportOptions, optional
         How to make it.
+    executor : concurrent.futures.Executor, optional
+        Where to work, such as ``Client(...).get_executor()`` of a Dask cluster; threads of this process
+        otherwise.
     progress : callable, optional
         Called with a stage's name, the steps done and the steps in all.
     **changes
@@ -62,7 +68,7 @@ def import_catalog(
     >>> catalog.properties.hats_nrows
     2
     """
-    run_import(inputs, path, options=options, progress=progress, **changes)
+    run_import(inputs, path, options=options, executor=executor, progress=progress, **changes)
     from hatsformat.catalog import open_catalog
 
     return open_catalog(path)
@@ -73,6 +79,7 @@ def run_import(
     path: PathLike,
     *,
     options: ImportOptions | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
     **changes: Any,
 ) -> BuildLog:
@@ -84,4 +91,4 @@ def run_import(
     if unknown := sorted(changes.keys() - set(known)):
         raise UsageError(f"an import has no option {unknown[0]!r}", expected=", ".join(known))
     chosen = replace(options or ImportOptions(), **changes)
-    return pipeline.run_import(inputs, path, chosen, progress)
+    return pipeline.run_import(inputs, path, chosen, executor=executor, progress=progress)

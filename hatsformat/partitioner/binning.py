@@ -159,6 +159,9 @@ def align(
     UsageError
         If the orders or the threshold make no sense.
     """
+    if not isinstance(counts, PixelCounts):
+        # Sums of narrower integers would wrap around.
+        counts = np.asarray(counts, dtype=np.int64)
     order = counts.order if isinstance(counts, PixelCounts) else order_of_npix(counts.size)
     check_order(lowest_order, "lowest_order")
     if lowest_order > order:

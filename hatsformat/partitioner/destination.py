@@ -1,12 +1,15 @@
-"""The place where a catalog is made: checked first, claimed while the work goes on, restored if it fails.
+"""The place where a catalog is made: checked first, claimed while the work goes on, published at the end.
 
-What was there before is set aside only when the first leaf is about to be written, and is put back if the
-import fails. On a local disk it is renamed; in a bucket, where nothing can be renamed, it is removed.
+On a local disk everything is written into a hidden directory inside the output directory, and moved out of
+it when it is complete, the properties last: what was there before stays what it was until then, and an
+import that is killed leaves nothing that looks like a catalog. A bucket cannot rename, so there the files
+are written in place, the properties last.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -17,7 +20,10 @@ from pathlib import Path
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.errors import HatsError, OutputError
+from hatsformat.errors import FormatError, HatsError, OutputError, PartitionError, UsageError, WorkerError
+
+WORK = ".import"
+"""Name of the hidden directory of an import under way."""
 
 MARKS = (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
 
@@ -31,8 +37,17 @@ class Destination:
         The catalog's directory.
     overwrite : bool
         Whether a catalog that is there may be replaced.
+    resume : bool
+        Whether an import that was interrupted here may be continued.
     scratch : str, optional
-        Directory for scratch files.
+        Directory for rows that do not fit in memory.
+
+    Attributes
+    ----------
+    staging : UPath
+        Where the catalog's files are to be written.
+    scratch : Path
+        Where rows are kept meanwhile.
 
     Raises
     ------
@@ -40,44 +55,50 @@ class Destination:
         If the place is taken.
     """
 
-    def __init__(self, root: UPath, *, overwrite: bool = False, scratch: str | None = None) -> None:
+    def __init__(
+        self, root: UPath, *, overwrite: bool = False, resume: bool = False, scratch: str | None = None
+    ) -> None:
         self.root = root
-        self._overwrite = overwrite
-        self._aside: Path | None = None
-        self._begun = False
         self._local = storage.is_local(root)
-        if self._local:
-            folder, name = os.path.split(root.path)
-            self.work = Path(folder) / f".{name}.import"
-        else:
-            self.work = Path(tempfile.gettempdir()) / f"hatsformat-{os.getpid()}-{root.name}.import"
-        self.scratch = (
-            self.work / "runs" if scratch is None else Path(scratch) / f"{self.work.name}-{os.getpid()}"
-        )
-        self._check()
+        self._resume = resume
+        key = hashlib.sha256(str(root).encode()).hexdigest()[:12]
+        remote_work = Path(tempfile.gettempdir()) / f"hatsformat-{key}.import"
+        self.work = Path(root.path) / WORK if self._local else remote_work
+        self.staging = UPath(self.work / "catalog") if self._local else root
+        self.scratch = Path(scratch) / f"hatsformat-{key}" if scratch else self.work / "runs"
+        self._made_root = False
+        self._check(overwrite)
 
-    def _check(self) -> None:
-        if self.root.path.rstrip("/") == "":
+    @property
+    def interrupted(self) -> bool:
+        """Whether an import was interrupted here."""
+        return self.work.is_dir()
+
+    def _check(self, overwrite: bool) -> None:
+        if not self.root.path.strip("/"):
             raise OutputError("a catalog cannot be the root of a file system", path=self.root)
         if not storage.exists(self.root):
             return
         if not storage.is_directory(self.root):
             raise OutputError("this is a file, and a catalog is a directory", path=self.root)
-        names = storage.list_names(self.root)
-        if not names:
-            return
-        is_ours = any(mark in names for mark in MARKS)
-        interrupted = not is_ours and (self.work.exists() or set(names) <= {layout.DATASET})
-        if not (is_ours or interrupted):
+        names = [name for name in storage.list_names(self.root) if name != WORK]
+        is_ours = any(mark in names for mark in MARKS) or (not self._local and self.interrupted)
+        if names and not is_ours:
             raise OutputError(
                 "the directory is not empty and is no catalog, so it is left alone",
                 path=self.root,
                 found=", ".join(names[:5]),
                 hint="name another directory",
             )
-        if not self._overwrite:
+        if self.interrupted and not (self._resume or overwrite) and not self._is_held():
             raise OutputError(
-                "there is a catalog already" if is_ours else "there is what an interrupted import left",
+                "an import was interrupted here",
+                path=self.root,
+                hint="go on with --resume, or start again with --overwrite",
+            )
+        if names and not overwrite and not (self._resume and self.interrupted):
+            raise OutputError(
+                "there is a catalog already",
                 path=self.root,
                 hint="name another directory, or replace it with --overwrite",
             )
@@ -93,69 +114,97 @@ class Destination:
         for name in names:
             if name.startswith(inside):
                 raise OutputError(
-                    "an input lies in the output directory", path=name, hint="name another output"
+                    "an input lies in the output directory", path=name, hint="name another directory"
                 )
+
+    def _is_held(self) -> bool:
+        try:
+            with open(self.work / "lock", "rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Hold the place while the block runs; clean up after it, and undo everything if it raises.
+        """Hold the place while the block runs, publish what it made, and clean up.
+
+        Where the block fails for a reason that lies outside the input, such as a full disk, finished work
+        is kept so that the import can be resumed; otherwise nothing is left.
 
         Raises
         ------
         OutputError
-            If another import holds it.
+            If another import holds the place.
         """
-        with storage.explained(self.work, "making the directory for work in progress"):
+        self._made_root = self._local and not os.path.isdir(self.root.path)
+        with storage.explained(self.root, "making the catalog's directory"):
             self.work.mkdir(parents=True, exist_ok=True)
+            lock = open(self.work / "lock", "ab")  # noqa: SIM115 - held until the stack below ends
         with ExitStack() as stack:
-            stack.callback(shutil.rmtree, self.work, ignore_errors=True)
-            stack.callback(shutil.rmtree, self.scratch, ignore_errors=True)
-            lock = stack.enter_context(open(self.work / "lock", "w", encoding="ascii"))
+            stack.enter_context(lock)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                stack.pop_all()
                 raise OutputError(
                     "another import is being written here",
                     path=self.root,
-                    hint="wait for it, or name another output",
+                    hint="wait for it, or name another directory",
                 ) from None
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            if not self._resume:
+                self._forget()
             try:
                 yield
-            except BaseException:
-                self._undo()
+                with storage.explained(self.root, "publishing the catalog"):
+                    self._publish()
+            except BaseException as error:
+                self._after_failure(error)
                 raise
 
     def begin(self) -> None:
-        """Make room: from here on the catalog's files are written."""
-        with storage.explained(self.root, "making the catalog's directory"):
-            if self._local and os.path.lexists(self.root.path) and os.listdir(self.root.path):
-                self._aside = Path(
-                    tempfile.mkdtemp(prefix=f".{self.root.name}.replaced-", dir=self.work.parent)
-                )
-                os.rename(self.root.path, self._aside / self.root.name)
-            elif not self._local:
-                storage.remove_tree(self.root)
-            self._begun = True
-            if self._local:
-                os.makedirs(self.root.path, exist_ok=True)
-
-    def finish(self) -> None:
-        """Keep the complete catalog: what it replaced goes."""
-        if self._aside is not None:
-            shutil.rmtree(self._aside, ignore_errors=True)
-            self._aside = None
-        self._begun = False
-
-    def _undo(self) -> None:
-        if not self._begun:
-            return
-        try:
+        """Make room for the catalog's files; from here on they are written to `staging`."""
+        if not self._local and not self._resume:
             storage.remove_tree(self.root)
-            if self._aside is not None:
-                os.rename(self._aside / self.root.name, self.root.path)
-                self._aside.rmdir()
-        except (HatsError, OSError):
-            # The error that brought us here says more; without its properties file this is no catalog.
+
+    def _forget(self) -> None:
+        """Remove what an earlier import left, but the lock."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for path in self.work.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != "lock":
+                path.unlink()
+
+    def _publish(self) -> None:
+        if self._local:
+            cleared, replaced = self.work / "cleared", self.work / "replaced"
+            if not cleared.exists():  # a killed publication is taken up where it stood
+                replaced.mkdir(exist_ok=True)
+                _move(Path(self.root.path), replaced, first=MARKS)
+                cleared.touch()
+            _move(Path(self.staging.path), Path(self.root.path), last=MARKS)
+        self._clean()
+
+    def _after_failure(self, error: BaseException) -> None:
+        about_input = isinstance(error, UsageError | FormatError | PartitionError)
+        about_input = about_input and not isinstance(error, WorkerError)
+        if not about_input and (self.scratch.is_dir() or os.path.isdir(self.staging.path)):
+            if isinstance(error, HatsError):
+                error.hint = "; ".join(filter(None, (error.hint, "go on with --resume once that is mended")))
             return
+        self._clean()
+        if self._made_root:
+            shutil.rmtree(self.root.path, ignore_errors=True)
+
+    def _clean(self) -> None:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+def _move(source: Path, target: Path, first: tuple[str, ...] = (), last: tuple[str, ...] = ()) -> None:
+    """Move everything in a directory but work in progress, some names first or last."""
+    names = [name for name in os.listdir(source) if name != WORK]
+    for name in sorted(names, key=lambda name: (name not in first, name in last, name)):
+        os.rename(source / name, target / name)

@@ -142,7 +142,7 @@ def _map_chunks(index: int, source: Source, settings: MapSettings, store: RunSto
             mapped.rows_rejected += bad.size
             if settings.bad_coordinates == "quarantine":
                 rows = chunk.first_row + bad
-                mapped.rejected.append(store.keep((index, number), source.name, table, rows))
+                mapped.rejected.append(store.keep((index, number), source.name, table, rows, "rejected"))
         table, pixels = sorted_rows(chunk.table, where, settings)
         mapped.schema = table.schema
         if pixels.size:
@@ -182,7 +182,7 @@ def _with_degrees(table: pa.Table, where: Positions) -> pa.Table:
     for name, values in ((RA_DEGREES, where.ra), (DEC_DEGREES, where.dec)):
         if name in table.column_names:
             raise InputError(
-                f"a column {name!r} is there already, and one of this name is needed for the position in degrees",
+                f"there is a column {name!r} already, and the position in degrees needs one of this name",
                 hint="rename it, or name it with --ra or --dec",
             )
         table = table.append_column(

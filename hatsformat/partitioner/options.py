@@ -60,13 +60,20 @@ class ImportOptions:
     bad_coordinates : str
         What to do with rows without a position: ``error``, ``drop`` or ``quarantine``.
     workers : int or None
-        Threads to work with; None for all cores.
+        Threads or processes to work with; None for all cores.
+    processes : bool
+        Whether to work in processes of their own instead of threads.
+    scheduler : str or None
+        Address of a Dask scheduler to work on; inputs, output and scratch must be on storage that all
+        workers see.
     memory : int or None
         Bytes to stay within; None for half of the machine's.
     scratch : str or None
         Directory for what does not fit in memory; None for one beside the output.
     overwrite : bool
         Whether to replace a catalog that is there.
+    resume : bool
+        Whether to go on with an import that was interrupted.
     """
 
     name: str | None = None
@@ -87,9 +94,12 @@ class ImportOptions:
     thumbnail: bool = False
     bad_coordinates: str = "error"
     workers: int | None = None
+    processes: bool = False
+    scheduler: str | None = None
     memory: int | None = None
     scratch: str | None = None
     overwrite: bool = False
+    resume: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sort_by", tuple(self.sort_by))
@@ -137,13 +147,14 @@ class ImportOptions:
 
     @property
     def worker_count(self) -> int:
-        """Threads to work with."""
+        """Threads or processes to work with."""
         return self.workers or len(os.sched_getaffinity(0))
 
     @property
     def usable_bytes(self) -> int:
         """Memory for rows."""
-        return (self.memory or machine_memory() // 2) - BASE_BYTES
+        interpreters = 1 + (self.worker_count if self.processes else 0)
+        return max(64 * MIB, (self.memory or machine_memory() // 2) - interpreters * BASE_BYTES)
 
     @property
     def runs_bytes(self) -> int:

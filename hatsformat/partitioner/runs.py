@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +23,14 @@ SPILL_BATCH_BYTES = 256 * 1024
 
 
 class Rows(Protocol):
-    """Rows that can be had by position."""
+    """Rows that can be had by position, and their order-29 pixels, ascending."""
+
+    @property
+    def pixels(self) -> IntArray:
+        """Order-29 pixels of the rows, shape (n,)."""
 
     def slice(self, first: int, last: int) -> pa.Table:
-        """Return the rows ``first`` to ``last``, exclusive."""
+        """Return the rows ``first`` to ``last``, exclusive, without the index column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +38,35 @@ class MemoryRows:
     """Rows in memory."""
 
     table: pa.Table
+    pixels: IntArray
 
     def slice(self, first: int, last: int) -> pa.Table:
         """Return the rows ``first`` to ``last``, exclusive; nothing is copied."""
         return self.table.slice(first, last - first)
 
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return int(self.table.nbytes + self.pixels.nbytes)
+
 
 @dataclass(frozen=True, slots=True)
 class SpilledRows:
-    """Rows in an Arrow IPC file on scratch, in batches of `batch_rows`."""
+    """Rows in an Arrow IPC file on scratch, in batches of `batch_rows`; only the path travels to a worker."""
 
     path: Path
     batch_rows: int
+
+    @property
+    def pixels(self) -> IntArray:
+        """Order-29 pixels of the rows, memory-mapped."""
+        with storage.explained(self.path, "reading scratch"):
+            mapped: IntArray = np.load(self._pixels_path, mmap_mode="r")
+        return mapped
+
+    @property
+    def _pixels_path(self) -> Path:
+        return self.path.with_suffix(".npy")
 
     def slice(self, first: int, last: int) -> pa.Table:
         """Return the rows ``first`` to ``last``, exclusive; only the batches that hold them are read."""
@@ -55,6 +76,24 @@ class SpilledRows:
             batches = [reader.get_batch(index) for index in range(low, high)]
             table = pa.Table.from_batches(batches, reader.schema)
         return table.slice(first - low * self.batch_rows, last - first)
+
+    def write(self, table: pa.Table, pixels: IntArray) -> int:
+        """Write the files, and return their size in bytes."""
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with storage.explained(self.path.parent, "writing scratch"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(self._pixels_path, pixels)
+            with (
+                pa.OSFile(str(self.path), "wb") as sink,
+                pa.ipc.new_file(sink, table.schema, options=options) as writer,
+            ):
+                writer.write_table(table.combine_chunks(), max_chunksize=self.batch_rows)
+            return self.path.stat().st_size + self._pixels_path.stat().st_size
+
+    def remove(self) -> None:
+        """Remove the files."""
+        self.path.unlink(missing_ok=True)
+        self._pixels_path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +106,18 @@ class Run:
         Which input, and which chunk of it: runs in this order hold the rows in the order of the inputs.
     name : str
         The input's name.
-    schema : pyarrow.Schema
-        Of the rows; the index column is not among them.
-    pixels : ndarray of int64, shape (n,)
-        Order-29 pixels, ascending.
-    rows : Rows
+    rows : MemoryRows or SpilledRows
     """
 
     sequence: tuple[int, int]
     name: str
-    schema: pa.Schema
-    pixels: IntArray
-    rows: Rows
+    rows: MemoryRows | SpilledRows
 
 
 class RunStore:
     """Keeps runs, in memory up to a bound and on scratch beyond it. Safe to use from several threads.
+
+    A store that is sent to another process keeps everything on scratch.
 
     Parameters
     ----------
@@ -96,43 +131,38 @@ class RunStore:
         self._room = memory_bytes
         self._scratch = scratch
         self._lock = threading.Lock()
-        self.spilled_bytes = 0
 
-    def keep(self, sequence: tuple[int, int], name: str, table: pa.Table, pixels: IntArray) -> Run:
-        """Keep sorted rows and their pixels as a run."""
-        need = table.nbytes + pixels.nbytes
-        with self._lock:
-            fits = need <= self._room
-            if fits:
-                self._room -= need
-        if fits:
-            return Run(sequence, name, table.schema, pixels, MemoryRows(table))
-        return self._spill(sequence, name, table, pixels)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunStore, (0, self._scratch)
+
+    def keep(
+        self, sequence: tuple[int, int], name: str, table: pa.Table, pixels: IntArray, kind: str = "run"
+    ) -> Run:
+        """Keep sorted rows and their pixels as a run; `kind` begins the names of its files."""
+        rows = MemoryRows(table, pixels)
+        if self._reserve(rows.size):
+            return Run(sequence, name, rows)
+        batch_rows = max(1, min(table.num_rows, table.num_rows * SPILL_BATCH_BYTES // max(1, table.nbytes)))
+        spilled = SpilledRows(self._scratch / f"{kind}-{sequence[0]:06}-{sequence[1]:06}.arrow", batch_rows)
+        spilled.write(table, pixels)
+        return Run(sequence, name, spilled)
 
     def release(self, runs: list[Run]) -> None:
         """Give back what runs hold."""
         for run in runs:
             if isinstance(run.rows, MemoryRows):
-                with self._lock:
-                    self._room += run.rows.table.nbytes + run.pixels.nbytes
-            elif isinstance(run.rows, SpilledRows):
-                run.rows.path.unlink(missing_ok=True)
-                run.rows.path.with_suffix(".npy").unlink(missing_ok=True)
+                self._reserve(-run.rows.size)
+            else:
+                run.rows.remove()
 
-    def _spill(self, sequence: tuple[int, int], name: str, table: pa.Table, pixels: IntArray) -> Run:
-        batch_rows = max(1, min(table.num_rows, table.num_rows * SPILL_BATCH_BYTES // max(1, table.nbytes)))
-        path = self._scratch / f"run-{sequence[0]:06}-{sequence[1]:06}.arrow"
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        beside = path.with_suffix(".npy")
-        with storage.explained(self._scratch, "writing scratch"):
-            self._scratch.mkdir(parents=True, exist_ok=True)
-            with (
-                pa.OSFile(str(path), "wb") as sink,
-                pa.ipc.new_file(sink, table.schema, options=options) as writer,
-            ):
-                writer.write_table(table.combine_chunks(), max_chunksize=batch_rows)
-            np.save(beside, pixels)
-            mapped: IntArray = np.load(beside, mmap_mode="r")
+    def _reserve(self, size: int) -> bool:
         with self._lock:
-            self.spilled_bytes += path.stat().st_size + beside.stat().st_size
-        return Run(sequence, name, table.schema, mapped, SpilledRows(path, batch_rows))
+            fits = size <= self._room
+            if fits:
+                self._room -= size
+        return fits
+
+
+def spilled_bytes(scratch: Path) -> int:
+    """Return the bytes that are on scratch."""
+    return sum(path.stat().st_size for path in scratch.glob("*")) if scratch.is_dir() else 0

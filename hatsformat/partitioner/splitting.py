@@ -28,7 +28,7 @@ class Shard:
     @property
     def pixels(self) -> IntArray:
         """The rows' order-29 pixels, ascending."""
-        return self.run.pixels[self.first : self.last]
+        return self.run.rows.pixels[self.first : self.last]
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -81,8 +81,9 @@ def split(runs: Sequence[Run], alignment: Alignment) -> Shards:
     starts, stops = alignment.tiles.starts, alignment.tiles.stops
     tiles, of_run, firsts, lasts = [], [], [], []
     for number, run in enumerate(runs):
-        first = np.searchsorted(run.pixels, starts)
-        last = np.searchsorted(run.pixels, stops)
+        pixels = run.rows.pixels
+        first = np.searchsorted(pixels, starts)
+        last = np.searchsorted(pixels, stops)
         held = np.flatnonzero(last > first)
         tiles.append(held)
         of_run.append(np.full(held.size, number))

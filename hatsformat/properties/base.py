@@ -259,10 +259,10 @@ def _read(keyword: Keyword, texts: Mapping[str, str]) -> Any:
 
 def _failure(what: str, failures: list[Problem], problems: list[Problem], path: object) -> PropertiesError:
     first = failures[0]
-    message = f"the properties of this {what} cannot be used: "
-    message += first.message if first.line is None else f"line {first.line}: {first.message}"
+    message = f"the properties of this {what} cannot be used"
     if len(failures) > 1:
-        message += f", and {len(failures) - 1} more problem{'s' if len(failures) > 2 else ''} as grave"
+        message += f", for {len(failures)} reasons, the first"
+    message += f": {first.message}" if first.line is None else f": line {first.line}: {first.message}"
     return PropertiesError(
         message, problems=problems, path=path, found=first.found, expected=first.expected, hint=first.fix
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -61,8 +61,8 @@ class Fault:
 
 CatalogCheck: TypeAlias = "Callable[[CatalogEvidence, Requirement], Iterable[Fault]]"
 CollectionCheck: TypeAlias = "Callable[[CollectionEvidence, Requirement], Iterable[Fault]]"
-
-_Function = TypeVar("_Function", bound=Callable[..., Iterable[Fault]])
+_OfCatalog: TypeAlias = "Callable[[CatalogEvidence], Iterable[Fault]]"
+_OfCollection: TypeAlias = "Callable[[CollectionEvidence], Iterable[Fault]]"
 
 CATALOG_CHECKS: dict[str, CatalogCheck] = {}
 """The check of each requirement on a catalog, by the requirement's id."""
@@ -71,31 +71,57 @@ COLLECTION_CHECKS: dict[str, CollectionCheck] = {}
 """The check of each requirement on a collection, by the requirement's id."""
 
 
-def catalog_check(*rules: str) -> Callable[[_Function], _Function]:
-    """Register a function as the check of requirements on catalogs.
+def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
+    """Register a function as the check of a requirement on catalogs.
 
-    The function takes the evidence and the requirement, and yields a `Fault` for every departure. It raises
-    `NoEvidenceError`, usually through the evidence it asks for, where it cannot say.
+    The function takes the evidence, and yields a `Fault` for every departure. It raises `NoEvidenceError`,
+    usually through the evidence it asks for, where it cannot say.
     """
-    return _register(CATALOG_CHECKS, rules)
 
-
-def collection_check(*rules: str) -> Callable[[_Function], _Function]:
-    """Register a function as the check of requirements on collections; see `catalog_check`."""
-    return _register(COLLECTION_CHECKS, rules)
-
-
-def _register(
-    table: dict[str, Callable[..., Iterable[Fault]]], rules: Iterable[str]
-) -> Callable[[_Function], _Function]:
-    def register(function: _Function) -> _Function:
-        for rule in rules:
-            if rule in table:
-                raise ValueError(f"{rule} has two checks")
-            table[rule] = function
+    def register(function: _OfCatalog) -> _OfCatalog:
+        catalog_checks(rule)(lambda catalog, _: function(catalog))
         return function
 
     return register
+
+
+def catalog_checks(*rules: str) -> Callable[[CatalogCheck], CatalogCheck]:
+    """Register a function as the check of several requirements on catalogs; it takes the requirement, too."""
+
+    def register(function: CatalogCheck) -> CatalogCheck:
+        for rule in rules:
+            _claim(rule, CATALOG_CHECKS)
+            CATALOG_CHECKS[rule] = function
+        return function
+
+    return register
+
+
+def collection_check(rule: str) -> Callable[[_OfCollection], _OfCollection]:
+    """Register a function as the check of a requirement on collections; see `catalog_check`."""
+
+    def register(function: _OfCollection) -> _OfCollection:
+        collection_checks(rule)(lambda collection, _: function(collection))
+        return function
+
+    return register
+
+
+def collection_checks(*rules: str) -> Callable[[CollectionCheck], CollectionCheck]:
+    """Register a function as the check of several requirements on collections; see `catalog_checks`."""
+
+    def register(function: CollectionCheck) -> CollectionCheck:
+        for rule in rules:
+            _claim(rule, COLLECTION_CHECKS)
+            COLLECTION_CHECKS[rule] = function
+        return function
+
+    return register
+
+
+def _claim(rule: str, table: Mapping[str, object]) -> None:
+    if rule in table:
+        raise ValueError(f"{rule} has two checks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +157,7 @@ class RowCheck:
 ROW_CHECKS: dict[str, RowCheck] = {}
 """The checks that see every row, by the requirement's id; the rows are read once for all of them."""
 
-_Judge = TypeVar("_Judge", bound="Callable[[RowBatch], RowVerdict]")
+_Judge: TypeAlias = "Callable[[RowBatch], RowVerdict]"
 
 
 def row_check(rule: str, message: str) -> Callable[[_Judge], _Judge]:
@@ -142,8 +168,7 @@ def row_check(rule: str, message: str) -> Callable[[_Judge], _Judge]:
     """
 
     def register(function: _Judge) -> _Judge:
-        if rule in ROW_CHECKS:
-            raise ValueError(f"{rule} has two checks")
+        _claim(rule, ROW_CHECKS)
         ROW_CHECKS[rule] = RowCheck(message, function)
         return function
 

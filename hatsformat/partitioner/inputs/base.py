@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
+from upath import UPath
 
+from hatsformat import storage
 from hatsformat.errors import InputError
 
 
@@ -34,8 +36,38 @@ class Source(Protocol):
     def name(self) -> str:
         """What messages call it: the file's path."""
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells this version of the input from another; empty where nothing does."""
+
+    @property
+    def estimated_bytes(self) -> int:
+        """About how large its rows are in memory; 0 where that is not known."""
+
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read it from the start, in tables of about `target_bytes` in memory."""
+
+
+class FileSource:
+    """What all inputs that are files have in common: the place is their name."""
+
+    __slots__ = ()
+    place: UPath
+
+    @property
+    def name(self) -> str:
+        """The file's path."""
+        return str(self.place)
+
+    @property
+    def fingerprint(self) -> str:
+        """The file's size, and its date or tag."""
+        return storage.fingerprint(self.place)
+
+    @property
+    def estimated_bytes(self) -> int:
+        """About how large the file's rows are in memory."""
+        return storage.size(self.place)
 
 
 class NarrowTypeError(Exception):

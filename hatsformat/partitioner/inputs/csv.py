@@ -19,9 +19,12 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.partitioner.inputs.base import Chunk, NarrowTypeError, check_names, gathered
+from hatsformat.partitioner.inputs.base import Chunk, FileSource, NarrowTypeError, check_names, gathered
 
 BLOCK_BYTES = 8 * 1024 * 1024
+COMPRESSION_RATIO = 5
+"""How much larger compressed text is once it is read, roughly."""
+
 DELIMITERS = (",", ";", "\t", "|")
 
 _CONVERSION = re.compile(
@@ -31,7 +34,7 @@ _WRONG_WIDTH = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class CsvSource:
+class CsvSource(FileSource):
     """One CSV file.
 
     Attributes
@@ -52,9 +55,9 @@ class CsvSource:
     threads: bool = False
 
     @property
-    def name(self) -> str:
-        """The file's path."""
-        return str(self.place)
+    def estimated_bytes(self) -> int:
+        """About how large the file's rows are in memory."""
+        return storage.size(self.place) * (COMPRESSION_RATIO if _is_compressed(self.place.path) else 1)
 
     def widened(self, request: NarrowTypeError) -> CsvSource:
         """Return the source with one column of a wider type."""

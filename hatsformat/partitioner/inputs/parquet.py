@@ -12,13 +12,13 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
 from hatsformat.errors import InputError, LeafError
-from hatsformat.partitioner.inputs.base import Chunk, check_names, gathered
+from hatsformat.partitioner.inputs.base import Chunk, FileSource, check_names, gathered
 
 BATCH_ROWS = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetSource:
+class ParquetSource(FileSource):
     """Some row groups of one Parquet file.
 
     Attributes
@@ -29,16 +29,19 @@ class ParquetSource:
         Row groups to read.
     first_row : int
         Number of their first row in the file, from 1.
+    estimated_bytes : int
+        Their size, uncompressed.
     """
 
     place: UPath
     groups: tuple[int, ...]
     first_row: int = 1
+    estimated_bytes: int = 0
 
     @property
-    def name(self) -> str:
-        """The file's path."""
-        return str(self.place)
+    def fingerprint(self) -> str:
+        """The file's size and date, and which part of it this is."""
+        return f"{storage.fingerprint(self.place)}:{self.groups[0] if self.groups else 0}+{len(self.groups)}"
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read the row groups in tables of about `target_bytes`.
@@ -91,8 +94,8 @@ def parquet_sources(place: UPath, part_bytes: int) -> list[ParquetSource]:
         held += row_group.total_byte_size
         next_row += row_group.num_rows
         if held >= part_bytes:
-            sources.append(ParquetSource(place, tuple(groups), first_row))
+            sources.append(ParquetSource(place, tuple(groups), first_row, held))
             groups, held, first_row = [], 0, next_row
     if groups or not sources:
-        sources.append(ParquetSource(place, tuple(groups), first_row))
+        sources.append(ParquetSource(place, tuple(groups), first_row, held))
     return sources

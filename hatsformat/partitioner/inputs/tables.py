@@ -13,7 +13,7 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.partitioner.inputs.base import Chunk, check_names, gathered
+from hatsformat.partitioner.inputs.base import Chunk, FileSource, check_names, gathered
 
 ASTROPY_FORMATS = {"fits": "fits", "votable": "votable", "ecsv": "ascii.ecsv"}
 
@@ -32,6 +32,8 @@ class MemorySource:
 
     tables: Iterable[Any]
     name: str = "the table"
+    fingerprint: str = ""
+    estimated_bytes: int = 0
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read it in tables of about `target_bytes`."""
@@ -42,7 +44,7 @@ class MemorySource:
 
 
 @dataclass(frozen=True, slots=True)
-class IpcSource:
+class IpcSource(FileSource):
     """An Arrow IPC file, also known as Feather.
 
     Attributes
@@ -52,11 +54,6 @@ class IpcSource:
     """
 
     place: UPath
-
-    @property
-    def name(self) -> str:
-        """The file's path."""
-        return str(self.place)
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read it in tables of about `target_bytes`."""
@@ -71,7 +68,7 @@ class IpcSource:
 
 
 @dataclass(frozen=True, slots=True)
-class AstropySource:
+class AstropySource(FileSource):
     """A file that Astropy reads as a table.
 
     Attributes
@@ -84,11 +81,6 @@ class AstropySource:
 
     place: UPath
     format: str
-
-    @property
-    def name(self) -> str:
-        """The file's path."""
-        return str(self.place)
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read the file's first table, in tables of about `target_bytes`.

@@ -1,0 +1,15 @@
+"""The checks, by the evidence they look at; importing a module registers what is in it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+MODULES = (
+    "tree", "properties", "partition_info", "footers", "columns", "auxiliary", "skymaps", "rows", "members",
+)  # fmt: skip
+
+
+def load() -> None:
+    """Register every check."""
+    for name in MODULES:
+        import_module(f"{__name__}.{name}")

@@ -14,26 +14,29 @@ from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.partitions import PartitionLines
 from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check
-from hatsformat.validate.requirements import Requirement
 
 _PATH = layout.PARTITION_INFO
 
 
 @catalog_check("HATS-PINF-001")
-def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """The catalog has a ``partition_info.csv``."""
+def is_there(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the catalog has a ``partition_info.csv``."""
     if not catalog.partition_lines.is_there:
         yield Fault("there is no partition_info.csv", _PATH)
 
 
 @catalog_check("HATS-PINF-002")
-def is_readable(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """The file is a CSV with whole numbers in ``Norder`` and ``Npix``."""
+def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the file is a CSV with whole numbers in ``Norder`` and ``Npix``."""
     found = catalog.partition_lines
     if not found.is_there:
         raise NoEvidenceError(f"there is no {_PATH}")
     if found.error is not None:
-        actual = found.error.message if found.error.found is None else f"{found.error.message}: {found.error.found}"
+        actual = (
+            found.error.message
+            if found.error.found is None
+            else f"{found.error.message}: {found.error.found}"
+        )
         yield Fault("the file cannot be read", _PATH, actual=actual, expected="a CSV with Norder and Npix")
 
 
@@ -42,13 +45,13 @@ def _name(lines: PartitionLines, index: int) -> str:
 
 
 def _line(index: int) -> int:
-    """The line of the file, after one of headings."""
+    """Return the line of the file, after one of headings."""
     return index + 2
 
 
 @catalog_check("HATS-PINF-003")
-def tiles_exist(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Every line names a tile that exists."""
+def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that every line names a tile that exists."""
     lines = catalog.partition_lines.need()
     for index in np.flatnonzero(~lines.possible).tolist():
         yield Fault(
@@ -58,8 +61,8 @@ def tiles_exist(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-PINF-004")
-def no_duplicates(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """No tile is listed twice."""
+def no_duplicates(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that no tile is listed twice."""
     lines = catalog.partition_lines.need()
     order = np.argsort(lines.uniq, kind="stable")
     again = order[1:][lines.uniq[order[1:]] == lines.uniq[order[:-1]]]
@@ -68,8 +71,8 @@ def no_duplicates(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault
 
 
 @catalog_check("HATS-PINF-005")
-def no_overlaps(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """No listed tile lies within another."""
+def no_overlaps(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that no listed tile lies within another."""
     tiles = catalog.partition_lines.need().tiles
     for coarse, fine in tiles.overlaps().tolist():
         yield Fault(
@@ -84,8 +87,8 @@ def _listed(catalog: CatalogEvidence) -> PartitionLines:
 
 
 @catalog_check("HATS-PINF-006")
-def tiles_have_leaves(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Every listed tile has a leaf."""
+def tiles_have_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that every listed tile has a leaf."""
     lines = _listed(catalog)
     message = "a listed tile has no leaf"
     if not catalog.tree.can_list:
@@ -97,12 +100,14 @@ def tiles_have_leaves(catalog: CatalogEvidence, rule: Requirement) -> Iterator[F
     absent = ~np.isin(uniq(tiles.orders.astype(np.int64), tiles.pixels), catalog.leaves.uniq)
     paths = layout.leaf_paths(tiles.orders[absent], tiles.pixels[absent], catalog.dataset.suffix)
     for path in sorted(paths):
-        yield Fault(message, path, actual="no such file", expected="a leaf, as partition_info.csv lists the tile")
+        yield Fault(
+            message, path, actual="no such file", expected="a leaf, as partition_info.csv lists the tile"
+        )
 
 
 @catalog_check("HATS-PINF-007")
-def leaves_are_listed(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Every leaf's tile is listed."""
+def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that every leaf's tile is listed."""
     lines = _listed(catalog)
     catalog.tree.files()
     leaves = catalog.leaves
@@ -112,20 +117,27 @@ def leaves_are_listed(catalog: CatalogEvidence, rule: Requirement) -> Iterator[F
 
 
 @catalog_check("HATS-PINF-009")
-def right_dir(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """A column ``Dir`` holds what it should."""
+def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that a column ``Dir`` holds what it should."""
     lines = catalog.partition_lines.need()
     if "Dir" not in lines.extra:
         return
     dirs = lines.extra["Dir"]
     for index in np.flatnonzero(lines.possible & (dirs != dir_number(lines.pixels))).tolist():
         expected = int(dir_number(lines.pixels[index]))
-        yield Fault("Dir is not that of the pixel", _PATH, "Dir", row=_line(index), actual=dirs[index], expected=expected)
+        yield Fault(
+            "Dir is not that of the pixel",
+            _PATH,
+            "Dir",
+            row=_line(index),
+            actual=dirs[index],
+            expected=expected,
+        )
 
 
 @catalog_check("HATS-PINF-008")
-def right_rows(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """A column ``num_rows`` holds the leaves' numbers of rows."""
+def right_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that a column ``num_rows`` holds the leaves' numbers of rows."""
     lines = _listed(catalog)
     if ROWS_COLUMN not in lines.extra:
         return

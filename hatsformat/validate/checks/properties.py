@@ -8,7 +8,7 @@ from hatsformat import layout
 from hatsformat.properties import ALIASES, KEYWORDS, Problem
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
-from hatsformat.validate.registry import Fault, catalog_check, collection_check
+from hatsformat.validate.registry import Fault, catalog_check, catalog_checks, collection_checks
 from hatsformat.validate.requirements import Requirement, requirements
 
 _SYNTAX = {
@@ -82,16 +82,16 @@ def as_faults(problems: Iterable[Problem], path: str) -> Iterator[Fault]:
         )
 
 
-@catalog_check(*_SYNTAX, *_DUPLICATES, *REQUIRED, *VALUES, *FORMS, _LISTS, _FORMS)
+@catalog_checks(*_SYNTAX, *_DUPLICATES, *REQUIRED, *VALUES, *FORMS, _LISTS, _FORMS)
 def properties_problems(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """A problem of the properties file that belongs to this requirement."""
+    """Report the problems of the properties file that belong to this requirement."""
     path = catalog.properties_path
     yield from as_faults((p for p in catalog.problems if rule_of(p) == rule.id), path)
 
 
 @catalog_check("HATS-PROP-004")
-def same_twice(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """``hats.properties`` and ``properties`` say the same."""
+def same_twice(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``hats.properties`` and ``properties`` say the same."""
     if len(catalog.documents) < 2:
         return
     texts = [document.to_dict() for document in catalog.documents]
@@ -99,7 +99,13 @@ def same_twice(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
     for keyword in sorted({*texts[0], *texts[1]}):
         ours, theirs = texts[0].get(keyword), texts[1].get(keyword)
         if ours != theirs:
-            yield Fault(message, layout.LEGACY_PROPERTIES, keyword, actual=theirs or "nothing", expected=ours or "nothing")
+            yield Fault(
+                message,
+                layout.LEGACY_PROPERTIES,
+                keyword,
+                actual=theirs or "nothing",
+                expected=ours or "nothing",
+            )
 
 
 _COLLECTION_RULES = {
@@ -129,17 +135,23 @@ def _collection_rules() -> list[str]:
     return list(dict.fromkeys([*_COLLECTION_RULES.values(), *shared]))
 
 
-@collection_check(*_collection_rules())
+@collection_checks(*_collection_rules())
 def collection_problems(collection: CollectionEvidence, rule: Requirement) -> Iterator[Fault]:
-    """A problem of the collection's properties that belongs to this requirement."""
+    """Report the problems of the collection's properties that belong to this requirement."""
     found = (p for p in collection.problems if collection_rule_of(p) == rule.id)
     yield from as_faults(found, layout.COLLECTION_PROPERTIES)
 
 
 @catalog_check("HATS-SUPP-001")
-def positive_threshold(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """The margin's threshold is more than 0."""
+def positive_threshold(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the margin's threshold is more than 0."""
     threshold = catalog.value("hats_margin_threshold")
     if threshold <= 0:
         keyword = "hats_margin_threshold"
-        yield Fault("a margin has no width", catalog.properties_path, keyword, actual=threshold, expected="more than 0")
+        yield Fault(
+            "a margin has no width",
+            catalog.properties_path,
+            keyword,
+            actual=threshold,
+            expected="more than 0",
+        )

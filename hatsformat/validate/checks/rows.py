@@ -15,7 +15,7 @@ from hatsformat.validate.registry import (
     Fault,
     NoEvidenceError,
     RowVerdict,
-    catalog_check,
+    catalog_checks,
     row_check,
 )
 from hatsformat.validate.requirements import Requirement
@@ -23,7 +23,7 @@ from hatsformat.validate.requirements import Requirement
 
 @row_check("HATS-HPX-012", "rows have no position")
 def finite_position(batch: RowBatch) -> RowVerdict:
-    """Every row has a finite right ascension and declination."""
+    """Check that every row has a finite right ascension and declination."""
     no_ra, no_dec = ~np.isfinite(batch.ra), ~np.isfinite(batch.dec)
     column, values = (batch.plan.ra, batch.ra) if no_ra.any() else (batch.plan.dec, batch.dec)
     return RowVerdict(no_ra | no_dec, column, values, "a finite number")
@@ -31,21 +31,21 @@ def finite_position(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-HPX-013", "declinations are not between -90 and 90 degrees")
 def declination_in_range(batch: RowBatch) -> RowVerdict:
-    """A declination is between -90 and 90 degrees."""
+    """Check that a declination is between -90 and 90 degrees."""
     wrong = np.isfinite(batch.dec) & (np.abs(batch.dec) > 90)
     return RowVerdict(wrong, batch.plan.dec, batch.dec, "-90 to 90")
 
 
 @row_check("HATS-HPX-014", "right ascensions are not between -180 and 360 degrees")
 def right_ascension_in_range(batch: RowBatch) -> RowVerdict:
-    """A right ascension is between -180 and 360 degrees."""
+    """Check that a right ascension is between -180 and 360 degrees."""
     wrong = np.isfinite(batch.ra) & ((batch.ra < -180) | (batch.ra > 360))
     return RowVerdict(wrong, batch.plan.ra, batch.ra, "0 to 360")
 
 
 @row_check("HATS-HPX-010", "rows have no index value that is a pixel number")
 def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
-    """Every row has an index value that is a pixel of the column's order."""
+    """Check that every row has an index value that is a pixel of the column's order."""
     order = batch.plan.index_order
     wrong = (batch.index < 0) | (batch.index >= npix(order))
     return RowVerdict(wrong, batch.plan.index, batch.index, f"0 to {npix(order) - 1} (order {order})")
@@ -53,7 +53,7 @@ def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-HPX-006", "rows are not sorted by the index column")
 def sorted_by_index(batch: RowBatch) -> RowVerdict:
-    """The rows of a file are sorted by the index column."""
+    """Check that the rows of a file are sorted by the index column."""
     first = batch.index[0] if batch.before is None else batch.before
     previous = np.concatenate(([first], batch.index[:-1]))
     return RowVerdict(batch.index < previous, batch.plan.index, batch.index, "ascending values")
@@ -61,7 +61,7 @@ def sorted_by_index(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-HPX-009", "the statistics of a row group do not enclose its index values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
-    """The statistics of a row group enclose its index values."""
+    """Check that the statistics of a row group enclose its index values."""
     found = batch.statistics
     if found is None or found.low is None or found.high is None:
         raise NoEvidenceError("the row groups have no statistics of the index column")
@@ -71,7 +71,7 @@ def within_statistics(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-HPX-007", "index values are not those of the rows' positions")
 def index_is_position(batch: RowBatch) -> RowVerdict:
-    """The index value of a row is the HEALPix value of its position."""
+    """Check that the index value of a row is the HEALPix value of its position."""
     order = batch.plan.index_order
     expected = change_order(batch.pixels29, MAX_ORDER, order)
     wrong = batch.on_sky & (batch.index != expected)
@@ -99,7 +99,7 @@ def _may_be_in(batch: RowBatch, rows: IntArray, pixels: IntArray, order: int) ->
 
 @row_check("HATS-HPX-011", "rows lie outside the tile of their leaf")
 def in_own_tile(batch: RowBatch) -> RowVerdict:
-    """A row lies in the tile that its position is in."""
+    """Check that a row lies in the tile that its position is in."""
     if batch.tile is None:
         raise NoEvidenceError("the file has no tile")
     start, stop = batch.tile.range29
@@ -122,7 +122,7 @@ def _tile_names(order: int, pixels: IntArray, wrong: np.ndarray) -> list[str] | 
 
 @row_check("HATS-LEAF-010", "columns that repeat the path have other values")
 def hive_columns(batch: RowBatch) -> RowVerdict:
-    """Columns that repeat the path have the path's values."""
+    """Check that columns that repeat the path have the path's values."""
     if batch.tile is None:
         raise NoEvidenceError("the file has no tile")
     own = {"Norder": batch.tile.order, "Npix": batch.tile.pixel, "Dir": batch.tile.pixel // 10_000 * 10_000}
@@ -138,7 +138,7 @@ def hive_columns(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-SUPP-002", "rows of the margin lie inside the tile itself")
 def outside_own_tile(batch: RowBatch) -> RowVerdict:
-    """No row of a margin lies inside its own tile."""
+    """Check that no row of a margin lies inside its own tile."""
     if batch.tile is None:
         raise NoEvidenceError("the file has no tile")
     start, stop = batch.tile.range29
@@ -152,7 +152,7 @@ def outside_own_tile(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-SUPP-003", "rows of the margin lie far from the tile")
 def near_own_tile(batch: RowBatch) -> RowVerdict:
-    """The rows of a margin lie about as near to the tile as the threshold says."""
+    """Check that the rows of a margin lie about as near to the tile as the threshold says."""
     threshold = batch.plan.margin_threshold
     if batch.tile is None or threshold is None:
         raise NoEvidenceError("the margin's threshold is not known")
@@ -177,7 +177,9 @@ def _surroundings(order: int, pixel: int, degrees: float) -> tuple[int, IntArray
 
     depth = order
     # The narrowest pixels are about half as wide as the square root of their area.
-    while depth < min(MAX_ORDER, order + 10) and np.degrees(np.sqrt(4 * np.pi / npix(depth + 1))) > 4 * degrees:
+    while (
+        depth < min(MAX_ORDER, order + 10) and np.degrees(np.sqrt(4 * np.pi / npix(depth + 1))) > 4 * degrees
+    ):
         depth += 1
     if np.degrees(np.sqrt(4 * np.pi / npix(depth))) < 2 * degrees:
         return None
@@ -188,7 +190,7 @@ def _surroundings(order: int, pixel: int, degrees: float) -> tuple[int, IntArray
 
 @row_check("HATS-SUPP-103", "rows of the index name no tile")
 def index_names_tiles(batch: RowBatch) -> RowVerdict:
-    """Every row of an index names a tile that exists."""
+    """Check that every row of an index names a tile that exists."""
     orders, pixels = batch.integers("Norder"), batch.integers("Npix")
     limit = np.left_shift(np.int64(12), 2 * orders.clip(0, MAX_ORDER))
     wrong = (orders < 0) | (orders > MAX_ORDER) | (pixels < 0) | (pixels >= limit)
@@ -197,7 +199,7 @@ def index_names_tiles(batch: RowBatch) -> RowVerdict:
 
 @row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf")
 def index_in_tile(batch: RowBatch) -> RowVerdict:
-    """The index values of a leaf lie within its tile; judged by rows where there are no statistics."""
+    """Check that the index values of a leaf lie within its tile; judged by rows where there are no statistics."""
     if batch.tile is None:
         raise NoEvidenceError("the file has no tile")
     start, stop = change_range(batch.tile, batch.plan.index_order)
@@ -205,14 +207,14 @@ def index_in_tile(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, batch.plan.index, batch.index, f"{start} to {stop - 1}")
 
 
-@catalog_check(*(rule for rule in ROW_CHECKS if rule != INDEX_IN_TILE))
+@catalog_checks(*(rule for rule in ROW_CHECKS if rule != INDEX_IN_TILE))
 def row_faults(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """What the row checks have found."""
+    """Report what the row checks have found."""
     yield from catalog.rows.faults(rule.id)
 
 
-@catalog_check(DATA_RULE)
+@catalog_checks(DATA_RULE)
 def readable_data(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """The data of every column can be read."""
+    """Check that the data of every column can be read."""
     yield from catalog.rows.faults(rule.id)
     catalog.footers.check_complete()

@@ -9,7 +9,7 @@ import numpy as np
 from hatsformat import layout
 from hatsformat.healpix import dir_number
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check
+from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check, catalog_checks
 from hatsformat.validate.requirements import Requirement
 
 _SIZE_FACTOR = 2
@@ -18,8 +18,8 @@ _SIZE_SLACK = 64
 
 
 @catalog_check("HATS-PROP-001")
-def has_properties(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """A catalog has its properties file in its root directory."""
+def has_properties(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that a catalog has its properties file in its root directory."""
     if not catalog.properties_files:
         yield Fault("there is no properties file", layout.PROPERTIES, expected="hats.properties")
     for name, file in catalog.properties_files.items():
@@ -28,8 +28,8 @@ def has_properties(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Faul
 
 
 @catalog_check("HATS-PROP-010")
-def small_properties(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """The properties file is small enough to be one."""
+def small_properties(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the properties file is small enough to be one."""
     for name in catalog.properties_files:
         if _is_too_large(catalog, name):
             yield Fault("the properties file is too large, and is not read", name, expected="at most 1 MiB")
@@ -40,21 +40,22 @@ def _is_too_large(catalog: CatalogEvidence, name: str) -> bool:
     return error is not None and error.expected is not None
 
 
-@catalog_check("HATS-PROP-002", "HATS-PROP-003")
+@catalog_checks("HATS-PROP-002", "HATS-PROP-003")
 def properties_name(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """The properties file has the name of the edition."""
-    draft = catalog.scope.edition == "draft-2025-04"
-    expected = layout.LEGACY_PROPERTIES if draft else layout.PROPERTIES
+    """Check that the properties file has the name of the edition."""
+    expected = layout.LEGACY_PROPERTIES if rule.id == "HATS-PROP-002" else layout.PROPERTIES
     found = list(catalog.properties_files)
     if not found:
         raise NoEvidenceError("there is no properties file")
     if expected not in found:
-        yield Fault("the properties file has another edition's name", found[0], actual=found[0], expected=expected)
+        yield Fault(
+            "the properties file has another edition's name", found[0], actual=found[0], expected=expected
+        )
 
 
 @catalog_check("HATS-TREE-001")
-def has_dataset(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """The data files lie in ``dataset/``."""
+def has_dataset(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the data files lie in ``dataset/``."""
     catalog.tree.files()
     if len(catalog.dataset.leaves) or catalog.is_soft:
         return
@@ -65,32 +66,34 @@ def has_dataset(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-TREE-002")
-def tiles_exist(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """The path of a leaf names a tile that exists."""
+def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the path of a leaf names a tile that exists."""
     for path in catalog.dataset.impossible:
         yield Fault("the path is not that of a tile's leaf", path, expected="Norder=K/Dir=D/Npix=P")
 
 
 @catalog_check("HATS-TREE-003")
-def right_dir(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """A leaf lies in the right ``Dir=``."""
+def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that a leaf lies in the right ``Dir=``."""
     for leaves in (catalog.dataset.leaves, catalog.dataset.strays):
         for index in leaves.wrong_dirs:
             expected = f"Dir={int(dir_number(leaves.pixels[index]))}"
             actual = f"Dir={leaves.dirs[index]}"
-            yield Fault("the leaf lies in the wrong Dir", leaves.paths[index], actual=actual, expected=expected)
+            yield Fault(
+                "the leaf lies in the wrong Dir", leaves.paths[index], actual=actual, expected=expected
+            )
 
 
 @catalog_check("HATS-TREE-004")
-def nothing_else(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Nothing but leaves and metadata lies in ``dataset/``."""
+def nothing_else(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that nothing but leaves and metadata lies in ``dataset/``."""
     for path in catalog.dataset.unexpected:
         yield Fault("the file does not belong into dataset/", path)
 
 
 @catalog_check("HATS-TREE-005")
-def one_suffix(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Every leaf has the suffix that the properties say."""
+def one_suffix(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that every leaf has the suffix that the properties say."""
     declared = catalog.properties.npix_suffix
     found = catalog.dataset
     message = "the leaf has another suffix than hats_npix_suffix says; readers do not find it"
@@ -103,8 +106,8 @@ def one_suffix(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-TREE-006")
-def one_leaf(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """A tile has one leaf."""
+def one_leaf(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that a tile has one leaf."""
     leaves = catalog.dataset.leaves
     _, tile, count = np.unique(leaves.uniq, return_inverse=True, return_counts=True)
     first: dict[int, str] = {}
@@ -118,8 +121,8 @@ def one_leaf(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-TREE-007")
-def no_links_out(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """No file is a link that leads out of the catalog."""
+def no_links_out(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that no file is a link that leads out of the catalog."""
     catalog.tree.files()
     start = len(catalog.prefix)
     for path in sorted(catalog.tree.links_out):
@@ -128,20 +131,22 @@ def no_links_out(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]
 
 
 @catalog_check("HATS-TREE-009")
-def tiles_disjoint(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """No tile lies within another."""
+def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that no tile lies within another."""
     catalog.tree.files()
     if catalog.is_soft:
         raise NoEvidenceError("an association without leaf files has no leaves")
     tiles = catalog.tiles
     for coarse, fine in tiles.overlaps().tolist():
         path = layout.leaf_path(int(tiles.orders[fine]), int(tiles.pixels[fine]), catalog.dataset.suffix)
-        yield Fault("the tile lies within another tile that has a leaf", path, actual=f"within {tiles[coarse]}")
+        yield Fault(
+            "the tile lies within another tile that has a leaf", path, actual=f"within {tiles[coarse]}"
+        )
 
 
 @catalog_check("HATS-PROP-402")
-def deepest_order(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """``hats_order`` is the deepest order of the tiles."""
+def deepest_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``hats_order`` is the deepest order of the tiles."""
     stated = catalog.value("hats_order")
     if not len(catalog.tiles):
         raise NoEvidenceError("there are no tiles")
@@ -153,8 +158,8 @@ def deepest_order(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault
 
 
 @catalog_check("HATS-PROP-404")
-def plausible_size(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """``hats_estsize`` is about the size of the files."""
+def plausible_size(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``hats_estsize`` is about the size of the files."""
     stated = catalog.value("hats_estsize")
     sizes = catalog.files
     if any(size < 0 for size in sizes.values()):

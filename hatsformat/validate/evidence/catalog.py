@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from hatsformat import layout
 from hatsformat.artefacts.leaf import read_footer
 from hatsformat.errors import StorageError
+from hatsformat.healpix import dir_number
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.properties import (
     TABLE_TYPES,
@@ -27,6 +29,7 @@ from hatsformat.validate.evidence.footers import Footer, Footers, SchemaPool, co
 from hatsformat.validate.evidence.leaves import Dataset, Leaves, sort_out
 from hatsformat.validate.evidence.partitions import PartitionLines
 from hatsformat.validate.evidence.rows import RowScan, scan_rows
+from hatsformat.validate.evidence.schemas import fingerprint
 from hatsformat.validate.evidence.skymaps import Skymap, read_map
 from hatsformat.validate.evidence.tree import Artefact, Tree
 from hatsformat.validate.registry import NoEvidenceError
@@ -75,9 +78,7 @@ class CatalogEvidence:
         The primary table of the collection that this is a member of.
     """
 
-    def __init__(
-        self, tree: Tree, prefix: str, scope: Scope, primary: CatalogEvidence | None = None
-    ) -> None:
+    def __init__(self, tree: Tree, prefix: str, scope: Scope, primary: CatalogEvidence | None = None) -> None:
         self.tree = tree
         self.prefix = prefix
         self.scope = scope
@@ -188,7 +189,7 @@ class CatalogEvidence:
             self.tree.files()
         tiles = self.partition_lines.need().tiles
         paths = layout.leaf_paths(tiles.orders, tiles.pixels, self.properties.npix_suffix)
-        dirs = layout.dir_number(tiles.pixels)
+        dirs = dir_number(tiles.pixels)
         rows = zip(
             paths, [-1] * len(paths), tiles.orders.tolist(), tiles.pixels.tolist(), dirs.tolist(), strict=True
         )
@@ -203,6 +204,11 @@ class CatalogEvidence:
             return Artefact(layout.PARTITION_INFO, error=file.error)
         content = file.value
         return self.tree.attempt(path, lambda _: PartitionLines.from_csv(content), layout.PARTITION_INFO)
+
+    @cached_property
+    def partition_join_info(self) -> Artefact[bytes]:
+        """The content of ``partition_join_info.csv``."""
+        return self.read(layout.PARTITION_JOIN_INFO, CSV_LIMIT)
 
     @cached_property
     def tiles(self) -> PartitionInfo:
@@ -267,20 +273,21 @@ class CatalogEvidence:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The catalog's schema: that of ``_common_metadata``, or of the first data file."""
-        if self.common_metadata.value is not None:
-            return self.common_metadata.value.schema
-        return self.data_schema
+        """The catalog's schema: the one that most of its Parquet files have, `_common_metadata` where they tie.
 
-    @cached_property
-    def data_schema(self) -> pa.Schema:
-        """The schema of the first data file, or of ``_common_metadata`` where none is read."""
-        common = self.common_metadata.value
-        if self.scope.reaches("footers") and self.footers.readable:
-            return self.footers.readable[0].schema
-        if common is not None:
-            return common.schema
-        raise NoEvidenceError("no data file was read that tells the columns, and no _common_metadata")
+        So that the file that is wrong is told from those that are right, every data file has a vote, and
+        ``_common_metadata`` and ``_metadata`` have one each.
+        """
+        voters = [] if self.common_metadata.value is None else [self.common_metadata.value]
+        if self.scope.reaches("footers"):
+            voters += [*self.footers.readable, *self.stray_footers.readable]
+            voters += [] if self.metadata.value is None else [self.metadata.value]
+        if not voters:
+            raise NoEvidenceError("no file was read that tells the columns")
+        names = {id(voter.schema): fingerprint(voter.schema) for voter in voters}
+        votes = Counter(names[id(voter.schema)] for voter in voters)
+        most = votes.most_common(1)[0][1]
+        return next(voter.schema for voter in voters if votes[names[id(voter.schema)]] == most)
 
     @property
     def index_column(self) -> str:

@@ -155,6 +155,8 @@ class Footers:
 
     def each(self) -> Iterator[Footer]:
         """Yield the footers that can be read, and raise `NoEvidenceError` at the end if that is not all."""
+        if not self.readable and not self.broken:
+            raise NoEvidenceError("there are no data files")
         yield from self.readable
         self.check_complete()
 
@@ -215,6 +217,4 @@ def read_footers(
 
 
 def _without_metadata(footer: Footer) -> Footer:
-    return Footer(
-        footer.path, footer.rows, footer.group_rows, footer.schema, footer.keys, footer.statistics
-    )
+    return Footer(footer.path, footer.rows, footer.group_rows, footer.schema, footer.keys, footer.statistics)

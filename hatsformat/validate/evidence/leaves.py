@@ -91,7 +91,7 @@ class Dataset:
     strays : Leaves
         Parquet files at the path of a tile, with another suffix than the catalog's.
     impossible : list of str
-        Files that look like leaves of tiles that do not exist.
+        Parquet files that do not lie at the path of a tile that exists.
     unexpected : list of str
         Everything else but the two metadata files.
     suffix : str
@@ -132,19 +132,22 @@ def sort_out(files: Mapping[str, int], table_type: str, declared: str) -> Datase
         name = parse_leaf_path(path)
         hidden = path.rsplit("/", 1)[-1].startswith((".", "_"))
         if name is None:
-            looks_like_leaf = path.startswith(f"{DATASET}/Norder=") and path.endswith(_PARQUET_ENDINGS)
-            (impossible if looks_like_leaf else unexpected).append(path)
+            is_data = path.endswith(_PARQUET_ENDINGS) and not hidden
+            (impossible if is_data else unexpected).append(path)
         elif hidden or (name.suffix == DIRECTORY_SUFFIX and name.part is None):
             unexpected.append(path)
         else:
             row = (path, size, name.order, name.pixel, name.dir)
             by_suffix.setdefault(name.suffix, []).append(row)
     suffix = _effective_suffix(by_suffix, declared)
-    strays = []
+    strays: list[tuple[str, int, int, int, int]] = []
     for other, rows in by_suffix.items():
-        if other != suffix:
-            is_data = other == DIRECTORY_SUFFIX or other.endswith((*_PARQUET_ENDINGS, suffix))
-            (strays if is_data else unexpected).extend(rows if is_data else [row[0] for row in rows])
+        if other == suffix:
+            continue
+        if other == DIRECTORY_SUFFIX or other.endswith((*_PARQUET_ENDINGS, suffix)):
+            strays.extend(rows)
+        else:
+            unexpected.extend(row[0] for row in rows)
     leaves = Leaves.of(index if table_type == "index" else by_suffix.get(suffix, []))
     return Dataset(leaves, Leaves.of(strays), sorted(impossible), sorted(unexpected), suffix)
 

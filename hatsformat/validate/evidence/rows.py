@@ -20,6 +20,7 @@ from hatsformat.artefacts.leaf import read_footer, read_row_groups
 from hatsformat.errors import HatsError, LeafError
 from hatsformat.healpix import MAX_ORDER, FloatArray, HealpixPixel, IntArray, radec_to_pixel
 from hatsformat.validate.evidence.footers import Footer, Statistics
+from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.registry import ROW_CHECKS, Fault, NoEvidenceError
 from hatsformat.validate.requirements import requirements
 
@@ -48,6 +49,7 @@ class RowPlan:
     index: str
     index_order: int
     margin_threshold: float | None = None
+    primary_tiles: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class RowBatch:
         filled = column.fill_null(0).to_numpy().astype(np.int64)
         if column.null_count:
             filled[column.is_null().to_numpy()] = -1
-        return np.maximum(filled, -1)
+        numbers: IntArray = np.maximum(filled, -1)
+        return numbers
 
     @cached_property
     def index(self) -> IntArray:
@@ -187,6 +190,8 @@ class RowScan:
 
     def faults(self, rule: str) -> Iterator[Fault]:
         """Yield the fault of each file, then raise `NoEvidenceError` where a file could not be judged."""
+        if not self.files:
+            raise NoEvidenceError("there are no data files")
         reasons: dict[str, int] = {}
         for file in self.files:
             if rule in file.failed:
@@ -223,6 +228,7 @@ def scan_rows(catalog: CatalogEvidence) -> RowScan:
         catalog.index_column,
         catalog.index_order,
         properties.hats_margin_threshold,
+        _primary_tiles(catalog),
     )
     tiles = {
         path: HealpixPixel(order, pixel) if order >= 0 else None
@@ -237,9 +243,17 @@ def scan_rows(catalog: CatalogEvidence) -> RowScan:
 
     with ThreadPoolExecutor(LOCAL_THREADS if local else REMOTE_THREADS) as threads:
         found = RowScan(list(threads.map(scan, footers.readable)))
-    footers_missing = {rule: "a data file cannot be read" for rule in rules}
+    footers_missing = dict.fromkeys(rules, "a data file cannot be read")
     found.files.extend(FileScan(broken.path, missing=footers_missing) for broken in footers.broken)
     return found
+
+
+def _primary_tiles(catalog: CatalogEvidence) -> IntArray | None:
+    try:
+        tiles = catalog.primary.tiles
+    except NoEvidenceError:
+        return None
+    return uniq(tiles.orders.astype(np.int64), tiles.pixels)
 
 
 def _scan_file(

@@ -1,0 +1,101 @@
+"""Parquet files of the corpus, made and taken apart with plain pyarrow: nothing of the package's writer is used."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hatsformat.conformance.tree import Content, Tree, content, leaves
+from hatsformat.layout import METADATA
+
+GROUP_ROWS = 10
+"""Rows in a row group: few, so that leaves have more than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a Parquet file of the corpus is written.
+
+    Attributes
+    ----------
+    group_rows : int
+    statistics : bool
+        Whether the footer has statistics of the columns.
+    plain : bool
+        Neither compressed nor encoded: every value stands in the file as it is.
+    """
+
+    group_rows: int = GROUP_ROWS
+    statistics: bool = True
+    plain: bool = False
+
+
+def encode(table: pa.Table, writing: Writing | None = None) -> bytes:
+    """Return the content of a Parquet file."""
+    how = writing or Writing()
+    sink = io.BytesIO()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=how.group_rows,
+        compression="none" if how.plain else "zstd",
+        use_dictionary=not how.plain,
+        write_statistics=how.statistics,
+    )
+    return sink.getvalue()
+
+
+def decode(data: bytes) -> pa.Table:
+    """Return the rows of a Parquet file, without anything that a path might add."""
+    return pq.ParquetFile(pa.BufferReader(data)).read()
+
+
+def footer_of(data: bytes) -> pq.FileMetaData:
+    """Return the footer of a Parquet file."""
+    return pq.read_metadata(pa.BufferReader(data))
+
+
+def schema_only(schema: pa.Schema) -> bytes:
+    """Return the content of a ``_common_metadata``."""
+    return _joined(schema, [])
+
+
+def joined_footers(tree: Tree, schema: pa.Schema, prefix: str = "") -> bytes:
+    """Return the content of a member's ``_metadata``, from the leaves that are there."""
+    start = len(prefix) + METADATA.rindex("/") + 1
+    footers = []
+    for path in leaves(tree, prefix):
+        footer = footer_of(content(tree, path))
+        footer.set_file_path(path[start:])
+        footers.append(footer)
+    return _joined(schema, footers)
+
+
+def _joined(schema: pa.Schema, footers: Iterable[pq.FileMetaData]) -> bytes:
+    sink = io.BytesIO()
+    pq.ParquetWriter(sink, schema).close()
+    merged = footer_of(sink.getvalue())
+    for footer in footers:
+        merged.append_row_groups(footer)
+    out = io.BytesIO()
+    merged.write_metadata_file(out)
+    return out.getvalue()
+
+
+def all_rows(tree: Tree, prefix: str = "") -> pa.Table:
+    """Return the rows of all leaves of a member, leaf after leaf, in the columns of the first."""
+    tables = [decode(content(tree, path)) for path in leaves(tree, prefix)]
+    return pa.concat_tables([table.select(tables[0].column_names) for table in tables])
+
+
+def rewritten(data: Content, table: pa.Table, writing: Writing | None = None) -> bytes:
+    """Return a Parquet file with other rows, in row groups as large as the largest it had."""
+    if writing is None and isinstance(data, bytes):
+        footer = footer_of(data)
+        sizes = [footer.row_group(index).num_rows for index in range(footer.num_row_groups)]
+        writing = Writing(group_rows=max([GROUP_ROWS, *sizes]))
+    return encode(table, writing)

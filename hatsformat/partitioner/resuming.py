@@ -1,0 +1,170 @@
+"""What makes an import resumable: the plan that it began with, and a note of every input that is mapped.
+
+Both lie beside the scratch files. An input counts as mapped once its rows are on scratch and its note is
+written; a tile is reduced once its leaf is there, which appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hatsformat import storage
+from hatsformat.errors import OutputError
+from hatsformat.partitioner.binning import PixelCounts
+from hatsformat.partitioner.inputs import Source
+from hatsformat.partitioner.mapping import Mapped
+from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.runs import Run, SpilledRows
+
+PLAN = "plan.json"
+NOT_PLANNED = ("workers", "processes", "scheduler", "memory", "scratch", "overwrite", "resume")
+"""Options that may differ when an import is resumed: they do not change the catalog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an import set out to do.
+
+    Attributes
+    ----------
+    created : datetime
+        When it began: the date in the catalog's properties.
+    chunk_bytes : int
+        Size of the parts that inputs are cut into.
+    options : dict
+    inputs : list
+        Name and fingerprint of every input.
+    """
+
+    created: datetime
+    chunk_bytes: int
+    options: dict[str, Any]
+    inputs: list[list[str]]
+
+    @classmethod
+    def of(cls, options: ImportOptions, sources: Sequence[Source]) -> Plan:
+        """Make the plan of a new import; ``SOURCE_DATE_EPOCH`` sets its date."""
+        epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+        now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+        chosen = {name: getattr(options, name) for name in options.__slots__ if name not in NOT_PLANNED}
+        chosen["sort_by"] = list(options.sort_by)
+        names = [[source.name, source.fingerprint] for source in sources]
+        return cls(now.replace(second=0, microsecond=0), options.chunk_bytes, chosen, names)
+
+    def write(self, work: Path) -> None:
+        """Write the plan."""
+        content = {"created": self.created.isoformat(), "chunk_bytes": self.chunk_bytes}
+        content |= {"options": self.options, "inputs": self.inputs}
+        storage.write_bytes(storage.resolve(work / PLAN), json.dumps(content, indent=1).encode())
+
+    @classmethod
+    def read(cls, work: Path) -> Plan | None:
+        """Return the plan of an interrupted import, or None where there is none."""
+        try:
+            content = json.loads((work / PLAN).read_bytes())
+            created = datetime.fromisoformat(content["created"])
+            return cls(created, int(content["chunk_bytes"]), content["options"], content["inputs"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def check_same(self, other: Plan, path: object) -> None:
+        """Refuse to go on with something else than what was begun.
+
+        Raises
+        ------
+        OutputError
+            With what differs.
+        """
+        for name, value in other.options.items():
+            if self.options.get(name) != value:
+                raise OutputError(
+                    f"the import that was interrupted here had another {name.replace('_', ' ')}",
+                    path=path,
+                    found=repr(value),
+                    expected=repr(self.options.get(name)),
+                    hint="resume with the same options, or start again with --overwrite",
+                )
+        before, now = {tuple(item) for item in self.inputs}, {tuple(item) for item in other.inputs}
+        if before != now or len(self.inputs) != len(other.inputs):
+            differs = sorted(before ^ now)[0][0] if before ^ now else "their order"
+            raise OutputError(
+                "the inputs are not those of the import that was interrupted here",
+                path=path,
+                found=f"{differs} differs",
+                hint="resume with the same files, or start again with --overwrite",
+            )
+
+
+def note(scratch: Path, index: int, mapped: Mapped) -> None:
+    """Note that an input is mapped, if all its rows are on scratch."""
+    runs = [*mapped.runs, *mapped.rejected]
+    if not runs or not all(isinstance(run.rows, SpilledRows) for run in runs):
+        return
+    content = {
+        "runs": [_run_to_dict(run) for run in mapped.runs],
+        "rejected": [_run_to_dict(run) for run in mapped.rejected],
+        "rows_read": mapped.rows_read,
+        "rows_rejected": mapped.rows_rejected,
+        "order": mapped.counts.order,
+        "schema": None
+        if mapped.schema is None
+        else base64.b64encode(mapped.schema.serialize().to_pybytes()).decode(),
+        "inferred": mapped.inferred,
+    }
+    path = _note_path(scratch, index)
+    with storage.explained(scratch, "writing scratch"):
+        np.savez(path.with_suffix(".npz"), pixels=mapped.counts.pixels, rows=mapped.counts.rows)
+    storage.write_bytes(storage.resolve(path), json.dumps(content).encode())
+
+
+def noted(scratch: Path, index: int) -> Mapped | None:
+    """Return what an earlier attempt found in an input, or None where it did not finish it."""
+    path = _note_path(scratch, index)
+    try:
+        content = json.loads(path.read_bytes())
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+            counts = PixelCounts(int(content["order"]), arrays["pixels"], arrays["rows"])
+        schema = content["schema"]
+        return Mapped(
+            counts,
+            [_run_of(scratch, item) for item in content["runs"]],
+            [_run_of(scratch, item) for item in content["rejected"]],
+            content["rows_read"],
+            content["rows_rejected"],
+            None if schema is None else pa.ipc.read_schema(pa.py_buffer(base64.b64decode(schema))),
+            content["inferred"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return None
+
+
+def _note_path(scratch: Path, index: int) -> Path:
+    return scratch / f"mapped-{index:06}.json"
+
+
+def _run_to_dict(run: Run) -> dict[str, Any]:
+    assert isinstance(run.rows, SpilledRows)
+    return {
+        "sequence": run.sequence,
+        "name": run.name,
+        "file": run.rows.path.name,
+        "batch_rows": run.rows.batch_rows,
+    }
+
+
+def _run_of(scratch: Path, item: dict[str, Any]) -> Run:
+    first, second = item["sequence"]
+    path = scratch / Path(item["file"]).name
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return Run((int(first), int(second)), item["name"], SpilledRows(path, int(item["batch_rows"])))

@@ -1,0 +1,175 @@
+"""Checks of the Parquet files beside the leaves (Note, sections 3.6.4, 3.6.6 and 3.6.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hatsformat import layout
+from hatsformat.validate.checks.footers import compare_keys
+from hatsformat.validate.checks.schemas import compare_columns, compare_types
+from hatsformat.validate.evidence.catalog import CatalogEvidence
+from hatsformat.validate.evidence.footers import Footer
+from hatsformat.validate.evidence.tree import Artefact
+from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check, catalog_checks
+from hatsformat.validate.requirements import Requirement
+
+
+@catalog_checks("HATS-AUX-001", "HATS-AUX-002")
+def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Check that the catalog has ``_metadata`` and ``_common_metadata``."""
+    path = layout.METADATA if rule.id == "HATS-AUX-001" else layout.COMMON_METADATA
+    if catalog.is_soft:
+        raise NoEvidenceError("an association without leaf files needs none")
+    if catalog.tree.can_list:
+        there = path in catalog.files
+    else:
+        there = (catalog.metadata if path == layout.METADATA else catalog.common_metadata).is_there
+    if not there:
+        yield Fault("a recommended file is not there", path)
+
+
+def _broken(file: Artefact[Footer]) -> Iterator[Fault]:
+    if not file.is_there:
+        raise NoEvidenceError(f"there is no {file.path}")
+    if file.error is not None:
+        yield Fault("the file cannot be read as Parquet", file.path, actual=file.error.message)
+
+
+@catalog_check("HATS-AUX-003")
+def metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` can be read."""
+    yield from _broken(catalog.metadata)
+
+
+@catalog_check("HATS-AUX-004")
+def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_common_metadata`` can be read."""
+    yield from _broken(catalog.common_metadata)
+
+
+@catalog_check("HATS-AUX-201")
+def thumbnail_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``data_thumbnail.parquet`` can be read."""
+    yield from _broken(catalog.thumbnail)
+
+
+def _rows_in_metadata(catalog: CatalogEvidence) -> Mapping[str, int]:
+    """Return the rows that ``_metadata`` has of each file, by path in the catalog."""
+    footer = catalog.metadata.need()
+    rows: dict[str, int] = {}
+    for index in range(footer.metadata.num_row_groups if footer.metadata.num_columns else 0):
+        group = footer.metadata.row_group(index)
+        path = group.column(0).file_path
+        name = f"{layout.DATASET}/{path}" if path else ""
+        rows[name] = rows.get(name, 0) + group.num_rows
+    return rows
+
+
+@catalog_check("HATS-AUX-005")
+def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` names every data file, and no other."""
+    named = _rows_in_metadata(catalog)
+    leaves = set(catalog.leaves.paths)
+    if "" in named:
+        yield Fault("_metadata has row groups without a file", layout.METADATA)
+    for path in sorted(set(named) - leaves - {""}):
+        yield Fault(
+            "_metadata names a file that is no data file of the catalog", layout.METADATA, actual=path
+        )
+    for path in sorted(leaves - set(named)):
+        yield Fault("_metadata does not name the data file", path, expected=f"named in {layout.METADATA}")
+
+
+@catalog_check("HATS-AUX-006")
+def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` has as many rows of a file as the file."""
+    named = _rows_in_metadata(catalog)
+    for footer in catalog.each_footer():
+        if footer.path in named and named[footer.path] != footer.rows:
+            yield Fault(
+                "_metadata has another number of rows than the file",
+                footer.path,
+                actual=named[footer.path],
+                expected=footer.rows,
+            )
+
+
+@catalog_checks("HATS-AUX-007", "HATS-AUX-012", "HATS-AUX-202")
+def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Check that ``_metadata``, ``_common_metadata`` and the thumbnail have the columns and types of the data files."""
+    if rule.id == "HATS-AUX-007":
+        file = catalog.metadata
+    else:
+        file = catalog.common_metadata if rule.id == "HATS-AUX-012" else catalog.thumbnail
+    found = file.need().schema
+    yield from compare_columns(file.path, found, catalog.schema)
+    yield from compare_types(file.path, found, catalog.schema)
+
+
+@catalog_check("HATS-AUX-008")
+def metadata_keys(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` has the key-values of ``_common_metadata``."""
+    expected = catalog.common_metadata.need().keys
+    yield from compare_keys(layout.METADATA, catalog.metadata.need().keys, expected, layout.COMMON_METADATA)
+
+
+@catalog_check("HATS-AUX-009")
+def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_common_metadata`` has no rows."""
+    rows = catalog.common_metadata.need().rows
+    if rows:
+        yield Fault("_common_metadata has rows", layout.COMMON_METADATA, actual=rows, expected=0)
+
+
+@catalog_check("HATS-AUX-010")
+def statistics_open(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the statistics file can be read and has its columns."""
+    file = catalog.statistics_file
+    yield from _broken(file)
+    if file.value is not None:
+        for name in ("Norder", "Npix", "row_group_index"):
+            if name not in file.value.schema.names:
+                yield Fault("the statistics lack a column", file.path, name)
+
+
+@catalog_check("HATS-AUX-011")
+def statistics_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the statistics have one row a row group."""
+    rows = catalog.statistics_file.need().rows
+    catalog.footers.check_complete()
+    groups = sum(len(footer.group_rows) for footer in catalog.footers.readable)
+    if rows != groups:
+        message = "the statistics are not one row a row group"
+        yield Fault(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
+
+
+@catalog_check("HATS-AUX-203")
+def thumbnail_size(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the thumbnail has at most ``hats_max_rows`` rows."""
+    rows, most = catalog.thumbnail.need().rows, catalog.value("hats_max_rows")
+    if rows > most:
+        message = "the thumbnail has more rows than hats_max_rows"
+        yield Fault(message, layout.THUMBNAIL, actual=rows, expected=f"at most {most}")
+
+
+@catalog_check("HATS-AUX-204")
+def thumbnail_row_a_leaf(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the thumbnail has one row of each leaf."""
+    rows, leaves = catalog.thumbnail.need().rows, len(catalog.tiles)
+    if rows != leaves:
+        message = "the thumbnail does not have one row of each leaf"
+        yield Fault(message, layout.THUMBNAIL, actual=f"{rows} rows", expected=f"{leaves} leaves")
+
+
+@catalog_check("HATS-SUPP-203")
+def join_info(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``partition_join_info.csv`` has its columns."""
+    file = catalog.partition_join_info
+    if not file.is_there:
+        raise NoEvidenceError(f"there is no {file.path}")
+    names = [] if file.value is None else file.value.splitlines()[0].decode("utf-8", "replace").split(",")
+    missing = [
+        name for name in ("Norder", "Npix", "join_Norder", "join_Npix") if name not in map(str.strip, names)
+    ]
+    if missing:
+        yield Fault("the file does not have its columns", file.path, expected=", ".join(missing))

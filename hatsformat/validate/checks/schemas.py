@@ -1,0 +1,54 @@
+"""Comparing schemas: columns, types and order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from hatsformat.validate.evidence.schemas import plain
+from hatsformat.validate.registry import Fault
+
+_MOST = "most of the catalog's files"
+
+
+def compare_columns(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+    """Yield the columns that one of two schemas lacks."""
+    for name in expected.names:
+        if name not in schema.names:
+            yield Fault("a column is missing", path, name, actual="no such column", expected=f"as in {_MOST}")
+    for name in schema.names:
+        if name not in expected.names:
+            yield Fault(
+                "a column is there that should not be", path, name, actual=_type(schema, name),
+                expected=f"no such column, as in {_MOST}",
+            )  # fmt: skip
+
+
+def compare_types(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+    """Yield the columns that two schemas have with different types."""
+    for name in dict.fromkeys(expected.names):
+        if expected.names.count(name) == schema.names.count(name) == 1:
+            ours, theirs = schema.field(name).type, expected.field(name).type
+            if not plain(ours).equals(plain(theirs)):
+                yield Fault(
+                    "a column has another type", path, name, actual=ours, expected=f"{theirs}, as in {_MOST}"
+                )
+
+
+def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+    """Yield a fault where the columns that two schemas share are in another order."""
+    shared = set(schema.names) & set(expected.names)
+    ours = [name for name in schema.names if name in shared]
+    theirs = [name for name in expected.names if name in shared]
+    if ours != theirs:
+        yield Fault(
+            "the columns are in another order",
+            path,
+            actual=", ".join(ours),
+            expected=f"{', '.join(theirs)}, as in {_MOST}",
+        )
+
+
+def _type(schema: pa.Schema, name: str) -> str:
+    return str(schema.field(schema.names.index(name)).type)

@@ -1,0 +1,147 @@
+"""Checks of the sky maps and of the area they cover (Note, section 3.6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hatsformat import layout
+from hatsformat.artefacts.skymap import degrade
+from hatsformat.healpix import MAX_ORDER, HealpixPixel, change_order
+from hatsformat.validate.checks.partition_info import rows_by_tile
+from hatsformat.validate.evidence.catalog import CatalogEvidence
+from hatsformat.validate.evidence.skymaps import Skymap
+from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check
+
+_FRACTION_SLACK = 1e-5
+"""Writers give five decimals."""
+
+
+@catalog_check("HATS-AUX-101")
+def is_there(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that an object catalog has a sky map."""
+    if not catalog.main_map.is_there:
+        yield Fault("there is no sky map", layout.SKYMAP)
+
+
+@catalog_check("HATS-AUX-102")
+def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the sky maps are HEALPix maps of counts."""
+    maps = (catalog.skymap, catalog.point_map)
+    if not any(file.is_there for file in maps):
+        raise NoEvidenceError("there is no sky map")
+    for file in maps:
+        if file.error is not None and file.is_there:
+            found = "" if file.error.found is None else f": {file.error.found}"
+            yield Fault("the sky map cannot be read", file.path, actual=f"{file.error.message}{found}")
+
+
+@catalog_check("HATS-AUX-103")
+def is_nested(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the sky map is in the NESTED scheme."""
+    found = catalog.skymap.need()
+    if found.ordering != "NESTED":
+        yield Fault("the sky map is not NESTED", layout.SKYMAP, actual=found.ordering, expected="NESTED")
+
+
+@catalog_check("HATS-AUX-104")
+def has_its_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the order of the sky map is ``hats_skymap_order``."""
+    stated, found = catalog.value("hats_skymap_order"), catalog.skymap.need().order
+    if stated != found:
+        message = "hats_skymap_order is not the order of skymap.fits"
+        yield Fault(message, catalog.properties_path, "hats_skymap_order", actual=stated, expected=found)
+
+
+@catalog_check("HATS-AUX-108")
+def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that there is a sky map where the properties tell its order."""
+    stated = catalog.value("hats_skymap_order")
+    if not catalog.skymap.is_there:
+        yield Fault(
+            "hats_skymap_order tells of a map that is not there",
+            layout.SKYMAP,
+            actual=f"hats_skymap_order={stated}",
+        )
+
+
+@catalog_check("HATS-AUX-105")
+def counts_all_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the counts of the sky map add up to the number of rows."""
+    found = catalog.main_map
+    total = int(found.need().counts.sum())
+    rows = catalog.footers.rows if catalog.scope.reaches("footers") else catalog.value("hats_nrows")
+    if total != rows:
+        yield Fault("the sky map does not count the rows", found.path, actual=total, expected=rows)
+
+
+@catalog_check("HATS-AUX-106")
+def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the counts of the sky map within each tile are the rows of its leaf."""
+    found = catalog.main_map
+    skymap = found.need()
+    tiles = catalog.tiles
+    if len(tiles) and tiles.max_order > skymap.order:
+        raise NoEvidenceError("the sky map is coarser than the tiles")
+    numbers, rows = rows_by_tile(catalog)
+    starts = change_order(tiles.starts, MAX_ORDER, skymap.order)
+    stops = change_order(tiles.stops - 1, MAX_ORDER, skymap.order) + 1
+    sums = np.concatenate(([0], np.cumsum(skymap.counts)))
+    counted = sums[stops] - sums[starts]
+    own = np.left_shift(np.int64(4), 2 * tiles.orders.astype(np.int64)) + tiles.pixels
+    actual = rows[np.searchsorted(numbers, own)]
+    for index in np.flatnonzero(counted != actual).tolist():
+        yield Fault(
+            "the sky map counts other rows than the leaf has", found.path, actual=f"{counted[index]} in {_tile(tiles[index])}",
+            expected=int(actual[index]),
+        )  # fmt: skip
+
+
+def _tile(tile: HealpixPixel) -> str:
+    return str(tile)
+
+
+@catalog_check("HATS-AUX-107")
+def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that every down-sampled map is there and is the main map at its order."""
+    orders = catalog.value("hats_skymap_alt_orders")
+    for order in sorted(set(orders)):
+        file = catalog.alt_skymap(order)
+        if not file.is_there:
+            yield Fault("a down-sampled sky map is not there", file.path, actual="no such file")
+        elif file.error is not None:
+            yield Fault("a down-sampled sky map cannot be read", file.path, actual=file.error.message)
+        elif file.value is not None:
+            yield from _compare(file.path, file.value, order, catalog.skymap.need())
+
+
+def _compare(path: str, found: Skymap, order: int, main: Skymap) -> Iterator[Fault]:
+    if found.order != order:
+        yield Fault("a down-sampled sky map has another order", path, actual=found.order, expected=order)
+    elif order <= main.order and not np.array_equal(found.counts, degrade(main.counts, order)):
+        yield Fault("a down-sampled sky map counts other rows than the main map", path)
+
+
+@catalog_check("HATS-AUX-109")
+def same_point_map(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``point_map.fits`` and ``skymap.fits`` count the same rows."""
+    skymap, points = catalog.skymap.need(), catalog.point_map.need()
+    order = min(skymap.order, points.order)
+    if not np.array_equal(degrade(skymap.counts, order), degrade(points.counts, order)):
+        yield Fault("point_map.fits counts other rows than skymap.fits", layout.POINT_MAP)
+
+
+@catalog_check("HATS-PROP-403")
+def sky_fraction(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``moc_sky_fraction`` is the area of the tiles, or of the sky map's pixels with rows."""
+    stated = catalog.value("moc_sky_fraction")
+    high = low = catalog.tiles.sky_fraction
+    found = catalog.main_map.value
+    if found is not None:
+        low = min(low, np.count_nonzero(found.counts) / found.counts.size)
+    if not low - _FRACTION_SLACK <= stated <= high + _FRACTION_SLACK:
+        message = "moc_sky_fraction is not the fraction of the sky that the tiles cover"
+        yield Fault(
+            message, catalog.properties_path, "moc_sky_fraction", actual=stated, expected=f"{high:.5f}"
+        )

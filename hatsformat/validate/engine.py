@@ -1,0 +1,211 @@
+"""Running the checks: in the order of their evidence, none of them able to stop the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hatsformat import layout, storage
+from hatsformat.errors import HatsError, NotFoundError, StorageError, UsageError
+from hatsformat.validate import checks
+from hatsformat.validate.evidence.catalog import CatalogEvidence, Scope
+from hatsformat.validate.evidence.collection import CollectionEvidence
+from hatsformat.validate.evidence.tree import Tree, shown
+from hatsformat.validate.registry import CATALOG_CHECKS, COLLECTION_CHECKS, Fault, NoEvidenceError
+from hatsformat.validate.report import Finding, Location, NotRun, Place, Report
+from hatsformat.validate.requirements import EDITIONS, LEVELS, STAGES, Requirement, requirements
+
+_EVIDENCE_RULE = "HATS-EVID-001"
+_RANK = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass
+class Outcome:
+    """What the checks have shown so far."""
+
+    findings: list[Finding] = field(default_factory=list)
+    not_run: list[NotRun] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
+
+
+def validate(
+    path: storage.PathLike, level: str = "rows", edition: str = "1.0", **storage_options: Any
+) -> Report:
+    """Judge a catalog or a collection by the note, and by what all readers rely on.
+
+    Whatever the files hold, the answer is a report: only what cannot be looked at at all raises.
+
+    Parameters
+    ----------
+    path : str, path or UPath
+        The directory of a catalog or collection: local, ``s3://``, ``https://``, ``memory://`` and others.
+    level : {"rows", "footers", "metadata"}
+        How deep to look: at every row, at the footers of the data files, or only at the tree and the files
+        beside the data.
+    edition : {"1.0", "draft-2025-04"}
+        The edition of the note.
+    **storage_options
+        Handed to the file system.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    UsageError
+        If `level` or `edition` is none, or `path` is a file.
+    NotFoundError
+        If there is nothing at `path`.
+    StorageError
+        If the storage does not answer.
+
+    Examples
+    --------
+    >>> from hatsformat import validate
+    >>> validate("no/such/catalog")
+    Traceback (most recent call last):
+        ...
+    hatsformat.errors.NotFoundError: ...no/such/catalog: no such file or directory
+    """
+    if level not in LEVELS:
+        raise UsageError("there is no such level", found=level, expected=" or ".join(LEVELS))
+    if edition not in EDITIONS:
+        raise UsageError(
+            "there is no such edition of the note", found=edition, expected=" or ".join(EDITIONS)
+        )
+    root = storage.resolve(path, **storage_options)
+    tree, scope = Tree(root), Scope(edition, level)
+    _check_place(tree)
+    checks.load()
+    outcome = Outcome()
+    collection = CollectionEvidence(tree, scope)
+    if collection.file.is_there or _looks_like_collection(tree):
+        _run_collection(collection, outcome)
+    else:
+        _run_catalog(CatalogEvidence(tree, "", scope), outcome)
+    findings = sorted(outcome.findings, key=lambda finding: _RANK[finding.severity])
+    return Report(str(root), edition, level, tuple(findings), tuple(outcome.not_run), tuple(outcome.passed))
+
+
+def _check_place(tree: Tree) -> None:
+    """Raise where there is no directory to look at."""
+    root = tree.root
+    if storage.is_local(root):
+        if not os.path.exists(root.path):
+            raise NotFoundError("no such file or directory", path=root)
+        if not os.path.isdir(root.path):
+            raise UsageError("this is a file", path=root, expected="the directory of a catalog or collection")
+        if isinstance(tree.listing, StorageError):
+            raise tree.listing
+        return
+    if not isinstance(tree.listing, StorageError) and tree.listing:
+        return
+    names = (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
+    files = [tree.read(name, 1 << 20) for name in names]
+    if not any(file.is_there for file in files):
+        raise NotFoundError("there is no catalog here", path=root, expected=" or ".join(names))
+    if not any(file.value is not None for file in files) and isinstance(tree.listing, StorageError):
+        raise next(file.error for file in files if file.error is not None and file.is_there)
+
+
+def _looks_like_collection(tree: Tree) -> bool:
+    """Return whether there is no catalog here, but some in the directories below."""
+    if isinstance(tree.listing, StorageError):
+        return False
+    names = set(layout.CATALOG_PROPERTIES)
+    if names & set(tree.listing) or any(path.startswith(f"{layout.DATASET}/") for path in tree.listing):
+        return False
+    return any(path.count("/") == 1 and path.rsplit("/", 1)[1] in names for path in tree.listing)
+
+
+def _in_order(rules: Iterable[str]) -> list[Requirement]:
+    known = requirements()
+    return sorted((known[rule] for rule in rules), key=lambda rule: (STAGES.index(rule.stage), rule.id))
+
+
+def _run_collection(collection: CollectionEvidence, outcome: Outcome) -> None:
+    for rule in _in_order(COLLECTION_CHECKS):
+        if "collection" in rule.applies_to and collection.scope.edition in rule.editions:
+            _run(COLLECTION_CHECKS[rule.id], rule, collection, outcome)
+    try:
+        catalogs = dict(collection.catalogs)
+    except NoEvidenceError:
+        catalogs = {}
+    if "" not in catalogs and not set(layout.CATALOG_PROPERTIES).isdisjoint(_root_files(collection.tree)):
+        catalogs[""] = CatalogEvidence(collection.tree, "", collection.scope)
+    for catalog in catalogs.values():
+        _run_catalog(catalog, outcome)
+
+
+def _root_files(tree: Tree) -> set[str]:
+    return (
+        set()
+        if isinstance(tree.listing, StorageError)
+        else {path for path in tree.listing if "/" not in path}
+    )
+
+
+def _run_catalog(catalog: CatalogEvidence, outcome: Outcome) -> None:
+    for rule in _in_order(CATALOG_CHECKS):
+        if catalog.table_type in rule.applies_to and catalog.scope.edition in rule.editions:
+            _run(CATALOG_CHECKS[rule.id], rule, catalog, outcome)
+
+
+def _run(
+    check: Any, rule: Requirement, evidence: CatalogEvidence | CollectionEvidence, outcome: Outcome
+) -> None:
+    """Carry out one check; whatever it raises becomes a part of the outcome."""
+    faults: list[Fault] = []
+    reason: str | None = None
+    member = evidence.prefix.rstrip("/") or None
+    try:
+        # Not a list of its own: what was found before an exception counts.
+        faults.extend(check(evidence, rule))
+    except NoEvidenceError as missing:
+        reason = missing.reason
+    except BaseException as error:
+        # Libraries in other languages panic past Exception; only what the user or the system sends goes on.
+        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+            raise
+        reason = "the evidence could not be judged"
+        problem = Fault(
+            "a check failed on what the files hold", member, None, actual=f"{rule.id}: {_told(error)}"
+        )
+        outcome.findings.extend(_group(requirements()[_EVIDENCE_RULE], [problem], ""))
+    outcome.findings.extend(_group(rule, faults, evidence.prefix))
+    if reason is not None:
+        outcome.not_run.append(NotRun(rule.id, shown(reason, 300), member))
+    elif not faults:
+        outcome.passed.append(rule.id)
+
+
+def _told(error: BaseException) -> str:
+    return error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
+
+
+def _group(rule: Requirement, faults: Iterable[Fault], prefix: str) -> list[Finding]:
+    """Make one finding of all faults with the same message and column."""
+    groups: dict[tuple[str, str | None], list[Place]] = {}
+    for fault in faults:
+        path = (prefix.rstrip("/") or None) if fault.path is None else prefix + fault.path
+        location = Location(path, fault.column, fault.row_group, fault.row)
+        place = Place(location, _text(fault.actual), _text(fault.expected))
+        groups.setdefault((fault.message, fault.column), []).append(place)
+    return [
+        Finding(
+            rule.id, rule.severity, message, rule.fix, rule.section, tuple(sorted(places, key=_place_key))
+        )
+        for (message, _), places in groups.items()
+    ]
+
+
+def _place_key(place: Place) -> tuple[str, int, int]:
+    at = place.location
+    return at.path or "", at.row_group or 0, at.row or 0
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else shown(value, 300)

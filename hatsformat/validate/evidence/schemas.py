@@ -1,0 +1,31 @@
+"""Schemas, apart from what is only Arrow's way of holding the same."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import pyarrow as pa
+
+Fingerprint: TypeAlias = tuple[tuple[str, str], ...]
+
+
+def fingerprint(schema: pa.Schema) -> Fingerprint:
+    """Return what two schemas share if they are the same but for nulls and Arrow's encodings."""
+    return tuple((column.name, str(plain(column.type))) for column in schema)
+
+
+def plain(kind: pa.DataType) -> pa.DataType:
+    """Return a type without what differs between writers and not in Parquet: large or encoded variants."""
+    if pa.types.is_dictionary(kind):
+        return plain(kind.value_type)
+    if pa.types.is_large_string(kind) or str(kind) == "string_view":
+        return pa.string()
+    if pa.types.is_large_binary(kind) or str(kind) == "binary_view":
+        return pa.binary()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(plain(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(child.name, plain(child.type)) for child in kind])
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return kind
