@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
+from urllib.parse import unquote
 
 from upath import UPath
 
@@ -236,7 +237,7 @@ def list_tree(place: UPath) -> list[FileEntry]:
             raise FileNotFoundError(root)
     prefix = place.fs._strip_protocol(root).rstrip("/") + "/"
     entries = [
-        FileEntry(name[len(prefix) :], int(details.get("size") or 0))
+        FileEntry(_decoded(place, name[len(prefix) :]), int(details.get("size") or 0))
         for name, details in found.items()
         if name.startswith(prefix)
     ]
@@ -261,11 +262,17 @@ def _list_local(root: str) -> list[FileEntry]:
     return sorted(entries, key=lambda entry: entry.path)
 
 
+def _decoded(place: UPath, name: str) -> str:
+    """Return a listed name as it is; web servers list ``Norder%3D0``."""
+    return unquote(name) if place.protocol in ("http", "https") else name
+
+
 def list_names(place: UPath) -> list[str]:
     """Return the names right below a directory, sorted."""
     with explained(place, "listing"):
         names = place.fs.ls(place.path, detail=False)
-    return sorted(str(name).rstrip("/").rsplit("/", 1)[-1] for name in names)
+    # A bucket may hold an object `a/` that marks the directory `a` beside the objects below it.
+    return sorted({_decoded(place, str(name)).rstrip("/").rsplit("/", 1)[-1] for name in names})
 
 
 @contextmanager
@@ -324,6 +331,13 @@ def remove_file(place: UPath) -> None:
     with explained(place, "removing"):
         if place.fs.exists(place.path):
             place.fs.rm_file(place.path)
+
+
+def remove_partial_files(place: UPath) -> None:
+    """Remove what writers that were killed left below a local directory; elsewhere they leave nothing."""
+    if is_local(place):
+        for path in Path(place.path).rglob(f"{_TEMPORARY}*"):
+            path.unlink(missing_ok=True)
 
 
 def remove_tree(place: UPath) -> None:

@@ -56,7 +56,7 @@ class TestHttp:
         with pytest.raises(
             NotFoundError, match=r"cannot be listed.*partition_info\.csv or dataset/_metadata"
         ):
-            open_catalog(http.url_of(folder)).scan(region=REGION)
+            ids(open_catalog(http.url_of(folder)).scan(region=REGION))
 
     def test_leaf_directories_without_metadata_need_a_listing(self, http):
         folder, expected = write(http.root, Tree(suffix="/", metadata=False))
@@ -87,7 +87,7 @@ class TestHttp:
         folder, _ = write(http.root, Tree(group_rows=50))
         http.forget()
         assert open_catalog(http.url_of(folder)).scan().count_rows() == len(SKY)
-        paths = [request.path.rpartition("/")[2] for request in http.requests()]
+        paths = [request.path for request in http.requests()]
         assert len(paths) == len(set(paths))
 
     def test_a_collection_and_its_index(self, http):

@@ -117,7 +117,7 @@ class TestStages:
             assert mapped.counts.rows.tolist() == [1] * len(pixels)
             run = mapped.runs[0]
             rows = run.rows.slice(0, len(pixels)).to_pydict()
-            found = dict(zip(rows["id"], (run.pixels >> 2 * (29 - 3)).tolist(), strict=True))
+            found = dict(zip(rows["id"], (run.rows.pixels >> 2 * (29 - 3)).tolist(), strict=True))
             assert found == pixels
 
     def test_histogram(self, staged):

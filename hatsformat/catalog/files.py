@@ -19,12 +19,11 @@ from hatsformat import layout, storage
 from hatsformat.artefacts.leaf import read_footer
 from hatsformat.artefacts.parquet_metadata import metadata_leaves
 from hatsformat.catalog.references import if_there
-from hatsformat.errors import FormatError, LayoutError, LeafError, NotFoundError, StorageError
+from hatsformat.errors import FormatError, LayoutError, LeafError, NotFoundError
 from hatsformat.healpix import IntArray
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.properties import TableProperties
 
-_LARGEST_PARTITION_INFO = 1024**3
 _FOOTERS_KEPT = 256
 _FEW_LEAVES = 8
 """Up to this many leaf directories are listed one by one; for more, the whole tree is."""
@@ -105,7 +104,7 @@ class CatalogFiles:
         if self.is_index:
             return PartitionInfo([], [])
         place = self.place(layout.PARTITION_INFO)
-        content = if_there(lambda file: storage.read_bytes(file, limit=_LARGEST_PARTITION_INFO), place)
+        content = if_there(storage.read_bytes, place)
         if content is not None:
             return PartitionInfo.from_csv(content, path=place)
         leaves = [layout.parse_leaf_path(path) for path in self._known]
@@ -147,21 +146,20 @@ class CatalogFiles:
 
     @cached_property
     def _listed(self) -> tuple[str, ...]:
-        try:
-            found = storage.list_tree(self.place(layout.DATASET))
-        except NotFoundError:
-            raise self._nothing() from None
-        except StorageError as error:
+        found = if_there(storage.list_tree, self.place(layout.DATASET)) or []
+        # Web servers list names percent-encoded.
+        decode = str if _can_list(self.root) else unquote
+        paths = [f"{layout.DATASET}/{decode(entry.path)}" for entry in found if _may_hold_rows(entry.path)]
+        if paths:
+            return tuple(paths)
+        # A server that does not list looks like an empty folder.
+        if not _can_list(self.root):
             raise NotFoundError(
                 "the catalog does not tell its files, and they cannot be listed",
                 path=self.root,
                 expected=f"{layout.PARTITION_INFO} or {layout.METADATA}",
-            ) from error
-        # Web servers list names percent-encoded.
-        decode = str if _can_list(self.root) else unquote
-        return tuple(
-            f"{layout.DATASET}/{decode(entry.path)}" for entry in found if _may_hold_rows(entry.path)
-        )
+            )
+        raise self._nothing()
 
     def data_files(self, tiles: IntArray | None = None) -> list[DataFile]:
         """Return the files with the rows of tiles, along the sky; those of one leaf by name.

@@ -8,10 +8,9 @@ from typing import TypeVar
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.errors import NotFoundError, StorageError
+from hatsformat.errors import LeafError, NotFoundError, StorageError
 from hatsformat.properties import CollectionProperties, TableProperties
 
-_LARGEST_PROPERTIES = 16 * 1024**2
 _FORBIDDEN = (401, 403, 410)
 
 T = TypeVar("T")
@@ -27,16 +26,18 @@ def if_there(read: Callable[[UPath], T], place: UPath) -> T | None:
         return read(place)
     except NotFoundError:
         return None
-    except StorageError as error:
-        cause = error.__cause__
-        refused = isinstance(cause, PermissionError) or getattr(cause, "status", None) in _FORBIDDEN
-        if refused and not storage.is_local(place):
+    except (StorageError, LeafError) as error:
+        if _is_refusal(error) and not storage.is_local(place):
             return None
         raise
 
 
-def _read_properties(place: UPath) -> bytes:
-    return storage.read_bytes(place, limit=_LARGEST_PROPERTIES)
+def _is_refusal(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, PermissionError) or getattr(error, "status", None) in _FORBIDDEN:
+            return True
+        error = error.__cause__
+    return False
 
 
 def catalog_properties(root: UPath) -> TableProperties | None:
@@ -44,7 +45,7 @@ def catalog_properties(root: UPath) -> TableProperties | None:
     catalog.
     """
     for name in layout.CATALOG_PROPERTIES:
-        content = if_there(_read_properties, root / name)
+        content = if_there(storage.read_bytes, root / name)
         if content is not None:
             return TableProperties.parse(content, path=root / name)
     return None
@@ -53,7 +54,7 @@ def catalog_properties(root: UPath) -> TableProperties | None:
 def collection_properties(root: UPath) -> CollectionProperties | None:
     """Return the properties of the collection at `root`, or None if it is no collection."""
     place = root / layout.COLLECTION_PROPERTIES
-    content = if_there(_read_properties, place)
+    content = if_there(storage.read_bytes, place)
     return None if content is None else CollectionProperties.parse(content, path=place)
 
 

@@ -14,6 +14,7 @@ from hatsformat.catalog import convert
 from hatsformat.catalog.files import CatalogFiles, DataFile
 from hatsformat.catalog.plan import (
     GroupFilter,
+    LeafPlan,
     Piece,
     Request,
     ScanPlan,
@@ -115,12 +116,12 @@ class Scan:
         request = self._request
         columns = [*request.columns, *(name for name in request.tests if name not in request.columns)]
         pick = GroupFilter(self._files, request, self._ranges)
-        leaves = []
-        for file in self._data_files():
+
+        def look(file: DataFile) -> LeafPlan:
             footer = self._files.footer(file.path)
-            groups = pick(footer)
-            if groups:
-                leaves.append(leaf_plan(file, footer, groups, columns))
+            return leaf_plan(file, footer, pick(footer), columns)
+
+        leaves = [leaf for leaf in ahead(look, self._data_files(), self._workers) if leaf.row_groups]
         total = len(self._files.data_files()) if self._files.is_index else len(self._files.partitions)
         return ScanPlan(tuple(leaves), tuple(columns), total)
 

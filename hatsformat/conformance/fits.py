@@ -31,9 +31,7 @@ def _padded(data: bytes, filler: bytes) -> bytes:
     return data + filler * (-len(data) % BLOCK)
 
 
-def encode_map(
-    order: int, counts: npt.NDArray[np.int64], *, sparse: bool, ordering: str = "NESTED"
-) -> bytes:
+def encode_map(order: int, counts: npt.NDArray[np.int64], *, sparse: bool, ordering: str = "NESTED") -> bytes:
     """Return a HEALPix map of counts.
 
     Parameters

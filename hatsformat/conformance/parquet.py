@@ -1,4 +1,4 @@
-"""Parquet files of the corpus, made and taken apart with plain pyarrow: nothing of the package's writer is used."""
+"""Parquet files of the corpus, made and taken apart with plain pyarrow alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The stars of the corpus: a fixed small sky, without chance, on tiles of five orders.
 
-Most stars lie well inside their tiles, so that no program's rounding can move one. A few lie three arcseconds from
-an edge, on both sides of it: they are what a margin cache holds.
+Most stars lie well inside their tiles, so that no program's rounding can move one. A few lie three arcseconds
+from an edge, on both sides of it: they are what a margin cache holds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _EDGES = (
     (1, 16, -1, 3_000), (2, 68, 0, 900),
     (5, 11000, -1, 300), (5, 11001, 0, 500), (5, 11001, 700, -1), (5, 11003, 650, 0), (5, 11002, -1, 40),
 )  # fmt: skip
-"""Stars at the edge of a tile: order, pixel, and x and y within it in cells of order 15; -1 is the last cell."""
+"""Stars at the edge of a tile: order, pixel, and x and y in cells of order 15; -1 is the last cell."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def content(tree: Tree, path: str) -> bytes:
 
 
 def matching(tree: Tree, pattern: str) -> list[str]:
-    """Return the paths that a pattern matches, sorted: ``*`` stands for anything but ``/``, ``**`` for anything.
+    """Return the paths that a pattern matches, sorted: ``*`` is anything but ``/``, and ``**`` anything.
 
     Raises
     ------

@@ -153,7 +153,9 @@ class Destination:
                     path=self.root,
                     hint="wait for it, or name another directory",
                 ) from None
-            if not self._resume:
+            if self._resume:
+                storage.remove_partial_files(self.staging)
+            else:
                 self._forget()
             try:
                 yield

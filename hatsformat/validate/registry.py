@@ -163,8 +163,8 @@ _Judge: TypeAlias = "Callable[[RowBatch], RowVerdict]"
 def row_check(rule: str, message: str) -> Callable[[_Judge], _Judge]:
     """Register a function as the check of a requirement on rows.
 
-    The function takes a batch of rows of one file and says which are wrong. It raises `NoEvidenceError`, usually
-    through the columns it asks for, where it cannot say.
+    The function takes a batch of rows of one file and says which are wrong. It raises `NoEvidenceError`,
+    usually through the columns it asks for, where it cannot say.
     """
 
     def register(function: _Judge) -> _Judge:

@@ -174,7 +174,7 @@ class Report:
     not_run : tuple of NotRun
         The checks whose evidence was missing.
     passed : tuple of str
-        The ids of the checks that ran and found nothing; for a collection, an id may be there for each member.
+        The ids of the checks that ran and found nothing; in a collection, once a member.
     """
 
     path: str

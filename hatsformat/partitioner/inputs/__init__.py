@@ -75,6 +75,8 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
         If a file is not there.
     """
     items = _items(inputs)
+    if isinstance(items, _Stream):
+        return [MemorySource(items)]
     paths = [item for item in items if _is_path(item)]
     if len(paths) < len(items):
         if paths:
@@ -100,13 +102,15 @@ def _items(inputs: Any) -> Sequence[Any]:
     if isinstance(inputs, list | tuple):
         return inputs
     first = next(iterator := iter(inputs), None)
+    if first is None:
+        return []
     if _is_path(first):
         return [first, *iterator]
     return _Stream(first, iterator)  # a stream of batches is not gathered in memory
 
 
 class _Stream(list[Any]):
-    """A stream of tables whose first was looked at."""
+    """A stream of tables whose first was looked at; it can be gone through once."""
 
     def __init__(self, first: Any, rest: Iterable[Any]) -> None:
         super().__init__([first])

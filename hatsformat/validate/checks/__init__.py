@@ -5,8 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 
 MODULES = (
-    "tree", "properties", "partition_info", "footers", "columns", "auxiliary", "skymaps", "rows", "members",
-)  # fmt: skip
+    "tree",
+    "properties",
+    "partition_info",
+    "footers",
+    "columns",
+    "auxiliary",
+    "skymaps",
+    "rows",
+    "members",
+)
 
 
 def load() -> None:

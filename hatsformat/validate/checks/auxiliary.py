@@ -96,7 +96,7 @@ def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 @catalog_checks("HATS-AUX-007", "HATS-AUX-012", "HATS-AUX-202")
 def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Check that ``_metadata``, ``_common_metadata`` and the thumbnail have the columns and types of the data files."""
+    """Check that the other Parquet files have the columns and types of the data files."""
     if rule.id == "HATS-AUX-007":
         file = catalog.metadata
     else:

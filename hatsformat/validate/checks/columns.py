@@ -41,9 +41,14 @@ def _missing(catalog: CatalogEvidence, keyword: str, names: Iterable[str]) -> It
 
 
 @catalog_checks(
-    "HATS-PROP-405", "HATS-PROP-406", "HATS-PROP-408", "HATS-PROP-409", "HATS-PROP-410", "HATS-HPX-002",
+    "HATS-PROP-405",
+    "HATS-PROP-406",
+    "HATS-PROP-408",
+    "HATS-PROP-409",
+    "HATS-PROP-410",
+    "HATS-HPX-002",
     "HATS-SUPP-102",
-)  # fmt: skip
+)
 def named_columns(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
     """Check that the columns that a keyword names exist."""
     keyword = str(rule.keyword)

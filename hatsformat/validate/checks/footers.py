@@ -204,9 +204,13 @@ def index_in_tile(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault
         for group, found in enumerate(footer.statistics):
             if found.low < start or found.high >= stop:
                 yield Fault(
-                    "index values lie outside the tile of their leaf", footer.path, catalog.index_column, group,
-                    actual=f"{found.low} to {found.high}", expected=f"{start} to {stop - 1}",
-                )  # fmt: skip
+                    "index values lie outside the tile of their leaf",
+                    footer.path,
+                    catalog.index_column,
+                    group,
+                    actual=f"{found.low} to {found.high}",
+                    expected=f"{start} to {stop - 1}",
+                )
                 break
 
 

@@ -61,9 +61,12 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Fault]:
     for member in collection.members:
         if member.path is None:
             yield Fault(
-                "the member lies outside of the collection, and is not opened", _PATH, member.keyword, actual=member.told,
+                "the member lies outside of the collection, and is not opened",
+                _PATH,
+                member.keyword,
+                actual=member.told,
                 expected="a subdirectory",
-            )  # fmt: skip
+            )
 
 
 @collection_check("HATS-COLL-005")

@@ -55,9 +55,12 @@ def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
     lines = catalog.partition_lines.need()
     for index in np.flatnonzero(~lines.possible).tolist():
         yield Fault(
-            "the line names no tile", _PATH, row=_line(index), actual=_name(lines, index),
+            "the line names no tile",
+            _PATH,
+            row=_line(index),
+            actual=_name(lines, index),
             expected="order 0 to 29, pixel below 12·4^order",
-        )  # fmt: skip
+        )
 
 
 @catalog_check("HATS-PINF-004")
@@ -148,9 +151,13 @@ def right_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     for index in np.flatnonzero(known).tolist():
         if stated[index] != rows[at[index]]:
             yield Fault(
-                "num_rows is not the number of rows in the leaf", _PATH, ROWS_COLUMN, row=_line(index),
-                actual=stated[index], expected=int(rows[at[index]]),
-            )  # fmt: skip
+                "num_rows is not the number of rows in the leaf",
+                _PATH,
+                ROWS_COLUMN,
+                row=_line(index),
+                actual=stated[index],
+                expected=int(rows[at[index]]),
+            )
 
 
 def rows_by_tile(catalog: CatalogEvidence) -> tuple[IntArray, IntArray]:

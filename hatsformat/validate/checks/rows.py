@@ -199,7 +199,7 @@ def index_names_tiles(batch: RowBatch) -> RowVerdict:
 
 @row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf")
 def index_in_tile(batch: RowBatch) -> RowVerdict:
-    """Check that the index values of a leaf lie within its tile; judged by rows where there are no statistics."""
+    """Check that the index values of a leaf lie within its tile, where no statistics tell."""
     if batch.tile is None:
         raise NoEvidenceError("the file has no tile")
     start, stop = change_range(batch.tile, batch.plan.index_order)

@@ -20,9 +20,12 @@ def compare_columns(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterat
     for name in schema.names:
         if name not in expected.names:
             yield Fault(
-                "a column is there that should not be", path, name, actual=_type(schema, name),
+                "a column is there that should not be",
+                path,
+                name,
+                actual=_type(schema, name),
                 expected=f"no such column, as in {_MOST}",
-            )  # fmt: skip
+            )
 
 
 def compare_types(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:

@@ -93,9 +93,11 @@ def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Fault]:
     actual = rows[np.searchsorted(numbers, own)]
     for index in np.flatnonzero(counted != actual).tolist():
         yield Fault(
-            "the sky map counts other rows than the leaf has", found.path, actual=f"{counted[index]} in {_tile(tiles[index])}",
+            "the sky map counts other rows than the leaf has",
+            found.path,
+            actual=f"{counted[index]} in {_tile(tiles[index])}",
             expected=int(actual[index]),
-        )  # fmt: skip
+        )
 
 
 def _tile(tile: HealpixPixel) -> str:

@@ -212,7 +212,7 @@ class CatalogEvidence:
 
     @cached_property
     def tiles(self) -> PartitionInfo:
-        """The tiles that have leaves; by ``partition_info.csv`` where there are none, or none can be listed."""
+        """The tiles that have leaves; by ``partition_info.csv`` where leaves cannot be listed."""
         if self.is_soft or not self.tree.can_list:
             return self.partition_lines.need().tiles
         _, first = np.unique(self.leaves.uniq, return_index=True)
@@ -273,7 +273,7 @@ class CatalogEvidence:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The catalog's schema: the one that most of its Parquet files have, `_common_metadata` where they tie.
+        """The catalog's schema: that of most of its Parquet files, or ``_common_metadata`` where they tie.
 
         So that the file that is wrong is told from those that are right, every data file has a vote, and
         ``_common_metadata`` and ``_metadata`` have one each.
