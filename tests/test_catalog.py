@@ -120,6 +120,10 @@ class TestOpening:
         assert open_collection(tmp_path).primary.path == tmp_path
         assert open_catalog(tmp_path).indexes == ()
 
+    def test_a_directory_with_the_name_of_a_file(self, tmp_path):
+        Tree().write(tmp_path / "properties", SKY)
+        assert open_catalog(tmp_path / "properties").scan().count_rows() == len(SKY)
+
     def test_nothing(self, tmp_path):
         with pytest.raises(NotFoundError, match=r"hats\.properties or properties or collection\.properties"):
             open_catalog(tmp_path)

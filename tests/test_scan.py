@@ -225,6 +225,8 @@ class TestColumns:
             catalog.scan(columns=["bnad"])
         with pytest.raises(ColumnError, match=r"did you mean ra\?"):
             catalog.scan(columns=["RA"])
+        with pytest.raises(ColumnError, match="no column 3"):
+            catalog.scan(columns=[3])
         with pytest.raises(UsageError, match="list of names"):
             catalog.scan(columns="ra")
 
@@ -398,6 +400,11 @@ def test_positions_may_come_from_the_index_alone(tmp_path, order):
     assert "ra" not in scan.plan().columns
     found, expected = set(ids(scan)), set(within(200, 10, 60))
     assert len(found ^ expected) <= (0 if order == 29 else 3)
+
+
+def test_an_index_of_another_order_than_it_says_is_not_believed(tmp_path):
+    Tree(properties={"hats_col_healpix_order": "13"}).write(tmp_path, SKY)
+    assert ids(open_catalog(tmp_path).scan(region=REGION)) == within(0, 0, 3)
 
 
 def test_a_margin_is_searched_beyond_its_tiles(tmp_path):

@@ -168,5 +168,7 @@ class Collection:
 
 
 def _root(place: UPath) -> UPath:
-    is_file = place.name in (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
-    return place.parent if is_file else place
+    """Return the directory of a properties file, or the directory itself."""
+    named = place.name in (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
+    is_folder = storage.is_local(place) and place.is_dir()
+    return place.parent if named and not is_folder else place

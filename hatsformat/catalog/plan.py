@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from hatsformat.artefacts.leaf import chunk_ranges
 from hatsformat.catalog.files import CatalogFiles, DataFile
-from hatsformat.healpix import IntArray, range29
+from hatsformat.healpix import IntArray, npix, range29
 from hatsformat.regions import Region
 
 
@@ -174,7 +174,8 @@ class GroupFilter:
         column = _column_number(footer, self._column)
         if column is None or not groups:
             return groups
-        bounds = [_bounds(footer.row_group(group).column(column).statistics) for group in groups]
+        limit = npix(self._order)
+        bounds = [_bounds(footer.row_group(group).column(column).statistics, limit) for group in groups]
         # Without statistics a row group may be anywhere.
         low = np.array([0 if bound is None else bound[0] for bound in bounds], dtype=np.int64)
         high = np.array([-1 if bound is None else bound[1] for bound in bounds], dtype=np.int64)
@@ -193,12 +194,12 @@ def _column_number(footer: pq.FileMetaData, name: str) -> int | None:
     return None
 
 
-def _bounds(statistics: Any) -> tuple[int, int] | None:
+def _bounds(statistics: Any, limit: int) -> tuple[int, int] | None:
     if statistics is None or not statistics.has_min_max:
         return None
     low, high = statistics.min, statistics.max
-    # What does not fit an order-29 pixel number is no statement about the sky.
-    if not (isinstance(low, int) and isinstance(high, int)) or not 0 <= low <= high < 1 << 62:
+    # What is no pixel number of the index's order is no statement about the sky.
+    if not (isinstance(low, int) and isinstance(high, int)) or not 0 <= low <= high < limit:
         return None
     return low, high
 

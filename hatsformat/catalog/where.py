@@ -111,10 +111,10 @@ def _problem(condition: Any, schema: pa.Schema, names: Sequence[str]) -> HatsErr
     return None
 
 
-def unknown_column(name: str, names: Sequence[str]) -> ColumnError:
+def unknown_column(name: object, names: Sequence[str]) -> ColumnError:
     """Return the error for a column that is not there, with the names that come close."""
-    close = get_close_matches(name, names, n=3, cutoff=0.6) or [
-        other for other in names if other.casefold() == name.casefold()
+    close = get_close_matches(str(name), names, n=3, cutoff=0.6) or [
+        other for other in names if other.casefold() == str(name).casefold()
     ]
     known = ", ".join(names[:30]) + (", …" if len(names) > 30 else "")
     hint = f"did you mean {' or '.join(close)}?" if close else None

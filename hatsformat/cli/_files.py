@@ -71,7 +71,8 @@ def _write_fits(scan: Scan, stream: IO[bytes]) -> None:
 
 def _write_votable(scan: Scan, stream: IO[bytes]) -> None:
     buffer = io.BytesIO()
-    scan.to_astropy().write(buffer, format="votable")
+    # Not as text: Astropy's C writer of it may crash at some lengths of rows (astropy/astropy#20419).
+    scan.to_astropy().write(buffer, format="votable", tabledata_format="binary2")
     stream.write(buffer.getbuffer())
 
 

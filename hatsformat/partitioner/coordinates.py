@@ -7,6 +7,7 @@ index and stored as they came.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -112,8 +113,8 @@ def positions(table: pa.Table, columns: CoordinateColumns) -> Positions:
     ColumnError
         If a coordinate column is missing or cannot hold coordinates.
     """
-    ra, ra_reasons, ra_converted = _degrees(table, columns.ra, columns.ra_unit, "hour")
-    dec, dec_reasons, dec_converted = _degrees(table, columns.dec, columns.dec_unit, "deg")
+    ra, ra_reasons, ra_converted = _degrees(table, columns.ra, columns.ra_unit, "ra")
+    dec, dec_reasons, dec_converted = _degrees(table, columns.dec, columns.dec_unit, "dec")
     reasons = np.maximum(ra_reasons, dec_reasons * (ra_reasons == 0))
     with np.errstate(invalid="ignore"):
         beyond = np.abs(dec) > 90
@@ -157,27 +158,19 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _degrees(
-    table: pa.Table, name: str, unit: str | None, sexagesimal_unit: str
-) -> tuple[FloatArray, Reasons, bool]:
-    column = table.column(name)
+def _degrees(table: pa.Table, name: str, unit: str | None, role: str) -> tuple[FloatArray, Reasons, bool]:
+    column = table.column(find_column(table.schema, name, role))
     unit = unit or declared_unit(table.schema.field(name))
     reasons = np.zeros(len(column), dtype=np.uint8)
     if _is_text(column.type):
         column = _blank_as_missing(column)
         values, understood, sexagesimal = _from_text(column)
         reasons[~understood] = REASONS.index("not a number")
-        factors = np.where(sexagesimal, DEGREES_PER[unit or sexagesimal_unit], DEGREES_PER[unit or "deg"])
+        sexagesimal_unit = unit or ("hour" if role == "ra" else "deg")
+        factors = np.where(sexagesimal, DEGREES_PER[sexagesimal_unit], DEGREES_PER[unit or "deg"])
         converted = True
     else:
-        try:
-            values = column.cast(pa.float64(), safe=False).to_numpy()
-        except pa.ArrowException as error:
-            raise ColumnError(
-                f"the column {name!r} cannot hold coordinates",
-                found=str(column.type),
-                expected="numbers or text",
-            ) from error
+        values = _numbers(column, name)
         factors = np.asarray(DEGREES_PER[unit or "deg"])
         converted = (unit or "deg") != "deg"
     if column.null_count:
@@ -186,6 +179,18 @@ def _degrees(
         reasons[np.isnan(values) & (reasons == 0)] = REASONS.index("NaN")
         reasons[np.isinf(values)] = REASONS.index("infinite")
     return (values * factors if converted else values), reasons, converted
+
+
+def _numbers(column: pa.ChunkedArray, name: str) -> FloatArray:
+    kind = column.type
+    # Arrow would turn truth values and bytes into numbers, too.
+    if not (pa.types.is_boolean(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        with suppress(pa.ArrowException):
+            values: FloatArray = column.cast(pa.float64(), safe=False).to_numpy()
+            return values
+    raise ColumnError(
+        f"the column {name!r} cannot hold coordinates", found=str(kind), expected="numbers or text"
+    )
 
 
 def _blank_as_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:

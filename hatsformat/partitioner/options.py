@@ -15,7 +15,7 @@ from hatsformat.partitioner.inputs import InputOptions
 from hatsformat.properties.table import HEALPIX_COLUMN
 
 MIB = 1024 * 1024
-BASE_BYTES = 256 * MIB
+BASE_BYTES = 320 * MIB
 """Memory of the interpreter and its libraries, before any row is read."""
 
 CHUNK_COPIES = 4

@@ -29,6 +29,9 @@ class Rows(Protocol):
     def pixels(self) -> IntArray:
         """Order-29 pixels of the rows, shape (n,)."""
 
+    def pixels_between(self, first: int, last: int) -> IntArray:
+        """Return the order-29 pixels of the rows ``first`` to ``last``, exclusive."""
+
     def slice(self, first: int, last: int) -> pa.Table:
         """Return the rows ``first`` to ``last``, exclusive, without the index column."""
 
@@ -43,6 +46,10 @@ class MemoryRows:
     def slice(self, first: int, last: int) -> pa.Table:
         """Return the rows ``first`` to ``last``, exclusive; nothing is copied."""
         return self.table.slice(first, last - first)
+
+    def pixels_between(self, first: int, last: int) -> IntArray:
+        """Return the order-29 pixels of the rows ``first`` to ``last``, exclusive."""
+        return self.pixels[first:last]
 
     @property
     def size(self) -> int:
@@ -59,19 +66,24 @@ class SpilledRows:
 
     @property
     def pixels(self) -> IntArray:
-        """Order-29 pixels of the rows, memory-mapped."""
+        """Order-29 pixels of the rows, memory-mapped: a search touches few of them."""
         with storage.explained(self.path, "reading scratch"):
-            mapped: IntArray = np.load(self._pixels_path, mmap_mode="r")
+            mapped: IntArray = np.memmap(self._pixels_path, dtype=np.int64, mode="r")
         return mapped
+
+    def pixels_between(self, first: int, last: int) -> IntArray:
+        """Return the order-29 pixels of the rows ``first`` to ``last``, exclusive."""
+        with storage.explained(self.path, "reading scratch"):
+            return np.fromfile(self._pixels_path, np.int64, last - first, offset=first * 8)
 
     @property
     def _pixels_path(self) -> Path:
-        return self.path.with_suffix(".npy")
+        return self.path.with_suffix(".pixels")
 
     def slice(self, first: int, last: int) -> pa.Table:
         """Return the rows ``first`` to ``last``, exclusive; only the batches that hold them are read."""
         low, high = first // self.batch_rows, -(-last // self.batch_rows)
-        with storage.explained(self.path, "reading scratch"), pa.memory_map(str(self.path)) as stream:
+        with storage.explained(self.path, "reading scratch"), pa.OSFile(str(self.path)) as stream:
             reader = pa.ipc.open_file(stream)
             batches = [reader.get_batch(index) for index in range(low, high)]
             table = pa.Table.from_batches(batches, reader.schema)
@@ -82,7 +94,7 @@ class SpilledRows:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with storage.explained(self.path.parent, "writing scratch"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(self._pixels_path, pixels)
+            pixels.tofile(self._pixels_path)
             with (
                 pa.OSFile(str(self.path), "wb") as sink,
                 pa.ipc.new_file(sink, table.schema, options=options) as writer,
@@ -145,6 +157,7 @@ class RunStore:
         batch_rows = max(1, min(table.num_rows, table.num_rows * SPILL_BATCH_BYTES // max(1, table.nbytes)))
         spilled = SpilledRows(self._scratch / f"{kind}-{sequence[0]:06}-{sequence[1]:06}.arrow", batch_rows)
         spilled.write(table, pixels)
+        pa.default_memory_pool().release_unused()  # memory is short: do not let the allocator keep it
         return Run(sequence, name, spilled)
 
     def release(self, runs: list[Run]) -> None:

@@ -28,7 +28,7 @@ class Shard:
     @property
     def pixels(self) -> IntArray:
         """The rows' order-29 pixels, ascending."""
-        return self.run.rows.pixels[self.first : self.last]
+        return self.run.rows.pixels_between(self.first, self.last)
 
     def __len__(self) -> int:
         return self.last - self.first

@@ -56,7 +56,8 @@ def sorted_by_index(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a file are sorted by the index column."""
     first = batch.index[0] if batch.before is None else batch.before
     previous = np.concatenate(([first], batch.index[:-1]))
-    return RowVerdict(batch.index < previous, batch.plan.index, batch.index, "ascending values")
+    wrong = (batch.index < previous) & (batch.index >= 0)
+    return RowVerdict(wrong, batch.plan.index, batch.index, "ascending values")
 
 
 @row_check("HATS-HPX-009", "the statistics of a row group do not enclose its index values")
@@ -65,7 +66,7 @@ def within_statistics(batch: RowBatch) -> RowVerdict:
     found = batch.statistics
     if found is None or found.low is None or found.high is None:
         raise NoEvidenceError("the row groups have no statistics of the index column")
-    wrong = (batch.index < found.low) | (batch.index > found.high)
+    wrong = (batch.index >= 0) & ((batch.index < found.low) | (batch.index > found.high))
     return RowVerdict(wrong, batch.plan.index, batch.index, f"{found.low} to {found.high}")
 
 
@@ -74,7 +75,7 @@ def index_is_position(batch: RowBatch) -> RowVerdict:
     """Check that the index value of a row is the HEALPix value of its position."""
     order = batch.plan.index_order
     expected = change_order(batch.pixels29, MAX_ORDER, order)
-    wrong = batch.on_sky & (batch.index != expected)
+    wrong = batch.on_sky & (batch.index >= 0) & (batch.index != expected)
     rows = np.flatnonzero(wrong)
     if rows.size:
         wrong[rows] = ~_may_be_in(batch, rows, batch.index[rows], order)

@@ -138,6 +138,8 @@ def same_point_map(catalog: CatalogEvidence) -> Iterator[Fault]:
 def sky_fraction(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``moc_sky_fraction`` is the area of the tiles, or of the sky map's pixels with rows."""
     stated = catalog.value("moc_sky_fraction")
+    if not len(catalog.tiles) and stated != 0:
+        raise NoEvidenceError("there are no tiles")
     high = low = catalog.tiles.sky_fraction
     found = catalog.main_map.value
     if found is not None:

@@ -168,7 +168,9 @@ class Footers:
 
     @property
     def rows(self) -> int:
-        """The number of rows; raises `NoEvidenceError` where a file cannot be read."""
+        """The number of rows; raises `NoEvidenceError` where there is no file, or one cannot be read."""
+        if not self.readable and not self.broken:
+            raise NoEvidenceError("there are no data files")
         self.check_complete()
         return sum(footer.rows for footer in self.readable)
 

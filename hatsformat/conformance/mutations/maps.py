@@ -1,0 +1,37 @@
+"""Mutations of sky maps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hatsformat.conformance import fits
+from hatsformat.conformance.artefacts import sky_counts
+from hatsformat.conformance.mutations.registry import Mutated, Paths, Value, expand, mutation
+from hatsformat.conformance.tree import Tree, content
+from hatsformat.healpix import npix
+
+
+@mutation
+def set_card(tree: Tree, *, path: Paths, keyword: str, value: Value) -> Mutated:
+    """Give a card of a FITS file's last header that has it another value."""
+    changed = {name: fits.set_card(content(tree, name), keyword, value) for name in expand(tree, path)}
+    return {**tree, **changed}
+
+
+@mutation
+def draw_map(
+    tree: Tree, *, path: Paths, order: int, scheme: str = "NESTED", sparse: bool = True,
+    add: int = 0, shift: int = 0, member: str = "",
+) -> Mutated:  # fmt: skip
+    """Draw the sky map again, with rows added to the fullest pixel, or every pixel moved by a number."""
+    counts = sky_counts(tree, member, order)
+    counts[int(np.argmax(counts))] += add
+    counts = np.roll(counts, shift)
+    if scheme == "RING":
+        from cdshealpix import from_ring
+
+        # Pixel k of the RING map is pixel from_ring(k) of the NESTED one.
+        counts = counts[from_ring(np.arange(npix(order), dtype=np.uint64), order).astype(np.int64)]
+    data = fits.encode_map(order, counts, sparse=sparse, ordering=scheme)
+    targets = [path] if isinstance(path, str) and path not in tree else expand(tree, path)
+    return {**tree, **dict.fromkeys(targets, data)}

@@ -1,0 +1,421 @@
+"""Inputs: which files are read, and text files of every kind."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import skies
+from hatsformat import storage
+from hatsformat.errors import HatsError, InputError, NotFoundError, UsageError
+from hatsformat.partitioner import import_catalog, run_import
+from hatsformat.partitioner.inputs import InputOptions, csv, open_inputs
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Types are inferred from the first 4 KiB."""
+    monkeypatch.setattr(csv, "BLOCK_BYTES", 4096)
+
+
+def rows_of(tmp_path, *inputs, **options):
+    """Import and return all rows, sorted by id."""
+    import_catalog(list(inputs), tmp_path / "sky", **options)
+    return skies.read_rows(tmp_path / "sky").sort_by("id")
+
+
+def write(tmp_path, text, name="stars.csv"):
+    file = tmp_path / name
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def refused(tmp_path, *inputs, error=InputError, **options):
+    """The import is refused in one line, and leaves nothing; returns the line."""
+    before = skies.files(tmp_path)
+    with pytest.raises(error) as raised:
+        import_catalog(list(inputs), tmp_path / "sky", **options)
+    assert skies.files(tmp_path) == before
+    assert not (tmp_path / "sky").exists()
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+SIMPLE = "id,ra,dec,name\n1,10,20,Vega\n2,30,-40.5,\n"
+WANTED = {"id": [1, 2], "ra": [10, 30], "dec": [20.0, -40.5], "name": ["Vega", None]}
+
+
+class TestText:
+    """Ways to write the same table."""
+
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+    @pytest.mark.parametrize("told", [False, True])
+    def test_delimiters(self, tmp_path, delimiter, told):
+        file = write(tmp_path, SIMPLE.replace(",", delimiter))
+        assert rows_of(tmp_path, file, delimiter=delimiter if told else None).to_pydict() == WANTED
+
+    @pytest.mark.parametrize("delimiter", [" ", "^", ":"])
+    def test_odd_delimiters(self, tmp_path, delimiter):
+        file = write(tmp_path, SIMPLE.replace(",", delimiter))
+        assert rows_of(tmp_path, file, delimiter=delimiter).to_pydict() == WANTED
+
+    def test_commas_among_semicolons(self, tmp_path):
+        file = write(tmp_path, "id;ra;dec;name, or none\n1;10;20;a,b,c,d,e\n")
+        assert rows_of(tmp_path, file)["name, or none"].to_pylist() == ["a,b,c,d,e"]
+
+    @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt", "a.dat", "a.psv", "A.CSV"])
+    def test_names(self, tmp_path, name):
+        assert rows_of(tmp_path, write(tmp_path, SIMPLE, name)).to_pydict() == WANTED
+
+    def test_any_name_with_a_format(self, tmp_path):
+        file = write(tmp_path, SIMPLE, "catalog.starr")
+        assert "catalog.starr" in refused(tmp_path, file)
+        assert rows_of(tmp_path, file, format="csv").to_pydict() == WANTED
+
+    @pytest.mark.parametrize(
+        "text", [b"\xef\xbb\xbf" + SIMPLE.encode(), SIMPLE.replace("\n", "\r\n"), SIMPLE.rstrip()]
+    )
+    def test_byte_order_mark_and_line_ends(self, tmp_path, text):
+        assert rows_of(tmp_path, write(tmp_path, text)).to_pydict() == WANTED
+
+    def test_blank_lines_are_passed_over(self, tmp_path):
+        file = write(tmp_path, SIMPLE + "\n\n3,1,1,x\n\n")
+        assert rows_of(tmp_path, file)["id"].to_pylist() == [1, 2, 3]
+
+    @pytest.mark.parametrize(
+        ("suffix", "compress"),
+        [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("zst", None), ("lz4", None)],
+    )
+    def test_compressed(self, tmp_path, suffix, compress):
+        if compress is None:
+            codec = {"zst": "zstd", "lz4": "lz4"}[suffix]
+
+            def compress(content):
+                with pa.BufferOutputStream() as buffer:
+                    with pa.CompressedOutputStream(buffer, codec) as stream:
+                        stream.write(content)
+                    return buffer.getvalue().to_pybytes()
+
+        # Long enough for several reads of the stream.
+        lines = "".join(f"{row},{row % 360},{row % 90},star {row}\n" for row in range(3, 20_000))
+        file = write(tmp_path, compress((SIMPLE + lines).encode()), f"stars.csv.{suffix}")
+        found = rows_of(tmp_path, file)
+        assert found["id"].to_pylist() == list(range(1, 20_000))
+        assert found.slice(0, 2).to_pydict() == WANTED
+
+    def test_cut_short_while_compressed(self, tmp_path):
+        content = gzip.compress((SIMPLE * 1).encode() + b"".join(b"%d,1,1,x\n" % row for row in range(5000)))
+        file = write(tmp_path, content[: len(content) // 2], "stars.csv.gz")
+        assert "stars.csv.gz" in refused(tmp_path, file, error=HatsError)
+
+    def test_not_compressed_after_all(self, tmp_path):
+        assert "stars.csv.gz" in refused(tmp_path, write(tmp_path, SIMPLE, "stars.csv.gz"), error=HatsError)
+
+    def test_quotes(self, tmp_path):
+        file = write(
+            tmp_path, 'id,ra,dec,name\n1,1,1,"a ""b"", c"\n2,2,2,"two\nlines"\n3,3,3,"\r\n,"\n4,4,4,""\n'
+        )
+        assert rows_of(tmp_path, file)["name"].to_pylist()[:3] == ['a "b", c', "two\nlines", "\r\n,"]
+
+    def test_newlines_in_values_over_blocks(self, tmp_path, small_blocks):
+        names = [f"star\n{row},\n" * (row % 40) + "." for row in range(2000)]
+        lines = "".join(f'{row},1,1,"{name}"\n' for row, name in enumerate(names))
+        assert rows_of(tmp_path, write(tmp_path, "id,ra,dec,name\n" + lines))["name"].to_pylist() == names
+
+    def test_a_row_longer_than_a_block(self, tmp_path, small_blocks):
+        file = write(tmp_path, f'id,ra,dec,name\n1,1,1,"{"x" * 20_000}"\n2,2,2,y\n')
+        assert [len(name) for name in rows_of(tmp_path, file)["name"].to_pylist()] == [20_000, 1]
+
+    def test_unicode(self, tmp_path):
+        file = write(tmp_path, "id,ra,dec,α\n1,1,1,Ωmega ★\n")
+        assert rows_of(tmp_path, file)["α"].to_pylist() == ["Ωmega ★"]
+
+    @pytest.mark.parametrize("word", ["NA", "null", "NaN", "None", "N/A", "#N/A", "nan", "-"])
+    def test_words_of_a_text_column_are_text(self, tmp_path, word):
+        file = write(tmp_path, f"id,ra,dec,name\n1,1,1,{word}\n2,2,2,Vega\n3,3,3,\n")
+        assert rows_of(tmp_path, file)["name"].to_pylist() == [word, "Vega", None]
+
+
+class TestTypes:
+    """What is inferred from text never changes a value."""
+
+    def column(self, tmp_path, values, fill=""):
+        """A column of text as it comes out; `fill` is what the first blocks hold."""
+        start = [fill] * 3000 if fill != "" else []
+        lines = [f"{row},{row % 360},0,{value}" for row, value in enumerate([*start, *values])]
+        file = write(tmp_path, "id,ra,dec,value\n" + "\n".join(lines) + "\n")
+        return rows_of(tmp_path, file)["value"].slice(len(start))
+
+    def test_integers_then_floats(self, tmp_path, small_blocks):
+        found = self.column(tmp_path, ["1.5", "2"], fill="7")
+        assert (found.type, found.to_pylist()) == (pa.float64(), [1.5, 2.0])
+
+    def test_numbers_then_text(self, tmp_path, small_blocks):
+        found = self.column(tmp_path, ["1.5", "x"], fill="7")
+        assert (found.type, found.to_pylist()) == (pa.string(), ["1.5", "x"])
+
+    def test_empty_then_anything(self, tmp_path, small_blocks):
+        lines = "".join(f"{row},1,1,,,\n" for row in range(3000)) + "3000,1,1,5,0.5,x\n"
+        found = rows_of(tmp_path, write(tmp_path, "id,ra,dec,a,b,c\n" + lines)).slice(3000).to_pylist()[0]
+        assert (str(found["a"]), str(found["b"]), found["c"]) == ("5", "0.5", "x")
+
+    def test_truth_values_then_text(self, tmp_path, small_blocks):
+        assert self.column(tmp_path, ["maybe", "false"], fill="true").to_pylist() == ["maybe", "false"]
+
+    def test_dates_then_text(self, tmp_path, small_blocks):
+        assert self.column(tmp_path, ["tomorrow", "2020-01-02"], fill="2020-01-01").to_pylist() == [
+            "tomorrow",
+            "2020-01-02",
+        ]
+
+    @pytest.mark.parametrize("fill", ["", "7"])
+    def test_leading_zeros_are_kept(self, tmp_path, small_blocks, fill):
+        """A code such as 007 is no number."""
+        assert self.column(tmp_path, ["007", "012", "3"], fill=fill).to_pylist() == ["007", "012", "3"]
+
+    def test_zeros_are_numbers(self, tmp_path):
+        found = self.column(tmp_path, ["0", "-0.5", "0.25", "00.5"])
+        assert [str(value) for value in found.to_pylist()] != []
+        found = self.column_again(tmp_path, ["0", "-0.5", "0.25"])
+        assert (found.type, found.to_pylist()) == (pa.float64(), [0.0, -0.5, 0.25])
+
+    def column_again(self, tmp_path, values):
+        folder = tmp_path / "again"
+        folder.mkdir()
+        return self.column(folder, values)
+
+    @pytest.mark.parametrize("fill", ["", "7"])
+    def test_integers_beyond_64_bits(self, tmp_path, small_blocks, fill):
+        values = ["18446744073709551615", "9223372036854775808", "99999999999999999999999"]
+        assert [str(value) for value in self.column(tmp_path, values, fill=fill).to_pylist()] == values
+
+    def test_large_integers_among_floats(self, tmp_path, small_blocks):
+        """2**53 + 1 is no float."""
+        found = self.column(tmp_path, ["9007199254740993", "0.5"], fill="7").to_pylist()
+        assert str(found[0]) == "9007199254740993"
+
+    def test_large_integers_before_floats(self, tmp_path, small_blocks):
+        found = self.column(tmp_path, ["0.5"], fill="9007199254740993")
+        first = skies.read_rows(tmp_path / "sky").sort_by("id")["value"][0].as_py()
+        assert str(first) == "9007199254740993"
+        assert str(found[0].as_py()) == "0.5"
+
+    def test_clock_times_are_not_taken_for_numbers(self, tmp_path):
+        assert [str(value) for value in self.column(tmp_path, ["12:30:00", "01:02:03"]).to_pylist()] == [
+            "12:30:00",
+            "01:02:03",
+        ]
+
+    def test_coordinates_that_start_as_integers(self, tmp_path, small_blocks):
+        lines = [f"{row},{row % 360},{row % 90}" for row in range(3000)] + ["3000,10.25,-5.125"]
+        found = rows_of(tmp_path, write(tmp_path, "id,ra,dec\n" + "\n".join(lines) + "\n"))
+        assert found.slice(3000).to_pylist() == [{"id": 3000, "ra": 10.25, "dec": -5.125}]
+        assert found["ra"].to_pylist()[:3000] == [float(row % 360) for row in range(3000)]
+
+    @settings(max_examples=25)
+    @given(
+        st.lists(
+            st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=6),
+            min_size=1,
+            max_size=8,
+        )
+    )
+    def test_any_text(self, tmp_path_factory, values):
+        folder = tmp_path_factory.mktemp("text")
+        quoted = ('"' + value.replace('"', '""') + '"' for value in ["a word", *values])
+        lines = "".join(f"{row},1,1,{value}\n" for row, value in enumerate(quoted))
+        found = rows_of(folder, write(folder, "id,ra,dec,value\n" + lines), delimiter=",")[
+            "value"
+        ].to_pylist()
+        assert [value or "" for value in found] == ["a word", *values]
+
+    @settings(max_examples=25)
+    @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+    def test_any_float(self, tmp_path_factory, values):
+        folder = tmp_path_factory.mktemp("floats")
+        lines = "".join(f"{row},1,1,{value!r}\n" for row, value in enumerate([0.5, *values]))
+        found = rows_of(folder, write(folder, "id,ra,dec,value\n" + lines))["value"]
+        assert (np.array(found.to_pylist()).view("u8") == np.array([0.5, *values]).view("u8")).all()
+
+
+class TestBrokenText:
+    """Files that are not what they should be: one line that says where."""
+
+    def test_header_only(self, tmp_path):
+        assert "no rows" in refused(tmp_path, write(tmp_path, "id,ra,dec\n"))
+
+    def test_header_only_beside_others(self, tmp_path):
+        empty = write(tmp_path, "id,ra,dec,name\n", "empty.csv")
+        assert rows_of(tmp_path, empty, write(tmp_path, SIMPLE)).to_pydict() == WANTED
+
+    @pytest.mark.parametrize("content", [b"", b"\n", b"\n\n\n", b"   \n", b"\xef\xbb\xbf"])
+    def test_empty(self, tmp_path, content):
+        assert "stars.csv" in refused(tmp_path, write(tmp_path, content), error=HatsError)
+
+    @pytest.mark.parametrize("row", ["3,1", "3,1,1,x,y", "word"])
+    def test_a_row_of_another_length(self, tmp_path, row):
+        text = refused(tmp_path, write(tmp_path, SIMPLE + row + "\n4,1,1,z\n"))
+        assert "stars.csv" in text
+        assert "4" in text
+        assert "3" in text
+
+    def test_a_row_of_another_length_far_down(self, tmp_path, small_blocks):
+        lines = [f"{row},1,1,x" for row in range(1, 5001)]
+        lines[4320] = "4321,1"
+        text = refused(tmp_path, write(tmp_path, "id,ra,dec,name\n" + "\n".join(lines) + "\n"))
+        # Counted as rows, or as lines with the header.
+        assert "row 4321" in text or "line 4322" in text
+
+    def test_an_open_quote(self, tmp_path):
+        refused(tmp_path, write(tmp_path, SIMPLE + '3,1,1,"never closed\n4,1,1,x\n'))
+
+    @pytest.mark.parametrize("place", ["header", "value", "late"])
+    def test_another_encoding(self, tmp_path, place, small_blocks):
+        start, name = b"id,ra,dec,name\n", "Böhm".encode("latin-1")
+        if place == "header":
+            content = b"id,ra,dec," + name + b"\n1,1,1,x\n"
+        else:
+            content = start + b"1,1,1,x\n" * (3000 if place == "late" else 1) + b"2,1,1," + name + b"\n"
+        text = refused(tmp_path, write(tmp_path, content))
+        assert "stars.csv" in text
+        assert "UTF-8" in text or "UTF8" in text or "utf-8" in text
+
+    def test_utf_16(self, tmp_path):
+        assert "stars.csv" in refused(tmp_path, write(tmp_path, SIMPLE.encode("utf-16")), error=HatsError)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_binary(self, tmp_path, seed):
+        junk = np.random.default_rng(seed).bytes(10_000)
+        assert "stars.csv" in refused(tmp_path, write(tmp_path, junk), error=HatsError)
+
+    def test_parquet_under_another_name(self, tmp_path):
+        pq.write_table(skies.stars(100), tmp_path / "stars.csv")
+        assert "stars.csv" in refused(tmp_path, tmp_path / "stars.csv", error=HatsError)
+
+    @pytest.mark.parametrize("header", ["id,ra,dec,ra", "id,ra,dec,", "id,ra,dec,dec"])
+    def test_columns_without_a_name_of_their_own(self, tmp_path, header):
+        assert "stars.csv" in refused(tmp_path, write(tmp_path, f"{header}\n1,2,3,4\n"), error=HatsError)
+
+    def test_numbers_that_turn_into_words_in_a_coordinate(self, tmp_path, small_blocks):
+        lines = [f"{row},1.5,1.5" for row in range(1, 3001)] + ["3001,north,1.5"]
+        text = refused(tmp_path, write(tmp_path, "id,ra,dec\n" + "\n".join(lines) + "\n"), error=HatsError)
+        assert "3001" in text
+        assert "north" in text
+
+
+class TestFiles:
+    """Which files an input names."""
+
+    def write(self, folder, name, first):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.table({"id": [first, first + 1], "ra": [1.0, 2.0], "dec": [3.0, 4.0]})
+        if name.endswith(".csv"):
+            file.write_text(
+                "id,ra,dec\n" + "".join(f"{r['id']},{r['ra']},{r['dec']}\n" for r in table.to_pylist())
+            )
+        else:
+            pq.write_table(table, file)
+        return file
+
+    def ids(self, tmp_path, inputs, **options):
+        import_catalog(inputs, tmp_path / "sky", overwrite=True, **options)
+        return sorted(skies.read_rows(tmp_path / "sky")["id"].to_pylist())
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = tmp_path / "in"
+        self.write(folder, "a.parquet", 1)
+        self.write(folder, "deep/b.parquet", 3)
+        self.write(folder, "c.csv", 5)
+        self.write(folder, ".hidden.csv", 90)
+        self.write(folder, "_temporary.csv", 92)
+        (folder / "README.md").write_text("about these files")
+        return folder
+
+    def test_one_file_as_text_or_path(self, tmp_path, folder):
+        assert self.ids(tmp_path, folder / "c.csv") == self.ids(tmp_path, str(folder / "c.csv")) == [5, 6]
+
+    def test_several(self, tmp_path, folder):
+        files = [folder / "c.csv", str(folder / "a.parquet")]
+        assert (
+            self.ids(tmp_path, files)
+            == self.ids(tmp_path, tuple(files))
+            == self.ids(tmp_path, iter(files))
+            == [1, 2, 5, 6]
+        )
+
+    def test_a_folder(self, tmp_path, folder):
+        assert self.ids(tmp_path, folder) == [1, 2, 3, 4, 5, 6]
+        assert self.ids(tmp_path, folder, format="csv") == [5, 6]
+
+    def test_patterns(self, tmp_path, folder):
+        assert self.ids(tmp_path, str(folder / "?.parquet")) == [1, 2]
+        assert self.ids(tmp_path, str(folder / "**" / "*.parquet")) == [1, 2, 3, 4]
+        assert self.ids(tmp_path, [str(folder / "[ac].*")]) == [1, 2, 5, 6]
+
+    def test_signs_of_patterns_in_a_name(self, tmp_path):
+        file = self.write(tmp_path, "field[1].csv", 7)
+        assert self.ids(tmp_path, str(file)) == [7, 8]
+
+    def test_names_with_blanks_and_signs(self, tmp_path):
+        file = self.write(tmp_path, "in put/α =% #1.csv", 7)
+        assert self.ids(tmp_path, file) == [7, 8]
+        assert self.ids(tmp_path, file.parent) == [7, 8]
+
+    def test_in_memory(self):
+        for name, text in (("a", "id,ra,dec\n1,1,1\n"), ("b", "id,ra,dec\n2,2,2\n")):
+            storage.write_bytes(storage.resolve(f"memory://inputs-test/{name}.csv"), text.encode())
+        for inputs in (
+            "memory://inputs-test/*.csv",
+            "memory://inputs-test",
+            ["memory://inputs-test/a.csv", "memory://inputs-test/b.csv"],
+        ):
+            catalog = import_catalog(inputs, "memory://inputs-test-sky/sky", overwrite=True)
+            assert sorted(catalog.scan(columns=["id"]).to_table()["id"].to_pylist()) == [1, 2]
+
+    def test_a_catalog_is_read_from_its_leaves(self, tmp_path):
+        table = skies.stars(300)
+        import_catalog(table, tmp_path / "one", max_rows=50, thumbnail=True)
+        log = run_import(tmp_path / "one", tmp_path / "two", max_rows=100)
+        assert log.rows_read == 300
+        skies.assert_same_rows(skies.read_rows(tmp_path / "two"), table)
+
+    @pytest.mark.parametrize("name", ["absent.csv", "absent.parquet", "absent.fits", "absent/"])
+    def test_no_such_file(self, tmp_path, name):
+        assert "absent" in refused(tmp_path, tmp_path / name, error=(InputError, NotFoundError))
+
+    def test_a_pattern_without_files(self, tmp_path):
+        assert "none-*.csv" in refused(tmp_path, str(tmp_path / "none-*.csv"))
+
+    def test_a_folder_without_files(self, tmp_path):
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "README.md").touch()
+        assert "in" in refused(tmp_path, tmp_path / "in")
+
+    @pytest.mark.parametrize("nothing", [[], (), iter([])])
+    def test_nothing(self, tmp_path, nothing):
+        with pytest.raises(InputError, match="nothing"):
+            import_catalog(nothing, tmp_path / "sky")
+
+    @pytest.mark.parametrize("nonsense", [5, None, 1.5, [5], [None], [["a.csv"]]])
+    def test_nonsense(self, tmp_path, nonsense):
+        with pytest.raises(HatsError):
+            import_catalog(nonsense, tmp_path / "sky")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_files_and_tables_together(self, tmp_path, folder):
+        with pytest.raises(UsageError, match="mixed"):
+            import_catalog([folder / "a.parquet", skies.stars(3)], tmp_path / "sky")
+
+    def test_no_such_format(self, tmp_path):
+        with pytest.raises(UsageError, match="xlsx"):
+            open_inputs(tmp_path, InputOptions(format="xlsx"))

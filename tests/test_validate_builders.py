@@ -1,0 +1,444 @@
+"""Small sound catalogs, made with plain pyarrow and Astropy, and what the validator says of them: nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from astropy.coordinates import Latitude, Longitude
+from astropy.io import fits
+from cdshealpix.nested import lonlat_to_healpix
+
+from hatsformat.validate import Report, validate
+
+Files = dict[str, bytes]
+ROWS = 240
+SKYMAP_ORDER = 3
+
+
+def nested(ra, dec, order: int) -> np.ndarray:
+    cells = lonlat_to_healpix(Longitude(ra, u.deg), Latitude(dec, u.deg), order)
+    return cells.astype(np.int64).reshape(np.shape(ra))
+
+
+def stars(count: int = ROWS, seed: int = 1) -> pa.Table:
+    """Stars all over the sky, sorted by their order-29 pixel."""
+    random = np.random.default_rng(seed)
+    ra = random.uniform(0, 360, count)
+    dec = np.degrees(np.arcsin(random.uniform(-1, 1, count)))
+    index = nested(ra, dec, 29)
+    table = {
+        "_healpix_29": index,
+        "id": np.arange(count),
+        "ra": ra,
+        "dec": dec,
+        "mag": random.normal(20, 1, count),
+    }
+    return pa.table(table).sort_by("_healpix_29")
+
+
+def tiles_of(table: pa.Table) -> dict[tuple[int, int], pa.Table]:
+    """Order 0, but the last base tile split into order 1, and its last tile into order 2."""
+    pixels = table.column("_healpix_29").to_numpy()
+    found = {}
+    tiles = [
+        *((0, p) for p in range(11)),
+        *((1, p) for p in (44, 45, 46)),
+        *((2, p) for p in range(188, 192)),
+    ]
+    for order, pixel in tiles:
+        inside = pixels >> (2 * (29 - order)) == pixel
+        if inside.any():
+            found[order, pixel] = table.filter(pa.array(inside))
+    return found
+
+
+def parquet(table: pa.Table, **options) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=10, compression="zstd", **options)
+    return sink.getvalue()
+
+
+def read(content: bytes) -> pa.Table:
+    return pq.read_table(io.BytesIO(content))
+
+
+def footer(content: bytes) -> pq.FileMetaData:
+    return pq.read_metadata(io.BytesIO(content))
+
+
+def leaf_name(order: int, pixel: int, suffix: str = ".parquet") -> str:
+    ending = suffix if suffix != "/" else "/part0.parquet"
+    return f"dataset/Norder={order}/Dir={pixel // 10000 * 10000}/Npix={pixel}{ending}"
+
+
+def properties(values: Mapping[str, object]) -> bytes:
+    return "".join(["#HATS catalog\n", *(f"{key}={value}\n" for key, value in values.items())]).encode()
+
+
+def set_property(files: Files, changes: Mapping[str, object], folder: str = "", name: str = "") -> None:
+    """Change, add or (None) remove keywords of a properties file, and of its older copy."""
+    for path in [name] if name else ["hats.properties", "properties"]:
+        if folder + path in files:
+            lines = [line for line in files[folder + path].decode().splitlines() if not line.startswith("#")]
+            values = dict(line.split("=", 1) for line in lines) | changes
+            files[folder + path] = properties({k: v for k, v in values.items() if v is not None})
+
+
+def skymap(counts: np.ndarray, ordering: str = "NESTED") -> bytes:
+    table = fits.BinTableHDU.from_columns([fits.Column(name="T", format="K", array=counts)])
+    order = round(np.log2(counts.size / 12) / 2)
+    table.header.extend(
+        [("PIXTYPE", "HEALPIX"), ("ORDERING", ordering), ("NSIDE", 2**order), ("INDXSCHM", "IMPLICIT")]
+    )
+    sink = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(sink)
+    return sink.getvalue()
+
+
+def metadata_files(files: Files) -> Files:
+    """``_metadata`` and ``_common_metadata`` of the data files."""
+    leaves = sorted(path for path in files if path.startswith("dataset/") and path.endswith(".parquet"))
+    schema = footer(files[leaves[0]]).schema.to_arrow_schema()
+    footers = []
+    for path in leaves:
+        one = footer(files[path])
+        one.set_file_path(path.removeprefix("dataset/"))
+        footers.append(one)
+    both = io.BytesIO(), io.BytesIO()
+    pq.write_metadata(schema, both[0], footers)
+    pq.write_metadata(schema, both[1])
+    return {"dataset/_metadata": both[0].getvalue(), "dataset/_common_metadata": both[1].getvalue()}
+
+
+def data_files(tables: Mapping[tuple[int, int], pa.Table], suffix: str = ".parquet") -> Files:
+    files = {leaf_name(order, pixel, suffix): parquet(table) for (order, pixel), table in tables.items()}
+    files |= metadata_files(files)
+    lines = [f"{order},{pixel}" for order, pixel in tables]
+    return files | {"partition_info.csv": "\n".join(["Norder,Npix", *lines, ""]).encode()}
+
+
+def finish(files: Files, values: Mapping[str, object]) -> Files:
+    size = sum(map(len, files.values())) // 1000 + 1
+    text = properties({**values, "hats_estsize": size})
+    return {**files, "hats.properties": text, "properties": text}
+
+
+def fraction(tables: Mapping[tuple[int, int], object]) -> str:
+    return f"{sum(1 / (12 * 4**order) for order, _ in tables):.5f}"
+
+
+def facts(kind: str, rows: int, **more) -> dict[str, object]:
+    return {
+        "obs_collection": f"demo_{kind}",
+        "dataproduct_type": kind,
+        "hats_nrows": rows,
+        **more,
+        "hats_builder": "by hand",
+        "hats_creation_date": "2025-01-01T10:00Z",
+        "hats_release_date": "2025-02-01T10:00Z",
+        "hats_version": "1.0",
+    }
+
+
+def object_catalog(
+    change: Callable[[dict[tuple[int, int], pa.Table]], None] | None = None, suffix: str = ".parquet"
+) -> Files:
+    """An object catalog with all that the note recommends; `change` edits its leaves first."""
+    tables = tiles_of(stars())
+    if change is not None:
+        change(tables)
+    files = data_files(tables, suffix)
+    index = (
+        pa.concat_tables([tiles_of(stars())[tile] for tile in tiles_of(stars())])
+        .column("_healpix_29")
+        .to_numpy()
+    )
+    counts = np.bincount(index >> 2 * (29 - SKYMAP_ORDER), minlength=12 * 4**SKYMAP_ORDER)
+    files |= {"skymap.fits": skymap(counts), "point_map.fits": skymap(counts)}
+    files["skymap.1.fits"] = skymap(counts.reshape(48, -1).sum(axis=1))
+    files["data_thumbnail.parquet"] = parquet(
+        pa.concat_tables([table.slice(0, 1) for table in tables.values()])
+    )
+    values = facts(
+        "object", sum(table.num_rows for table in tables.values()),
+        hats_col_ra="ra", hats_col_dec="dec", hats_cols_default="ra dec id", hats_col_healpix="_healpix_29",
+        hats_col_healpix_order=29, hats_npix_suffix=suffix, hats_skymap_order=SKYMAP_ORDER,
+        hats_skymap_alt_orders=1, hats_cols_sort="_healpix_29", hats_cols_survey_id="id", hats_max_rows=60,
+        hats_order=2, moc_sky_fraction=fraction(tables),
+    )  # fmt: skip
+    return finish(files, values)
+
+
+def margin(threshold: float = 7200.0) -> Files:
+    """A margin of the object catalog: for each tile, the stars of other tiles whose distance is small."""
+    table = stars()
+    ra, dec = (np.radians(table.column(name).to_numpy()) for name in ("ra", "dec"))
+    index = table.column("_healpix_29").to_numpy()
+    tables = {}
+    for order, pixel in tiles_of(table):
+        inside = index >> 2 * (29 - order) == pixel
+        near = np.zeros(len(index), dtype=bool)
+        # Brute force: a star is near a tile if a point around it is in the tile.
+        for angle in np.linspace(0, 2 * np.pi, 60):
+            step = np.radians(threshold / 3600) * 0.99
+            around_dec = np.degrees(np.clip(dec + step * np.sin(angle), -1.57, 1.57))
+            around_ra = np.degrees(ra + step * np.cos(angle) / np.maximum(np.cos(dec), 0.05))
+            near |= nested(around_ra, around_dec, order) == pixel
+        chosen = near & ~inside & (np.abs(dec) < 1.4)
+        if chosen.any():
+            tables[order, pixel] = table.filter(pa.array(chosen))
+    files = data_files(tables)
+    values = facts(
+        "margin", sum(table.num_rows for table in tables.values()),
+        hats_col_ra="ra", hats_col_dec="dec", hats_primary_table_url="catalog", hats_margin_threshold=threshold,
+        hats_order=max(order for order, _ in tables), moc_sky_fraction=fraction(tables),
+    )  # fmt: skip
+    return finish(files, values)
+
+
+def index_table() -> Files:
+    """An index of the object catalog by ``id``."""
+    parts = [
+        pa.table(
+            {
+                "id": table.column("id"),
+                "Norder": pa.array([order] * table.num_rows, pa.uint8()),
+                "Npix": pa.array([pixel] * table.num_rows, pa.uint64()),
+            }
+        )
+        for (order, pixel), table in tiles_of(stars()).items()
+    ]
+    files = {"dataset/index/part.0.parquet": parquet(pa.concat_tables(parts).sort_by("id"))}
+    files |= metadata_files(files)
+    values = facts("index", ROWS, hats_primary_table_url="catalog", hats_index_column="id")
+    return finish(files, values)
+
+
+def association(soft: bool = False) -> Files:
+    tables = {
+        tile: table.select(["_healpix_29", "id"]).append_column("id_join", table.column("id"))
+        for tile, table in tiles_of(stars()).items()
+    }
+    files = data_files(tables)
+    if soft:
+        files = {"partition_info.csv": files["partition_info.csv"]}
+    values = facts(
+        "association", ROWS,
+        hats_primary_table_url="catalog", hats_assn_join_table_url="other", hats_col_assn_primary="id",
+        hats_col_assn_primary_assn="id", hats_col_assn_join="id", hats_col_assn_join_assn="id_join",
+        hats_assn_leaf_files=not soft, hats_order=2, moc_sky_fraction=fraction(tables),
+    )  # fmt: skip
+    return finish(files, values)
+
+
+def sky_values() -> Files:
+    """A map: one row an order-1 pixel."""
+    tables = {
+        (0, base): pa.table({"_healpix_29": np.arange(4 * base, 4 * base + 4) << 56, "value": np.arange(4)})
+        for base in range(12)
+    }
+    files = data_files(tables)
+    return finish(files, facts("map", 48, hats_order=0, moc_sky_fraction="1.0"))
+
+
+def collection() -> Files:
+    """A collection of the object catalog, its margin and its index."""
+    files: Files = {}
+    for folder, member in (
+        ("catalog", object_catalog()),
+        ("margin_2deg", margin()),
+        ("index_id", index_table()),
+    ):
+        files |= {f"{folder}/{path}": content for path, content in member.items()}
+    files["collection.properties"] = properties(
+        {
+            "obs_collection": "demo",
+            "hats_primary_table_url": "catalog",
+            "all_margins": "margin_2deg",
+            "default_margin": "margin_2deg",
+            "all_indexes": "id index_id",
+            "default_index": "id",
+        }
+    )
+    return files
+
+
+def write(root: Path, files: Mapping[str, bytes]) -> Path:
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    return root
+
+
+def described(report: Report) -> list[str]:
+    return [
+        f"{finding.rule} {finding.location}: {finding.message}, {finding.actual}"
+        for finding in report.findings
+    ]
+
+
+SOUND = {
+    "object": object_catalog,
+    "leaf directories": lambda: object_catalog(suffix="/"),
+    "another suffix": lambda: object_catalog(suffix=".pq.parquet"),
+    "margin": margin,
+    "index": index_table,
+    "association": association,
+    "soft association": lambda: association(soft=True),
+    "map": sky_values,
+    "collection": collection,
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("level", ["metadata", "footers", "rows"])
+def test_a_sound_catalog_has_no_finding(tmp_path, name, level):
+    report = validate(write(tmp_path, SOUND[name]()), level=level)
+    assert described(report) == []
+    assert report.valid
+    assert report.passed
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_sound_catalog_is_sound_by_the_draft(tmp_path, name):
+    assert described(validate(write(tmp_path, SOUND[name]()), edition="draft-2025-04")) == []
+
+
+def source(files: Files) -> None:
+    set_property(files, {"dataproduct_type": "source"})
+
+
+def no_skymap(files: Files) -> None:
+    for path in [path for path in files if path.endswith(".fits")]:
+        del files[path]
+    set_property(
+        files, {"dataproduct_type": "source", "hats_skymap_order": None, "hats_skymap_alt_orders": None}
+    )
+
+
+def no_index(files: Files) -> None:
+    """Nobody has to have an index column, but it is recommended."""
+    for path in [path for path in files if path.endswith(".parquet")]:
+        files[path] = parquet(read(files[path]).drop_columns("_healpix_29"))
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+    set_property(files, {"hats_col_healpix": None, "hats_col_healpix_order": None, "hats_cols_sort": None})
+
+
+def float32(files: Files) -> None:
+    """Coordinates in 32 bits, the index from the exact ones."""
+    for path in [path for path in files if path.endswith(".parquet")]:
+        table = read(files[path])
+        for name in ("ra", "dec"):
+            narrow = table.column(name).cast(pa.float32())
+            table = table.set_column(table.schema.names.index(name), name, narrow)
+        files[path] = parquet(table)
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+
+
+def order13(files: Files) -> None:
+    for path in [path for path in files if path.endswith(".parquet")]:
+        table = read(files[path])
+        index = pa.array(table.column("_healpix_29").to_numpy() >> 32)
+        files[path] = parquet(table.set_column(0, "healpix13", index))
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+    set_property(
+        files, {"hats_col_healpix": "healpix13", "hats_col_healpix_order": 13, "hats_cols_sort": None}
+    )
+
+
+def large_strings(files: Files) -> None:
+    """Arrow's large and encoded types are one and the same in Parquet."""
+    names = sorted(path for path in files if path.startswith("dataset/Norder"))
+    for number, path in enumerate(names):
+        kind = pa.large_string() if number else pa.string()
+        table = read(files[path])
+        files[path] = parquet(table.append_column("band", pa.array(["g"] * len(table), kind)))
+    del files["data_thumbnail.parquet"]
+    first = metadata_files({names[1]: files[names[1]]})["dataset/_common_metadata"]
+    files["dataset/_common_metadata"] = first
+    del files["dataset/_metadata"]
+
+
+def more_columns(files: Files) -> None:
+    lines = files["partition_info.csv"].decode().split()
+    rows = [footer(files[leaf_name(*map(int, line.split(",")))]).num_rows for line in lines[1:]]
+    text = [f"{line},{row},x" for line, row in zip(lines[1:], rows, strict=True)]
+    files["partition_info.csv"] = "\n".join([f"{lines[0]},num_rows,note", *text]).encode()
+
+
+def negative_ra(files: Files) -> None:
+    """Right ascensions from -180 to 180 are the same places."""
+    for path in [path for path in files if path.endswith(".parquet")]:
+        table = read(files[path])
+        ra = table.column("ra").to_numpy()
+        files[path] = parquet(table.set_column(2, "ra", pa.array(np.where(ra > 180, ra - 360, ra))))
+
+
+def crlf(files: Files) -> None:
+    for name in ("hats.properties", "properties"):
+        files[name] = files[name].replace(b"\n", b"\r\n").replace(b"T10:00Z", b"T10\\:00Z")
+
+
+def only_new_name(files: Files) -> None:
+    del files["properties"]
+
+
+def own_keywords(files: Files) -> None:
+    set_property(files, {"my_survey_phase": "3", "addendum_did": "ivo://x/y"})
+
+
+def exact_moc(files: Files) -> None:
+    """The coverage may be told from the sky map, finer than the tiles."""
+    index = stars().column("_healpix_29").to_numpy()
+    covered = np.unique(index >> 2 * (29 - SKYMAP_ORDER)).size / (12 * 4**SKYMAP_ORDER)
+    set_property(files, {"moc_sky_fraction": covered})
+
+
+VARIATIONS = [
+    source, no_skymap, float32, order13, more_columns, negative_ra, crlf, only_new_name, own_keywords, exact_moc,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("variation", VARIATIONS, ids=lambda function: function.__name__)
+def test_a_sound_variation_has_no_finding(tmp_path, variation):
+    files = object_catalog()
+    variation(files)
+    assert described(validate(write(tmp_path, files))) == []
+
+
+@pytest.mark.parametrize(
+    ("variation", "rules"),
+    [(no_index, {"HATS-HPX-001"}), (large_strings, {"HATS-AUX-001"})],
+    ids=["no_index", "large_strings"],
+)
+def test_what_is_only_recommended_is_no_error(tmp_path, variation, rules):
+    files = object_catalog()
+    variation(files)
+    report = validate(write(tmp_path, files))
+    assert {finding.rule for finding in report.findings} == rules
+    assert report.valid
+    assert {finding.severity for finding in report.findings} == {"warning"}
+
+
+def test_a_leaf_directory_of_several_files_is_one_leaf(tmp_path):
+    files = object_catalog(suffix="/")
+    path = leaf_name(0, 3, "/")
+    table = read(files[path])
+    files[path] = parquet(table.slice(0, 5))
+    files[path.replace("part0", "update-7")] = parquet(table.slice(5))
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+    assert described(validate(write(tmp_path, files))) == []
+
+
+def test_an_empty_margin_is_sound(tmp_path):
+    files = {k: v for k, v in margin().items() if "Norder=" not in k and k != "dataset/_metadata"}
+    files["partition_info.csv"] = b"Norder,Npix\n"
+    set_property(files, {"hats_nrows": 0, "moc_sky_fraction": 0.0, "hats_order": None})
+    assert {finding.rule for finding in validate(write(tmp_path, files)).findings} == {"HATS-AUX-001"}
