@@ -56,8 +56,8 @@ class ParquetOptions:
     level: int | None = 1
     split_floats: bool = True
     index_encoding: str = "delta"
-    int64_encoding: str = "dictionary"
-    row_group_rows: int = 100_000
+    int64_encoding: str = "delta"
+    row_group_rows: int = 20_000
     page_bytes: int = 1 << 20
     page_index: bool = True
     dictionary_bytes: int = 1 << 20

@@ -28,50 +28,53 @@ IntArray = npt.NDArray[np.int64]
 CONES = 20
 CONE_DEGREES = 10 / 60
 
-BASE = ParquetOptions(level=1)
-HATS = ParquetOptions(level=15, page_bytes=128 * 1024, dictionary_bytes=128 * 1024)
+BASE = ParquetOptions()
+"""How our leaves are written."""
+
+HATS = ParquetOptions(
+    level=15,
+    int64_encoding="dictionary",
+    row_group_rows=100_000,
+    page_bytes=128 * 1024,
+    dictionary_bytes=128 * 1024,
+)
 """The options of hats 0.11.1."""
 
+PYARROW = ParquetOptions(
+    "snappy", None, False, "dictionary", "dictionary", row_group_rows=1 << 20, page_index=False
+)
+
 WAYS: dict[str, ParquetOptions] = {
-    "base: zstd 1, floats split, index delta, 100k groups": BASE,
+    "ours: zstd 1, floats split, int64 delta, 20k": BASE,
+    "zstd 2": replace(BASE, level=2),
     "zstd 3": replace(BASE, level=3),
-    "zstd 6": replace(BASE, level=6),
+    "zstd 5": replace(BASE, level=5),
     "zstd 9": replace(BASE, level=9),
     "zstd 15": replace(BASE, level=15),
     "snappy": replace(BASE, codec="snappy", level=None),
     "lz4": replace(BASE, codec="lz4", level=None),
     "floats dictionary": replace(BASE, split_floats=False),
-    "floats dictionary, zstd 3": replace(BASE, split_floats=False, level=3),
     "floats dictionary, snappy": replace(BASE, split_floats=False, codec="snappy", level=None),
     "index plain": replace(BASE, index_encoding="plain"),
     "index dictionary": replace(BASE, index_encoding="dictionary"),
     "other int64 plain": replace(BASE, int64_encoding="plain"),
-    "other int64 delta": replace(BASE, int64_encoding="delta"),
     "other int64 split": replace(BASE, int64_encoding="split"),
-    "dictionaries up to 64 KiB": replace(BASE, dictionary_bytes=64 * 1024),
-    "dictionaries up to 16 KiB": replace(BASE, dictionary_bytes=16 * 1024),
+    "other int64 dictionary": replace(BASE, int64_encoding="dictionary"),
+    "other int64 dictionary up to 64 KiB": replace(
+        BASE, int64_encoding="dictionary", dictionary_bytes=64 * 1024
+    ),
+    "groups of 5k": replace(BASE, row_group_rows=5_000),
     "groups of 10k": replace(BASE, row_group_rows=10_000),
-    "groups of 20k": replace(BASE, row_group_rows=20_000),
     "groups of 50k": replace(BASE, row_group_rows=50_000),
+    "groups of 100k": replace(BASE, row_group_rows=100_000),
     "groups of 250k": replace(BASE, row_group_rows=250_000),
     "groups of 1M": replace(BASE, row_group_rows=1_000_000),
     "no page index": replace(BASE, page_index=False),
-    "pages of 64 KiB": replace(BASE, page_bytes=64 * 1024),
+    "pages of 32 KiB": replace(BASE, page_bytes=32 * 1024),
     "pages of 128 KiB": replace(BASE, page_bytes=128 * 1024),
-    "pages of 256 KiB": replace(BASE, page_bytes=256 * 1024),
-    "other int64 delta, groups of 10k": replace(BASE, int64_encoding="delta", row_group_rows=10_000),
-    "other int64 delta, groups of 20k": replace(BASE, int64_encoding="delta", row_group_rows=20_000),
-    "other int64 delta, groups of 50k": replace(BASE, int64_encoding="delta", row_group_rows=50_000),
-    "dictionaries up to 16 KiB, groups of 10k": replace(
-        BASE, dictionary_bytes=16 * 1024, row_group_rows=10_000
-    ),
-    "dictionaries up to 16 KiB, groups of 20k": replace(
-        BASE, dictionary_bytes=16 * 1024, row_group_rows=20_000
-    ),
-    "as hats 0.11.1: zstd 15, pages of 128 KiB": HATS,
-    "pyarrow's defaults": ParquetOptions(
-        "snappy", None, False, "dictionary", "dictionary", row_group_rows=1 << 20, page_index=False
-    ),
+    "groups of 100k, pages of 128 KiB": replace(BASE, row_group_rows=100_000, page_bytes=128 * 1024),
+    "hats 0.11.1: zstd 15, int64 dictionary, 100k": HATS,
+    "pyarrow's defaults": PYARROW,
 }
 
 

@@ -22,6 +22,9 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 napoleon_google_docstring = False
 
+# A parameter's type such as "path" is a word and no reference to an attribute of that name.
+suppress_warnings = ["ref.python"]
+
 # Backticks in docstrings mean code; names of the package are found by autodoc's own pages.
 default_role = "code"
 

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
         PropertiesError,
         RegionError,
         SchemaError,
+        ShortFileError,
         SkymapError,
         StorageError,
         ThresholdError,
         UsageError,
+        WorkerError,
     )
     from hatsformat.healpix import HealpixPixel
     from hatsformat.partition_info import PartitionInfo
@@ -71,11 +73,13 @@ __all__ = [
     "Report",
     "Scan",
     "SchemaError",
+    "ShortFileError",
     "SkymapError",
     "StorageError",
     "TableProperties",
     "ThresholdError",
     "UsageError",
+    "WorkerError",
     "__version__",
     "import_catalog",
     "open_catalog",

@@ -105,8 +105,9 @@ def mock_sky(rows: int = DEFAULT_ROWS, seed: int = _SEED) -> pa.Table:
     return pa.table(
         {
             "source_id": pa.array(np.arange(rows, dtype=np.int64) * 17 + 4_000_000_000),
-            "ra": np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])) % 360.0,
-            "dec": np.degrees(np.arcsin(np.clip(vectors[:, 2], -1, 1))),
+            # Rounded, so that machines whose sines differ in the last digit make the same sky.
+            "ra": np.round(np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])), 9) % 360.0,
+            "dec": np.round(np.degrees(np.arcsin(np.clip(vectors[:, 2], -1, 1))), 9),
             "pmra": np.round(motion[0], 3),
             "pmdec": np.round(motion[1], 3),
             "phot_g": np.round(magnitude, 3),

@@ -14,7 +14,8 @@ expected and what to do about it, so that a program can log it and a person can 
     │   ├── LeafError
     │   └── SkymapError
     ├── StorageError          the storage did not deliver
-    │   └── NotFoundError
+    │   ├── NotFoundError
+    │   └── ShortFileError
     ├── PartitionError        an import could not be carried out
     │   ├── InputError
     │   ├── CoordinatesError
@@ -137,6 +138,10 @@ class StorageError(HatsError):
 
 class NotFoundError(StorageError):
     """There is nothing at this path."""
+
+
+class ShortFileError(StorageError):
+    """A file ends before the bytes that were asked for."""
 
 
 class PartitionError(HatsError):

@@ -294,7 +294,8 @@ def _whole_numbers(column: Any, name: str) -> IntArray:
             column = column.cast(pa.int64(), safe=True)
         if column.null_count or not (pa.types.is_integer(column.type) or len(column) == 0):
             raise pa.ArrowInvalid("not whole numbers")
-        numbers: IntArray = column.cast(pa.int64()).to_numpy()
+        # Not `to_numpy`, which imports pandas where that is installed: half a second at the first query.
+        numbers = np.from_dlpack(column.cast(pa.int64()).combine_chunks()).astype(np.int64, copy=False)
     except pa.ArrowException as error:
         raise PartitionInfoError(f"the column {name} is not whole numbers", found=str(column.type)) from error
     return numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import sys
@@ -16,6 +17,8 @@ from click.testing import CliRunner
 from hatsformat import open_catalog
 from hatsformat.cli import main
 from hatsformat.cli._output import progress_bars
+from hatsformat.cli.importing import import_command
+from hatsformat.partitioner.options import ImportOptions
 
 
 def run(*arguments):
@@ -44,6 +47,11 @@ def test_what_was_done_as_json(sky_files, tmp_path):
     assert log["size_bytes"] == size
 
 
+def test_every_option_of_an_import_has_a_flag():
+    flags = {option.name for option in import_command.params}
+    assert flags - {"inputs", "out", "as_json"} == {field.name for field in dataclasses.fields(ImportOptions)}
+
+
 def test_every_option_reaches_the_partitioner(sky, tmp_path):
     turned = sky.rename_columns(["delta" if name == "dec" else name for name in sky.column_names])
     turned = turned.set_column(1, "hours", pc.divide(sky["ra"], 15.0))
@@ -54,7 +62,8 @@ def test_every_option_reaches_the_partitioner(sky, tmp_path):
         "--ra-unit", "hour", "--dec-unit", "deg", "--format", "csv", "--delimiter", ";", "--max-rows", "3000",
         "--lowest-order", "1", "--highest-order", "6", "--keep-empty-siblings", "--sort-by", "phot_g",
         "--row-group-rows", "700", "--leaf", "directory", "--workers", "1", "--memory", "1GiB",
-        "--scratch", tmp_path / "scratch", "--thumbnail", "--catalog-type", "source", "--bad-coordinates", "drop",
+        "--scratch", tmp_path / "scratch", "--thumbnail", "--catalog-type", "source",
+        "--bad-coordinates", "drop",
     )  # fmt: skip
     catalog = open_catalog(out)
     properties = catalog.properties

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import decimal
 import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,6 @@ from hatsformat.partitioner import import_catalog, run_import
 from hatsformat.partitioner.options import ImportOptions
 from test_inputs import refused, rows_of
 
-UTC = datetime.UTC
-
 
 def every_type(count=40, seed=0):
     """A column of every type that Parquet can hold, with missing values."""
@@ -37,12 +35,19 @@ def every_type(count=40, seed=0):
 
     structs = [{"a": int(n), "b": [float(n), None]} for n in small]
     lists = [[int(n)] * (n % 4) for n in small]
-    columns = {str(kind): column(small, kind) for kind in (
-        pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(),
-        pa.float32(), pa.float64(), pa.timestamp("s"), pa.timestamp("ms"), pa.timestamp("us"), pa.timestamp("ns"),
-        pa.timestamp("us", "UTC"), pa.timestamp("ns", "Europe/Paris"), pa.date32(), pa.time32("ms"), pa.time64("ns"),
-        pa.duration("ns"),
-    )}  # fmt: skip
+    stamp = pa.timestamp
+    plain = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
+    plain += [
+        pa.float32(),
+        pa.float64(),
+        stamp("s"),
+        stamp("ms"),
+        stamp("us"),
+        stamp("ns"),
+        stamp("us", "UTC"),
+    ]
+    plain += [stamp("ns", "Europe/Paris"), pa.date32(), pa.time32("ms"), pa.time64("ns"), pa.duration("ns")]
+    columns = {str(kind): column(small, kind) for kind in plain}
     columns |= {
         "float16": column(small.astype(np.float16), pa.float16()),
         "bool": column(small % 2 == 0, pa.bool_()),
@@ -75,7 +80,7 @@ def every_type(count=40, seed=0):
     fields = [
         field.with_metadata({"unit": "mJy", "description": f"the {field.name}"}) for field in table.schema
     ]
-    return table.cast(pa.schema(fields, metadata={"origin": "a test"}))
+    return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, metadata={"origin": "a test"}))
 
 
 def plain(table):
@@ -86,7 +91,7 @@ def plain(table):
 class TestEveryType:
     """What goes in comes out: type, values, nulls, units and descriptions."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def table(self):
         return every_type()
 
@@ -373,7 +378,7 @@ def astropy_table():
 class TestAstropy:
     """Tables with units, masks and vectors, in memory and in files."""
 
-    def check(self, root, coordinates=True):
+    def check(self, root, ra=(1.0, 2.0, 3.0)):
         found = skies.read_rows(root).sort_by("id")
         assert found["id"].to_pylist() == [1, 2, 3]
         assert found["flux"].to_pylist() == [1.0, None, 3.0]
@@ -383,8 +388,8 @@ class TestAstropy:
         assert found["good"].to_pylist() == [True, False, True]
         assert found["spectrum"].to_pylist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
         # Columns in hours and radians, understood by their units.
-        assert found["ra"].to_pylist() == [1.0, 2.0, 3.0]
-        assert found["ra_deg"].to_pylist() == [15.0, 30.0, 45.0]
+        assert found["ra"].to_pylist() == list(ra)
+        assert found["ra_deg"].to_pylist() == pytest.approx([15.0, 30.0, 45.0], rel=1e-15)
         assert found["dec_deg"].to_pylist() == pytest.approx(np.degrees([0.1, 0.2, 0.3]), rel=1e-15)
         assert found.schema.field("ra_deg").metadata[b"unit"] == b"deg"
 
@@ -406,9 +411,12 @@ class TestAstropy:
     def test_files(self, tmp_path, name):
         file = tmp_path / name
         kind = {"vot": "votable", "xml": "votable", "ecsv": "ascii.ecsv"}.get(name.rsplit(".", 1)[1], "fits")
-        astropy_table().write(file, format=kind)
+        table = astropy_table()
+        if kind == "fits":
+            table["ra"] = table["ra"].to(units.rad)  # FITS has no unit for hours
+        table.write(file, format=kind)
         import_catalog(file, tmp_path / "sky")
-        self.check(tmp_path / "sky")
+        self.check(tmp_path / "sky", table["ra"].value.tolist())
 
     def test_sexagesimal_in_fits(self, tmp_path):
         table = Table({"id": [1, 2], "RA": ["05:34:31.94", "00:42:44"], "DE": ["+22:00:52.2", "-00:16:08.6"]})
@@ -517,7 +525,7 @@ class TestThirdParty:
         assert skies.read_properties(tmp_path / "sky")["dataproduct_type"] == "source"
 
     def test_mixed_schema(self, inputs, tmp_path):
-        """A column of integers in one file, of text in the next; one that is empty in the first; a bare header."""
+        """Integers in one file and text in the next; a column that is empty in the first; a bare header."""
         files = sorted((inputs / "mixed_schema").glob("*.csv"))
         assert len(files) == 3
         for name, order in (("a", files), ("b", files[::-1])):
@@ -545,7 +553,9 @@ class TestThirdParty:
         """160 columns, strings, vectors, in big-endian."""
         file = inputs / "test_formats" / "zall-pix-iron_10rows.fits"
         import_catalog(file, tmp_path / "sky", ra="TARGET_RA", dec="TARGET_DEC")
-        wanted = Table.read(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nanomaggies are no unit of the FITS standard
+            wanted = Table.read(file)
         found = skies.read_rows(tmp_path / "sky").sort_by("TARGETID")
         wanted.sort("TARGETID")
         assert found.column_names == wanted.colnames

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatsformat import Polygon, RegionError
@@ -45,6 +45,7 @@ stars = st.tuples(
 )
 
 
+@settings(max_examples=60)
 @given(stars)
 def test_holds_what_a_star_shaped_polygon_holds(shape):
     ra0, dec0, count, size, seed = shape
@@ -131,6 +132,7 @@ def gnomonic_to_sky(x, y, ra0, dec0):
     )
 
 
+@settings(max_examples=60)
 @given(angles, latitudes, st.integers(5, 30), st.sampled_from([(93, 100), (130, 150)]), st.integers(0, 1000))
 def test_means_the_smaller_side(ra0, dec0, count, away, seed):
     # Corners more than 90 degrees from a centre: the cap around it is the larger side.

@@ -29,7 +29,7 @@ def new_bucket(s3: S3Server) -> UPath:
 
 
 def options(s3: S3Server) -> dict[str, object]:
-    """What s3fs needs; rclone answers a range with the whole object's checksum, which must not be compared."""
+    """What s3fs needs. rclone sends the whole object's checksum with a range of it: not to be compared."""
     checksums = {
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",

@@ -197,8 +197,9 @@ def margin(threshold: float = 7200.0) -> Files:
     files = data_files(tables)
     values = facts(
         "margin", sum(table.num_rows for table in tables.values()),
-        hats_col_ra="ra", hats_col_dec="dec", hats_primary_table_url="catalog", hats_margin_threshold=threshold,
-        hats_order=max(order for order, _ in tables), moc_sky_fraction=fraction(tables),
+        hats_col_ra="ra", hats_col_dec="dec", hats_primary_table_url="catalog",
+        hats_margin_threshold=threshold, hats_order=max(order for order, _ in tables),
+        moc_sky_fraction=fraction(tables),
     )  # fmt: skip
     return finish(files, values)
 
@@ -402,7 +403,8 @@ def exact_moc(files: Files) -> None:
 
 
 VARIATIONS = [
-    source, no_skymap, float32, order13, more_columns, negative_ra, crlf, only_new_name, own_keywords, exact_moc,
+    source, no_skymap, float32, order13, more_columns, negative_ra, crlf, only_new_name, own_keywords,
+    exact_moc,
 ]  # fmt: skip
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import cache
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
 from hatsformat.validate import validate
-from hatsformat.validate.registry import CATALOG_CHECKS, NoEvidenceError
+from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.registry import CATALOG_CHECKS
 from test_validate_builders import (
     Files,
     association,
@@ -76,13 +75,32 @@ VALUES = st.one_of(
 )
 KEYS = st.sampled_from(
     [
-        "dataproduct_type", "hats_nrows", "hats_order", "hats_col_ra", "hats_col_dec", "hats_col_healpix",
-        "hats_col_healpix_order", "hats_npix_suffix", "hats_skymap_order", "hats_skymap_alt_orders", "hats_max_rows",
-        "moc_sky_fraction", "hats_estsize", "hats_cols_default", "hats_margin_threshold", "hats_primary_table_url",
-        "hats_index_column", "hats_index_extra_column", "hats_assn_leaf_files", "all_margins", "all_indexes",
-        "default_margin", "hats_col_assn_primary_assn", "all_extensions",
+        "dataproduct_type",
+        "hats_nrows",
+        "hats_order",
+        "hats_col_ra",
+        "hats_col_dec",
+        "hats_col_healpix",
+        "hats_col_healpix_order",
+        "hats_npix_suffix",
+        "hats_skymap_order",
+        "hats_skymap_alt_orders",
+        "hats_max_rows",
+        "moc_sky_fraction",
+        "hats_estsize",
+        "hats_cols_default",
+        "hats_margin_threshold",
+        "hats_primary_table_url",
+        "hats_index_column",
+        "hats_index_extra_column",
+        "hats_assn_leaf_files",
+        "all_margins",
+        "all_indexes",
+        "default_margin",
+        "hats_col_assn_primary_assn",
+        "all_extensions",
     ]
-)  # fmt: skip
+)
 
 
 @settings(max_examples=60)
@@ -117,20 +135,28 @@ def test_strange_lines_of_partition_info(lines, head):
     judged(files)
 
 
-NAMES = ["Norder=99/Dir=0/Npix=0.parquet", "Norder=1/Npix=3.parquet", "Norder=-1/Dir=0/Npix=0.parquet",
-         "Norder=0/Dir=0/Npix=3", "Norder=0/Dir=0/Npix=3/x/y.parquet", "Norder=0/Dir=0/Npix=3.parquet/x.parquet",
-         "Norder=0/Dir=99999999999999999999/Npix=0.parquet", "Norder=29/Dir=0/Npix=3458764513820540927.parquet",
-         "Norder=0/Dir=0/.hidden.parquet", "_x", "index/part.0.parquet", "Norder=0/Dir=0/Npix=3."]  # fmt: skip
+NAMES = [
+    "Norder=99/Dir=0/Npix=0.parquet",
+    "Norder=1/Npix=3.parquet",
+    "Norder=-1/Dir=0/Npix=0.parquet",
+    "Norder=0/Dir=0/Npix=3",
+    "Norder=0/Dir=0/Npix=3/x/y.parquet",
+    "Norder=0/Dir=0/Npix=3.parquet/x.parquet",
+    "Norder=0/Dir=99999999999999999999/Npix=0.parquet",
+    "Norder=29/Dir=0/Npix=3458764513820540927.parquet",
+    "Norder=0/Dir=0/.hidden.parquet",
+    "_x",
+    "index/part.0.parquet",
+    "Norder=0/Dir=0/Npix=3.",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_strange_names(name):
     files = dict(base("object"))
-    if any(path.startswith(f"dataset/{name}/") for path in files):
-        pytest.skip("a directory has this name")
     files = {path: content for path, content in files.items() if not f"dataset/{name}".startswith(f"{path}/")}
     files[f"dataset/{name}"] = base("object")["dataset/Norder=0/Dir=0/Npix=3.parquet"]
-    assert not judged(files).passed == ()
+    assert judged(files).passed
 
 
 def test_a_check_that_fails_is_a_finding_about_the_evidence(tmp_path, monkeypatch):
@@ -161,8 +187,6 @@ def test_a_check_that_panics_is_a_finding_too(tmp_path, monkeypatch):
 
 
 def test_evidence_that_fails_late_keeps_what_was_found(tmp_path, monkeypatch):
-    from hatsformat.validate.registry import Fault
-
     def late(catalog, rule):
         yield Fault("first", "a")
         raise NoEvidenceError("the rest is missing")
@@ -179,7 +203,6 @@ def test_loops_and_dangling_links(tmp_path):
     (root / "dataset" / "Norder=0" / "Dir=0" / "Npix=11.parquet").symlink_to(root / "gone")
     rules = {finding.rule for finding in validate(root).findings}
     assert "HATS-LEAF-001" in rules
-    shutil.rmtree(tmp_path / "c")
 
 
 def test_a_skymap_of_other_numbers(tmp_path):
@@ -188,4 +211,3 @@ def test_a_skymap_of_other_numbers(tmp_path):
         b"NSIDE   =                    8", b"NSIDE   =                    7"
     )
     assert "HATS-AUX-102" in {finding.rule for finding in validate(write(tmp_path, files)).findings}
-    assert np.iinfo(np.int64).max > 0

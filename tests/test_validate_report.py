@@ -67,10 +67,9 @@ def test_what_is_not_run_is_not_passed(tmp_path):
     assert "does not read rows" in reasons["HATS-HPX-007"]
     assert "cannot be read" in reasons["HATS-PROP-401"]
     assert set(reasons).isdisjoint(report.passed)
-    assert set(reasons) & {finding.rule for finding in report.findings} == {
-        "HATS-LEAF-003",
-        "HATS-AUX-006",
-    } & set(reasons)
+    # Where only some files could be judged, there may be findings all the same.
+    assert "HATS-LEAF-003" in reasons
+    assert "1 of " in reasons["HATS-LEAF-003"]
 
 
 def test_a_level_reads_no_more_than_it_says(tmp_path, monkeypatch):
@@ -113,7 +112,8 @@ def test_text_says_what_where_and_how():
         "Not run:\n"
         "  m: no such file (HATS-AUX-101)\n"
         "\n"
-        "there: not valid (edition 1.0, level rows): 1 error, 0 warnings, 0 info; 2 checks passed, 1 not run\n"
+        "there: not valid (edition 1.0, level rows): "
+        "1 error, 0 warnings, 0 info; 2 checks passed, 1 not run\n"
     )
     assert "\x1b[31merror\x1b[0m" in report.to_text(color=True)
     assert not report.valid

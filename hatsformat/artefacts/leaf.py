@@ -1,8 +1,8 @@
 """Leaf files: Parquet, sorted along the sky (Note, section 3.5).
 
 The encodings are chosen by measurement (``benchmarks/leaf_formats.py``): BYTE_STREAM_SPLIT for floats and
-DELTA_BINARY_PACKED for the index column make smaller files that are faster to write and to read. Row groups
-are small enough that a cone of a few arcminutes skips most of a leaf.
+DELTA_BINARY_PACKED for the index column and other 64-bit integers make smaller files that are faster to
+write and to read. Row groups are small enough that a cone of a few arcminutes skips most of a leaf.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.errors import LeafError, NotFoundError, StorageError
+from hatsformat.errors import LeafError, ShortFileError
 from hatsformat.properties.table import HEALPIX_COLUMN
 
 FOOTER_GUESS = 64 * 1024
 """Bytes fetched from a remote file's end at first: most footers fit, so one request is enough."""
 
 
-ROW_GROUP_ROWS = 100_000
-"""Most rows in a row group unless the caller says otherwise."""
+ROW_GROUP_ROWS = 20_000
+"""Most rows in a row group unless the caller says otherwise: a cone of ten arcminutes reads a few of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def parquet_options(schema: pa.Schema, leaf: LeafFormat) -> dict[str, Any]:
     for column in schema:
         if pa.types.is_float32(column.type) or pa.types.is_float64(column.type):
             encodings[column.name] = "BYTE_STREAM_SPLIT"
-        elif column.name in leaf.sorting[:1] and pa.types.is_integer(column.type):
+        elif pa.types.is_int64(column.type) or pa.types.is_uint64(column.type):
             encodings[column.name] = "DELTA_BINARY_PACKED"
         else:
             plain.append(column.name)
@@ -151,18 +151,25 @@ def write_leaf(place: UPath, table: pa.Table, leaf: LeafFormat) -> LeafSink:
 
 @contextmanager
 def _explained(place: UPath) -> Iterator[None]:
-    try:
-        with storage.explained(place, "reading"):
+    with storage.explained(place, "reading"):
+        try:
             yield
-    except (pa.ArrowException, StorageError) as error:
-        if isinstance(error, NotFoundError):
-            raise
-        raise LeafError(f"cannot be read as Parquet: {_first_line(error)}", path=place) from error
+        except ShortFileError as error:
+            raise LeafError(error.message, path=place, found=error.found, expected=error.expected) from error
+        except (pa.ArrowException, ArithmeticError, LookupError, MemoryError, ValueError) as error:
+            # Arrow's Python side meets a broken footer with errors of many kinds: names that are no UTF-8
+            # text, indices and sizes out of range.
+            raise _unreadable(place, error) from error
+        except OSError as error:
+            # Arrow says OSError of broken content, too, but then no system call failed.
+            if type(error) is not OSError or error.errno is not None:
+                raise
+            raise _unreadable(place, error) from error
 
 
-def _first_line(error: Exception) -> str:
-    text = error.message if isinstance(error, StorageError) else str(error)
-    return text.strip().partition("\n")[0]
+def _unreadable(place: UPath, error: Exception) -> LeafError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return LeafError(f"cannot be read as Parquet: {reason}", path=place)
 
 
 def read_footer(place: UPath) -> pq.FileMetaData:

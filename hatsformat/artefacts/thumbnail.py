@@ -61,8 +61,10 @@ def write_thumbnail(
 def _joined(schema: pa.Schema, tables: Iterable[pa.Table]) -> pa.Table:
     done, waiting = [schema.empty_table()], []
     for table in tables:
+        if table.num_rows == 0:
+            continue
         # `take` copies the row: a slice would keep the whole table alive.
-        waiting.append(table.slice(0, 1).take([0][: table.num_rows]).cast(schema))
+        waiting.append(table.take([0]).cast(schema))
         if len(waiting) == _BATCH:
             done.append(pa.concat_tables(waiting).combine_chunks())
             waiting = []

@@ -10,6 +10,7 @@ import click
 
 from hatsformat._version import __version__
 from hatsformat.cli._program import Program
+from hatsformat.cli.conformance import conformance_group
 from hatsformat.cli.demo import demo_command
 from hatsformat.cli.importing import import_command
 from hatsformat.cli.info import info_command
@@ -42,5 +43,6 @@ def main() -> None:
 
 for _command in (import_command, info_command, query_command, validate_command, plot_command, demo_command):
     main.add_command(_command)
+main.add_command(conformance_group)
 
 __all__ = ["main"]

@@ -43,7 +43,7 @@ class Program(click.Group):
             code = super().main(args, name, complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
-            click.echo(error.ctx.get_help() if error.ctx else self.get_usage(click.Context(self)), err=True)
+            click.echo(error.ctx.get_help(), err=True)
             return COULD_NOT_RUN
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else name

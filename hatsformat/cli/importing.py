@@ -58,8 +58,13 @@ _UNITS = click.Choice(["deg", "rad", "hour"])
 )
 @click.option("--thumbnail", is_flag=True, default=None, help="Also write data_thumbnail.parquet.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads to work with.  [default: one a core]"
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads or processes to work with.  [default: one a core]",
 )
+@click.option("--processes", is_flag=True, default=None, help="Work in processes instead of threads.")
+@click.option("--scheduler", metavar="ADDRESS", help="Work on the Dask cluster with this scheduler.")
 @click.option(
     "--memory",
     type=SIZE,
@@ -73,6 +78,7 @@ _UNITS = click.Choice(["deg", "rad", "hour"])
     help="What to do with rows without a position on the sky.  [default: error]",
 )
 @click.option("--overwrite", is_flag=True, default=None, help="Replace the catalog that is there.")
+@click.option("--resume", is_flag=True, default=None, help="Go on with an import that was interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def import_command(
     inputs: tuple[str, ...], out: str, as_json: bool, sort_by: tuple[list[str], ...], **options: Any

@@ -167,14 +167,14 @@ def _severity(item: Mapping[str, Any]) -> str:
 
 
 def _places(item: Mapping[str, Any], tree: Tree) -> Iterable[Expected]:
-    from hatsformat.conformance.mutations.registry import expand
+    from hatsformat.conformance.mutations.registry import LEAVES, expand
 
     stated = item.get("path")
-    listed = stated if isinstance(stated, list) else [stated]
+    listed: list[str | None] = stated if isinstance(stated, list) else [stated]
     paths: list[str | None] = []
     for path in listed:
-        is_pattern = path is not None and ("*" in path or path == "leaves")
-        paths += expand(tree, path) if is_pattern else [path]
+        is_pattern = path is not None and ("*" in path or path == LEAVES)
+        paths += expand(tree, str(path)) if is_pattern else [path]
     for path in paths:
         yield Expected(item["rule"], _severity(item), path, item.get("column"), item.get("row_group"))
 

@@ -45,9 +45,10 @@ def encode_map(order: int, counts: npt.NDArray[np.int64], *, sparse: bool, order
     """
     primary = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
     pixels = np.flatnonzero(counts) if sparse else np.arange(counts.size)
-    values = counts[pixels].astype(">i4")
-    names = {"PIXEL": pixels.astype(">i4"), "VALUE": values} if sparse else {"VALUE": values}
-    rows = np.rec.fromarrays(list(names.values()), names=list(names))
+    names = {"PIXEL": pixels, "VALUE": counts[pixels]} if sparse else {"VALUE": counts[pixels]}
+    rows = np.empty(pixels.size, dtype=[(name, ">i4") for name in names])
+    for name, column in names.items():
+        rows[name] = column
     table: dict[str, object] = {
         "XTENSION": "BINTABLE", "BITPIX": 8, "NAXIS": 2, "NAXIS1": rows.dtype.itemsize, "NAXIS2": rows.size,
         "PCOUNT": 0, "GCOUNT": 1, "TFIELDS": len(names),

@@ -70,8 +70,8 @@ def _is_hit(want: Expected, place: Expected) -> bool:
 def places_of(report: Mapping[str, Any]) -> list[Expected]:
     """Return every place of every finding of a report, as ``report.schema.json`` describes it.
 
-    A report may be less than that: a finding needs its ``rule``; ``severity``, ``location`` and ``places`` may
-    be missing, and so may every part of a location.
+    A report may be less than that: a finding needs its ``rule``; ``severity``, ``location`` and ``places``
+    may be missing, and so may every part of a location.
 
     Raises
     ------

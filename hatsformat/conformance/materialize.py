@@ -46,7 +46,7 @@ class Materialized:
         return self.case.verdict
 
 
-def materialize(case: Case, root: Path) -> Materialized:
+def materialize_case(case: Case, root: Path) -> Materialized:
     """Write one case to ``root/<id>/<base>``, replacing nothing.
 
     Raises
@@ -62,7 +62,7 @@ def materialize(case: Case, root: Path) -> Materialized:
     return Materialized(case, path, case.expected(tree))
 
 
-def materialize_all(
+def materialize_cases(
     cases: Sequence[Case], root: Path, progress: Callable[[str, int, int], None] | None = None
 ) -> list[Materialized]:
     """Write cases and their manifest to a new or empty directory.
@@ -84,7 +84,7 @@ def materialize_all(
     root.mkdir(parents=True, exist_ok=True)
     done = []
     for number, case in enumerate(cases, 1):
-        done.append(materialize(case, root))
+        done.append(materialize_case(case, root))
         if progress is not None:
             progress("cases", number, len(cases))
     text = json.dumps(manifest(done, root), indent=1, ensure_ascii=False)

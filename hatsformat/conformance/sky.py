@@ -82,7 +82,8 @@ def _inside(order: int, pixel: int, count: int) -> IntArray:
     step = 4**_DEPTH // count
     cells: IntArray = first + step // 3 + step * np.arange(count, dtype=np.int64)
     # The middle of each cell, not its corner.
-    return change_order(cells, depth, 29) + 3 * 4 ** (28 - depth)
+    middle: IntArray = change_order(cells, depth, 29) + 3 * (1 << 2 * (28 - depth))
+    return middle
 
 
 def _at_edge(order: int, pixel: int, x: int, y: int) -> int:
@@ -91,7 +92,7 @@ def _at_edge(order: int, pixel: int, x: int, y: int) -> int:
     column, row = (last if value < 0 else value for value in (x, y))
     inner = sum((column >> bit & 1) << 2 * bit | (row >> bit & 1) << 2 * bit + 1 for bit in range(depth))
     cell = (pixel << 2 * depth) + inner
-    return (cell << 2 * (29 - _EDGE_DEPTH)) + 3 * 4 ** (28 - _EDGE_DEPTH)
+    return (cell << 2 * (29 - _EDGE_DEPTH)) + 3 * (1 << 2 * (28 - _EDGE_DEPTH))
 
 
 def with_index(table: pa.Table, column: str = "_healpix_29", order: int = 29) -> pa.Table:

@@ -35,6 +35,7 @@ REASONS = ("", "missing", "NaN", "infinite", "declination beyond ±90", "not a n
 _UNIT_NAMES = {
     "deg": "deg", "degree": "deg", "degrees": "deg", "d": "deg", "°": "deg",
     "hour": "hour", "hours": "hour", "h": "hour", "hr": "hour", "hourangle": "hour",
+    "15deg": "hour", "15 deg": "hour",  # VOTable has no hours
     "rad": "rad", "radian": "rad", "radians": "rad",
 }  # fmt: skip
 

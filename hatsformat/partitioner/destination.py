@@ -110,12 +110,16 @@ class Destination:
         ------
         OutputError
         """
-        inside = str(self.root).rstrip("/") + "/"
+        inside = self._real(str(self.root)).rstrip("/") + "/"
         for name in names:
-            if name.startswith(inside):
+            if self._real(name).startswith(inside):
                 raise OutputError(
                     "an input lies in the output directory", path=name, hint="name another directory"
                 )
+
+    def _real(self, name: str) -> str:
+        """Return a path by which the same file can be told: without links and detours, if it is local."""
+        return os.path.realpath(name) if self._local and os.path.exists(name) else name
 
     def _is_held(self) -> bool:
         try:

@@ -23,8 +23,9 @@ from hatsformat.partitioner.coordinates import (
     find_column,
     positions,
 )
-from hatsformat.partitioner.inputs import Chunk, CsvSource, NarrowTypeError, Source
+from hatsformat.partitioner.inputs import Chunk, CsvSource, ReadAgainError, Source
 from hatsformat.partitioner.runs import Run, RunStore
+from hatsformat.partitioner.schema import InputSchema, plan_schema
 from hatsformat.partitioner.sorting import stable_argsort
 
 RA_DEGREES, DEC_DEGREES = "ra_deg", "dec_deg"
@@ -96,11 +97,9 @@ def map_source(index: int, source: Source, settings: MapSettings, store: RunStor
         mapped = _empty(source, settings)
         try:
             _map_chunks(index, source, settings, store, mapped)
-        except NarrowTypeError as request:
+        except ReadAgainError as request:
             store.release(mapped.runs + mapped.rejected)
-            if not isinstance(source, CsvSource):
-                raise
-            source = source.widened(request)
+            source = request.source
         except BaseException:
             store.release(mapped.runs + mapped.rejected)
             raise
@@ -144,11 +143,18 @@ def _map_chunks(index: int, source: Source, settings: MapSettings, store: RunSto
                 rows = chunk.first_row + bad
                 mapped.rejected.append(store.keep((index, number), source.name, table, rows, "rejected"))
         table, pixels = sorted_rows(chunk.table, where, settings)
-        mapped.schema = table.schema
+        mapped.schema = _common_schema(source.name, mapped.schema, table.schema)
         if pixels.size:
             mapped.runs.append(store.keep((index, number), source.name, table, pixels))
             counts.append(PixelCounts.of_sorted(pixels, settings.order))
     mapped.counts = PixelCounts.merged(counts, settings.order)
+
+
+def _common_schema(name: str, known: pa.Schema | None, schema: pa.Schema) -> pa.Schema:
+    """Return the schema of all chunks so far; in a stream of tables they may differ."""
+    if known is None or known.equals(schema):
+        return schema
+    return plan_schema([InputSchema(name, known), InputSchema(name, schema)])
 
 
 def sorted_rows(table: pa.Table, where: Positions, settings: MapSettings) -> tuple[pa.Table, IntArray]:

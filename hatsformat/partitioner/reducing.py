@@ -1,6 +1,6 @@
 """Stage 4, reducing: merge the shards of a tile into its leaf (Note, section 3.5).
 
-A leaf is written a row group at a time, and only the rows of that row group are in memory: where a row goes
+A leaf is written a few row groups at a time, and only their rows are in memory: where a row goes
 is decided from the order-29 pixels alone.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +20,9 @@ from hatsformat.healpix import HealpixPixel, IntArray
 from hatsformat.partitioner.schema import fit
 from hatsformat.partitioner.sorting import stable_argsort
 from hatsformat.partitioner.splitting import Shard
+
+PIECE_ROWS = 100_000
+"""Rows of a leaf that are brought together at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,15 @@ def reduce_tile(tile: HealpixPixel, path: str, shards: Sequence[Shard], plan: Le
     """
     first_row = None
     with leaf_writer(root / path, plan.schema, plan.format) as sink:
-        for table in row_groups(shards, plan):
+        for table in sorted_pieces(shards, plan):
             if plan.keep_first_row and first_row is None:
                 first_row = table.take([0])  # a copy: a slice would keep its whole row group alive
             sink.write(table)
     return Leaf(tile, path, sink.footer, sink.size, first_row)
 
 
-def row_groups(shards: Sequence[Shard], plan: LeafPlan) -> Iterator[pa.Table]:
-    """Return the rows of a tile, sorted, in tables of one row group each."""
+def sorted_pieces(shards: Sequence[Shard], plan: LeafPlan) -> Iterator[pa.Table]:
+    """Return the rows of a tile, sorted, in tables of a few whole row groups each."""
     pixels = np.concatenate([shard.pixels for shard in shards])
     if len(plan.format.sorting) > 1:
         by_sky = _sorted_by_columns(pixels, shards, plan)
@@ -97,9 +99,9 @@ def row_groups(shards: Sequence[Shard], plan: LeafPlan) -> Iterator[pa.Table]:
         by_sky = stable_argsort(pixels)
     offsets = np.cumsum([0, *(len(shard) for shard in shards)])
     groups = max(1, -(-pixels.size // plan.format.row_group_rows))
-    borders = np.linspace(0, pixels.size, groups + 1).astype(np.int64)
-    for first, last in pairwise(borders):
-        chosen = by_sky[first:last]
+    step = -(-pixels.size // groups) * max(1, PIECE_ROWS // plan.format.row_group_rows)
+    for first in range(0, pixels.size, step):
+        chosen = by_sky[first : first + step]
         rows = _gather(shards, offsets, chosen, pa.schema(list(plan.schema)[1:]))
         yield rows.add_column(0, plan.schema.field(0), pa.array(pixels[chosen])).cast(plan.schema)
 

@@ -42,10 +42,12 @@ def plan_schema(inputs: Iterable[InputSchema]) -> pa.Schema:
     SchemaError
         If a column is missing from an input, or two inputs have types that no common type can hold.
     """
-    # Most inputs look alike: each schema that differs is compared once, not each file.
-    distinct: dict[tuple[pa.Schema, bool], InputSchema] = {}
+    # Most inputs look alike: each schema that differs is compared once, not each file. Serialized, because
+    # schemas that differ in their units alone are equal to Arrow.
+    distinct: dict[tuple[bytes, bool], InputSchema] = {}
     for item in inputs:
-        distinct.setdefault((item.schema.remove_metadata(), item.inferred), item)
+        alike = item.schema.remove_metadata().serialize().to_pybytes()
+        distinct.setdefault((alike, item.inferred), item)
     items = iter(distinct.values())
     first = next(items)
     fields = {column.name: _settled(column) for column in first.schema}
@@ -132,6 +134,9 @@ def _common(one: pa.DataType, two: pa.DataType, inferred: bool) -> pa.DataType |
         return real if exact or (inferred and pt.is_float64(real)) else None
     if _is_text(one) and _is_text(two):
         return pa.large_string()
+    if inferred and (pt.is_integer(one) or pt.is_integer(two)) and (_is_text(one) or _is_text(two)):
+        # Codes that all looked like numbers in one file; those that would not survive are text there, too.
+        return pa.string()
     if _is_bytes(one) and _is_bytes(two):
         return pa.large_binary()
     if pt.is_timestamp(one) and pt.is_timestamp(two) and one.tz == two.tz:

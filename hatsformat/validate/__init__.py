@@ -8,7 +8,8 @@ faults. The engine groups them into the findings of a `Report`, which renderers 
 from __future__ import annotations
 
 from hatsformat.validate.engine import validate
-from hatsformat.validate.report import Finding, Location, NotRun, Place, Report
+from hatsformat.validate.findings import Finding, Location, NotRun, Place
+from hatsformat.validate.report import Report
 from hatsformat.validate.requirements import EDITIONS, LEVELS, Requirement, requirements
 
 __all__ = [

@@ -13,8 +13,10 @@ from hatsformat.validate import checks
 from hatsformat.validate.evidence.catalog import CatalogEvidence, Scope
 from hatsformat.validate.evidence.collection import CollectionEvidence
 from hatsformat.validate.evidence.tree import Tree, shown
-from hatsformat.validate.registry import CATALOG_CHECKS, COLLECTION_CHECKS, Fault, NoEvidenceError
-from hatsformat.validate.report import Finding, Location, NotRun, Place, Report
+from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.findings import Finding, Location, NotRun, Place
+from hatsformat.validate.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS
+from hatsformat.validate.report import Report
 from hatsformat.validate.requirements import EDITIONS, LEVELS, STAGES, Requirement, requirements
 
 _EVIDENCE_RULE = "HATS-EVID-001"
@@ -77,7 +79,7 @@ def validate(
             "there is no such edition of the note", found=edition, expected=" or ".join(EDITIONS)
         )
     root = storage.resolve(path, **storage_options)
-    tree, scope = Tree(root), Scope(edition, level)
+    tree, scope = Tree(root), Scope(edition, level, ROW_CHECKS)
     _check_place(tree)
     checks.load()
     outcome = Outcome()
@@ -128,7 +130,7 @@ def _in_order(rules: Iterable[str]) -> list[Requirement]:
 
 def _run_collection(collection: CollectionEvidence, outcome: Outcome) -> None:
     for rule in _in_order(COLLECTION_CHECKS):
-        if "collection" in rule.applies_to and collection.scope.edition in rule.editions:
+        if rule.concerns("collection", collection.scope.edition):
             _run(COLLECTION_CHECKS[rule.id], rule, collection, outcome)
     try:
         catalogs = dict(collection.catalogs)
@@ -150,7 +152,7 @@ def _root_files(tree: Tree) -> set[str]:
 
 def _run_catalog(catalog: CatalogEvidence, outcome: Outcome) -> None:
     for rule in _in_order(CATALOG_CHECKS):
-        if catalog.table_type in rule.applies_to and catalog.scope.edition in rule.editions:
+        if rule.concerns(catalog.table_type, catalog.scope.edition):
             _run(CATALOG_CHECKS[rule.id], rule, catalog, outcome)
 
 

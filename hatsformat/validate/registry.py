@@ -1,68 +1,20 @@
-"""What a check is, and the table of all checks."""
+"""The table of all checks, and how a function becomes one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from hatsformat.validate.evidence.catalog import CatalogEvidence
+from hatsformat.validate.evidence.collection import CollectionEvidence
+from hatsformat.validate.evidence.rows import RowBatch
+from hatsformat.validate.faults import Fault, RowCheck, RowVerdict
 from hatsformat.validate.requirements import Requirement
 
-if TYPE_CHECKING:
-    from hatsformat.validate.evidence.catalog import CatalogEvidence
-    from hatsformat.validate.evidence.collection import CollectionEvidence
-    from hatsformat.validate.evidence.rows import RowBatch
-
-
-class NoEvidenceError(Exception):
-    """Raised by evidence that is asked for and is not there; the check is then not run.
-
-    Parameters
-    ----------
-    reason : str
-        What is missing, as a clause.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One departure at one place, as a check reports it.
-
-    Faults of a check with the same message and column become one finding, so what differs from place to place
-    belongs into `actual` and `expected`.
-
-    Attributes
-    ----------
-    message : str
-        What is wrong.
-    path : str or None
-        The file, relative to the catalog.
-    column, row_group, row
-        See `hatsformat.validate.report.Location`.
-    actual, expected : object
-        What is there and what should be; turned into text.
-    """
-
-    message: str
-    path: str | None = None
-    column: str | None = None
-    row_group: int | None = None
-    row: int | None = None
-    actual: object = None
-    expected: object = None
-
-
-CatalogCheck: TypeAlias = "Callable[[CatalogEvidence, Requirement], Iterable[Fault]]"
-CollectionCheck: TypeAlias = "Callable[[CollectionEvidence, Requirement], Iterable[Fault]]"
-_OfCatalog: TypeAlias = "Callable[[CatalogEvidence], Iterable[Fault]]"
-_OfCollection: TypeAlias = "Callable[[CollectionEvidence], Iterable[Fault]]"
+CatalogCheck: TypeAlias = Callable[[CatalogEvidence, Requirement], Iterable[Fault]]
+CollectionCheck: TypeAlias = Callable[[CollectionEvidence, Requirement], Iterable[Fault]]
+_OfCatalog: TypeAlias = Callable[[CatalogEvidence], Iterable[Fault]]
+_OfCollection: TypeAlias = Callable[[CollectionEvidence], Iterable[Fault]]
 
 CATALOG_CHECKS: dict[str, CatalogCheck] = {}
 """The check of each requirement on a catalog, by the requirement's id."""
@@ -124,40 +76,10 @@ def _claim(rule: str, table: Mapping[str, object]) -> None:
         raise ValueError(f"{rule} has two checks")
 
 
-@dataclass(frozen=True, slots=True)
-class RowVerdict:
-    """What a row check says of a batch of rows.
-
-    Attributes
-    ----------
-    wrong : ndarray of bool, shape (n,)
-        The rows that depart from the requirement.
-    column : str or None
-        The column concerned.
-    actual : sequence, optional
-        Values to show, shape (n,).
-    expected : object
-        What should be there, or a sequence of shape (n,).
-    """
-
-    wrong: npt.NDArray[np.bool_]
-    column: str | None = None
-    actual: Any = None
-    expected: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class RowCheck:
-    """A check of rows: its message, and the function that judges a batch."""
-
-    message: str
-    judge: Callable[[RowBatch], RowVerdict]
-
-
 ROW_CHECKS: dict[str, RowCheck] = {}
 """The checks that see every row, by the requirement's id; the rows are read once for all of them."""
 
-_Judge: TypeAlias = "Callable[[RowBatch], RowVerdict]"
+_Judge: TypeAlias = Callable[[RowBatch], RowVerdict]
 
 
 def row_check(rule: str, message: str) -> Callable[[_Judge], _Judge]:

@@ -75,6 +75,10 @@ class Requirement:
     keyword: str | None = None
     unchecked: str | None = None
 
+    def concerns(self, table_type: str, edition: str) -> bool:
+        """Return whether it is asked of this type of table by this edition."""
+        return table_type in self.applies_to and edition in self.editions
+
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Requirement:
         """Make one from an entry of a requirements file."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from hatsformat.validate.report import EXAMPLES, Finding, Place, Report
+from collections.abc import Sequence
+
+from hatsformat.validate.findings import EXAMPLES, Finding, NotRun, Place, Verdict
 
 _COLORS = {"error": "\x1b[31m", "warning": "\x1b[33m", "info": "\x1b[36m", "good": "\x1b[32m"}
 _PLAIN = "\x1b[0m"
 
 
-def render_text(report: Report, *, color: bool = False) -> str:
+def render_text(
+    verdict: Verdict, findings: Sequence[Finding], not_run: Sequence[NotRun], *, color: bool = False
+) -> str:
     """Return a report as text.
 
     Parameters
     ----------
-    report : Report
+    verdict : Verdict
+    findings : sequence of Finding
+    not_run : sequence of NotRun
     color : bool
         Whether to colour the severities for a terminal.
 
@@ -23,10 +29,10 @@ def render_text(report: Report, *, color: bool = False) -> str:
         Ends in a line feed.
     """
     lines: list[str] = []
-    for finding in report.findings:
+    for finding in findings:
         lines += [*_finding(finding, color), ""]
-    lines += _not_run(report)
-    lines.append(_verdict(report, color))
+    lines += _not_run(not_run)
+    lines.append(_last_line(verdict, color))
     return "\n".join(lines) + "\n"
 
 
@@ -54,9 +60,9 @@ def _place(place: Place) -> str:
     return text
 
 
-def _not_run(report: Report) -> list[str]:
+def _not_run(items: Sequence[NotRun]) -> list[str]:
     by_reason: dict[tuple[str | None, str], list[str]] = {}
-    for item in report.not_run:
+    for item in items:
         by_reason.setdefault((item.path, item.reason), []).append(item.rule)
     if not by_reason:
         return []
@@ -67,14 +73,14 @@ def _not_run(report: Report) -> list[str]:
     return [*lines, ""]
 
 
-def _verdict(report: Report, color: bool) -> str:
-    summary = report.summary
+def _last_line(verdict: Verdict, color: bool) -> str:
+    summary = verdict.summary
     counts = ", ".join(
         f"{summary[kind]} {kind if kind == 'info' or summary[kind] == 1 else kind + 's'}"
         for kind in ("error", "warning", "info")
     )
-    verdict = _paint("valid", "good", color) if report.valid else _paint("not valid", "error", color)
+    judged = _paint("valid", "good", color) if verdict.valid else _paint("not valid", "error", color)
     return (
-        f"{report.path}: {verdict} (edition {report.edition}, level {report.level}): {counts}; "
+        f"{verdict.path}: {judged} (edition {verdict.edition}, level {verdict.level}): {counts}; "
         f"{summary['passed']} checks passed, {summary['not_run']} not run"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from hatsformat.conformance.mutations.registry import LEAVES, Mutated, Paths, Value, mutation
 from hatsformat.conformance.mutations.columns import edit
+from hatsformat.conformance.mutations.registry import LEAVES, Mutated, Paths, Value, mutation
 from hatsformat.conformance.parquet import decode, rewritten
 from hatsformat.conformance.tree import Tree, content
 
@@ -79,13 +79,11 @@ def repeat_rows(tree: Tree, *, times: int, path: Paths = LEAVES) -> Mutated:
 def move_rows(tree: Tree, *, path: str, to: str, count: int, front: bool = False) -> Mutated:
     """Move the first rows of a Parquet file to the end, or the front, of another."""
     source, target = decode(content(tree, path)), decode(content(tree, to))
-    moved = source.slice(0, count)
+    moved, rest = source.slice(0, count), source.slice(count)
+    if path == to:
+        return {**tree, path: rewritten(tree[path], pa.concat_tables([rest, moved]))}
     joined = pa.concat_tables([moved, target] if front else [target, moved])
-    return {
-        **tree,
-        path: rewritten(tree[path], source.slice(count)),
-        to: rewritten(tree[to], joined),
-    }
+    return {**tree, path: rewritten(tree[path], rest), to: rewritten(tree[to], joined)}
 
 
 @mutation

@@ -11,12 +11,12 @@ from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat.errors import InputError, UsageError
-from hatsformat.partitioner.inputs.base import Chunk, NarrowTypeError, Source
+from hatsformat.partitioner.inputs.base import Chunk, ReadAgainError, Source
 from hatsformat.partitioner.inputs.csv import CsvSource
 from hatsformat.partitioner.inputs.parquet import parquet_sources
 from hatsformat.partitioner.inputs.tables import AstropySource, IpcSource, MemorySource
 
-__all__ = ["FORMATS", "Chunk", "CsvSource", "InputOptions", "NarrowTypeError", "Source", "open_inputs"]
+__all__ = ["FORMATS", "Chunk", "CsvSource", "InputOptions", "ReadAgainError", "Source", "open_inputs"]
 
 FORMATS = ("csv", "parquet", "arrow", "fits", "votable", "ecsv")
 """The kinds of files that can be imported."""
@@ -53,6 +53,8 @@ class InputOptions:
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
             raise UsageError("no such input format", found=self.format, expected=", ".join(FORMATS))
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise UsageError("not a delimiter", found=repr(self.delimiter), expected="one character")
 
 
 def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> list[Source]:

@@ -70,12 +70,12 @@ class FileSource:
         return storage.size(self.place)
 
 
-class NarrowTypeError(Exception):
-    """A value does not fit the type that was inferred for its column: read again from the start."""
+class ReadAgainError(Exception):
+    """What was inferred from an input's start does not hold: it has to be read again, as `source`."""
 
-    def __init__(self, column: str, kind: pa.DataType) -> None:
-        self.column, self.kind = column, kind
-        super().__init__(f"{column} as {kind}")
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        super().__init__(source.name)
 
 
 def gathered(
@@ -86,6 +86,11 @@ def gathered(
     held = 0
     for batch in batches:
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        if waiting and table.schema != waiting[0].schema:
+            chunk = Chunk(_joined(waiting), first_row)
+            first_row += chunk.table.num_rows
+            waiting, held = [], 0
+            yield chunk
         for piece in _cut(table, target_bytes):
             waiting.append(piece)
             held += piece.nbytes

@@ -2,13 +2,15 @@
 
 Types are inferred from the first block. Where a later value does not fit, the column is widened (integers
 to floats to text) and the file is read again from the start, so that what was inferred never changes a
-value.
+value: a code such as 007 is text, and so are integers too long for their company.
 """
 
 from __future__ import annotations
 
+import lzma
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,9 +21,12 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.partitioner.inputs.base import Chunk, FileSource, NarrowTypeError, check_names, gathered
+from hatsformat.partitioner.inputs.base import Chunk, FileSource, ReadAgainError, check_names, gathered
+from hatsformat.partitioner.inputs.csv_types import Watched, beyond_floats, types_of_text
 
 BLOCK_BYTES = 8 * 1024 * 1024
+START_BYTES = 64 * 1024
+LARGEST_ROW = 256 * 1024 * 1024
 COMPRESSION_RATIO = 5
 """How much larger compressed text is once it is read, roughly."""
 
@@ -30,7 +35,7 @@ DELIMITERS = (",", ";", "\t", "|")
 _CONVERSION = re.compile(
     r"In CSV column #(\d+): CSV conversion error to ([^:]+): invalid value '(.*)'", re.DOTALL
 )
-_WRONG_WIDTH = re.compile(r"Expected (\d+) columns, got (\d+)")
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +52,23 @@ class CsvSource(FileSource):
         Columns whose type is settled.
     threads : bool
         Whether to parse with all cores; not where several files are read at once.
+    newlines : bool
+        Whether values in quotes hold line ends, so that the file cannot be cut at them.
+    block_bytes : int or None
+        How much to parse at a time, at least one row; None for `BLOCK_BYTES`.
     """
 
     place: UPath
     delimiter: str | None = None
     kinds: Mapping[str, pa.DataType] = field(default_factory=dict)
     threads: bool = False
+    newlines: bool = False
+    block_bytes: int | None = None
 
     @property
     def estimated_bytes(self) -> int:
         """About how large the file's rows are in memory."""
         return storage.size(self.place) * (COMPRESSION_RATIO if _is_compressed(self.place.path) else 1)
-
-    def widened(self, request: NarrowTypeError) -> CsvSource:
-        """Return the source with one column of a wider type."""
-        return replace(self, kinds={**self.kinds, request.column: request.kind})
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read the file in tables of about `target_bytes`.
@@ -70,53 +77,121 @@ class CsvSource(FileSource):
         ------
         InputError
             If it is empty, not text, or a row has more or fewer values than the header.
-        NarrowTypeError
+        ReadAgainError
             If the types inferred so far do not hold.
         """
-        header = self._header()
-        delimiter = self.delimiter or _delimiter_of(header)
+        start = self._start()
+        if start.rows:
+            yield from gathered(self._batches(start), target_bytes)
+            return
+        bare = pa.BufferReader((start.header + "\n").encode())
+        table = pv.read_csv(bare, parse_options=pv.ParseOptions(delimiter=start.delimiter))
+        check_names(table.schema, self.place)
+        yield Chunk(table, 1)
+
+    def _batches(self, start: _Start) -> Iterator[pa.RecordBatch]:
         broken: list[Any] = []
-        with self._opened() as stream:
+        with closing(Watched(self._opened(), start.delimiter)) as watched:
             try:
-                reader = pv.open_csv(
-                    stream,
-                    read_options=pv.ReadOptions(block_size=BLOCK_BYTES, use_threads=self.threads),
-                    parse_options=pv.ParseOptions(
-                        delimiter=delimiter,
-                        newlines_in_values='"' in header,
-                        invalid_row_handler=_keep_in(broken),
-                    ),
-                    convert_options=pv.ConvertOptions(column_types=self.kinds),
+                reader = self._reader(
+                    pa.PythonFile(watched, "r"), start, self.kinds, handler=_keep_in(broken)
                 )
-                check_names(reader.schema, self.place)
-                yield from gathered((_with_nulls(batch) for batch in reader), target_bytes)
+                self._check_schema(reader.schema)
+                for batch in reader:
+                    self._check_types(watched.padded, batch)
+                    yield _with_nulls(batch)
+                if watched.quotes % 2 and _ends_with_lines(batch):
+                    raise InputError(
+                        "a quote is opened and never closed",
+                        path=self.place,
+                        found=f"{watched.quotes} quotes",
+                    )
             except pa.ArrowException as error:
-                raise self._explained(error, broken) from error
+                raise self._explained(error, broken, start) from error
+            except (EOFError, lzma.LZMAError, OSError) as error:
+                raise InputError(f"cannot be read: {error}", path=self.place) from error
+
+    def _reader(
+        self,
+        stream: Any,
+        start: _Start,
+        kinds: Mapping[str, pa.DataType],
+        names: Iterable[str] = (),
+        handler: Any = None,
+    ) -> Any:
+        return pv.open_csv(
+            stream,
+            read_options=pv.ReadOptions(
+                block_size=self.block_bytes or BLOCK_BYTES, use_threads=self.threads, skip_rows=start.skip
+            ),
+            parse_options=pv.ParseOptions(
+                delimiter=start.delimiter,
+                newlines_in_values=self.newlines or '"' in start.header,
+                invalid_row_handler=handler,
+            ),
+            convert_options=pv.ConvertOptions(column_types=kinds, include_columns=list(names)),
+        )
+
+    def _check_schema(self, schema: pa.Schema) -> None:
+        check_names(schema, self.place)
+        if any(pa.types.is_binary(kind) for kind in schema.types):
+            raise self._not_utf8()
+
+    def _check_types(self, padded: bool, batch: pa.RecordBatch) -> None:
+        """Ask for types that lose nothing of what is written, where the inferred ones might."""
+        suspects = list(beyond_floats(batch, self.kinds))
+        if padded:
+            integers = (field.name for field in batch.schema if pa.types.is_int64(field.type))
+            suspects += [name for name in integers if name not in self.kinds]
+        if suspects:
+            raise self._again(kinds={**self.kinds, **self._types_of(suspects)})
+
+    def _types_of(self, names: list[str]) -> dict[str, pa.DataType]:
+        with self._opened() as stream:
+            text = dict.fromkeys(names, pa.string())
+            return types_of_text(self._reader(stream, self._start(), text, names))
+
+    def _again(self, **changes: Any) -> ReadAgainError:
+        return ReadAgainError(replace(self, **changes))
 
     def _opened(self) -> Any:
         with storage.explained(self.place, "reading"):
-            kind = pa.Codec.detect(self.place.path).name if _is_compressed(self.place.path) else None
+            path = self.place.path
+            if path.endswith(".xz"):
+                return lzma.open(self.place.fs.open(path, "rb"))
+            kind = pa.Codec.detect(path).name if _is_compressed(path) else None
             if storage.is_local(self.place):
-                return pa.input_stream(self.place.path, compression=kind)
-            return pa.input_stream(self.place.fs.open(self.place.path, "rb"), compression=kind)
+                return pa.input_stream(path, compression=kind)
+            return pa.input_stream(self.place.fs.open(path, "rb"), compression=kind)
 
-    def _header(self) -> str:
+    def _start(self) -> _Start:
+        content = b""
         try:
             with self._opened() as stream:
-                start = stream.read(1 << 16)
-        except OSError as error:
+                while len(content) < START_BYTES and (more := stream.read(START_BYTES - len(content))):
+                    content += more
+        except (OSError, EOFError, lzma.LZMAError) as error:
             raise InputError(f"cannot be decompressed: {error}", path=self.place) from error
-        if not start.strip():
+        if not content.removeprefix(b"\xef\xbb\xbf").strip():
             raise InputError("the file is empty", path=self.place, expected="a header and rows")
-        line: bytes = start.lstrip(b"\r\n").splitlines()[0]
-        if b"\0" in start:
+        if b"\0" in content:
             raise InputError("this is not a text file", path=self.place, hint="name its kind with --format")
-        return line.decode("utf-8-sig", "replace")
+        lines = content.removeprefix(b"\xef\xbb\xbf").splitlines()
+        skip = _comments(lines)
+        rows = len(content) == START_BYTES or any(line.strip() for line in lines[skip + 1 :])
+        try:
+            header = lines[skip].decode()
+        except UnicodeDecodeError as error:
+            raise self._not_utf8() from error
+        return _Start(header, self.delimiter or _delimiter_of(header), skip, rows)
 
-    def _explained(self, error: Exception, broken: list[Any]) -> Exception:
+    def _not_utf8(self) -> InputError:
+        return InputError("the text is not UTF-8", path=self.place, hint="convert it, for example with iconv")
+
+    def _explained(self, error: Exception, broken: list[Any], start: _Start) -> Exception:
         text = str(error)
         if found := _CONVERSION.search(text):
-            return self._wider(int(found[1]), found[2], found[3])
+            return self._wider(int(found[1]), found[2], found[3], start)
         if broken:
             row = broken[0]
             return InputError(
@@ -127,24 +202,23 @@ class CsvSource(FileSource):
                 hint="mend the line, or name the right --delimiter",
             )
         if "UTF8" in text or "UTF-8" in text:
-            return InputError(
-                "the text is not UTF-8", path=self.place, hint="convert it, for example with iconv"
-            )
+            return self._not_utf8()
+        if "out of sync" in text and not self.newlines:
+            return self._again(newlines=True)
+        block = 4 * (self.block_bytes or BLOCK_BYTES)
+        if "straddl" in text and block <= LARGEST_ROW:
+            return self._again(newlines=True, block_bytes=block)
         return InputError(f"cannot be read as CSV: {text.splitlines()[0]}", path=self.place)
 
-    def _wider(self, index: int, kind: str, value: str) -> Exception:
+    def _wider(self, index: int, kind: str, value: str, start: _Start) -> Exception:
         with self._opened() as stream:
-            names = pv.open_csv(
-                stream,
-                parse_options=pv.ParseOptions(delimiter=self.delimiter or _delimiter_of(self._header())),
-            ).schema.names
-        name = names[index]
+            name = self._reader(stream, start, {}).schema.names[index]
         if name in self.kinds and kind == "string":
             return InputError(f"the column {name!r} is not text", path=self.place, found=value)
-        number = re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", value)
-        if kind in ("int64", "null") and number:
-            return NarrowTypeError(name, pa.float64() if kind == "int64" or "." in value else pa.int64())
-        return NarrowTypeError(name, pa.string())
+        wider: pa.DataType = pa.string()
+        if _NUMBER.fullmatch(value) and kind in ("int64", "null"):
+            wider = self._types_of([name])[name] if kind == "int64" else pa.int64()
+        return self._again(kinds={**self.kinds, name: wider})
 
     def _line_of(self, text: str) -> str:
         """Return the number of the line that reads `text`, from 1 with the header."""
@@ -154,6 +228,33 @@ class CsvSource(FileSource):
                 if line.strip(b"\r\n") == wanted:
                     return str(number)
         return f"{text[:60]!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The start of a file: its header, what parts the columns, lines before it, and whether rows follow."""
+
+    header: str
+    delimiter: str
+    skip: int
+    rows: bool
+
+
+def _comments(lines: list[bytes]) -> int:
+    """Return how many lines stand before the header: blank ones, and those that begin with a hash.
+
+    A header may begin with a hash itself: the last such line is one where it has as many columns as the line
+    that follows.
+    """
+    skip = 0
+    while skip < len(lines) - 1 and (not lines[skip].strip() or lines[skip].startswith(b"#")):
+        skip += 1
+    if skip and lines[skip - 1].startswith(b"#"):
+        columns = [
+            max(line.count(sign.encode()) for sign in DELIMITERS) for line in lines[skip - 1 : skip + 1]
+        ]
+        skip -= columns[0] == columns[1] > 0
+    return skip
 
 
 def _lines(stream: Any) -> Iterator[bytes]:
@@ -178,6 +279,12 @@ def _delimiter_of(header: str) -> str:
 
 def _is_compressed(path: str) -> bool:
     return path.endswith((".gz", ".bz2", ".zst", ".lz4", ".xz"))
+
+
+def _ends_with_lines(batch: pa.RecordBatch) -> bool:
+    """Return whether a value of the last row holds line ends, as one in quotes may."""
+    values = batch.slice(max(0, batch.num_rows - 1)).to_pylist()
+    return any(isinstance(value, str) and "\n" in value for row in values for value in row.values())
 
 
 def _with_nulls(batch: pa.RecordBatch) -> pa.RecordBatch:

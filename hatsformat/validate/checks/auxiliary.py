@@ -10,7 +10,8 @@ from hatsformat.validate.checks.schemas import compare_columns, compare_types
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer
 from hatsformat.validate.evidence.tree import Artefact
-from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check, catalog_checks
+from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.registry import catalog_check, catalog_checks
 from hatsformat.validate.requirements import Requirement
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check, catalog_checks
+from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.registry import catalog_check, catalog_checks
 from hatsformat.validate.requirements import Requirement
 
 

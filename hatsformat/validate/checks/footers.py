@@ -11,7 +11,8 @@ from hatsformat.errors import NotFoundError
 from hatsformat.healpix import MAX_ORDER, HealpixPixel
 from hatsformat.validate.checks.schemas import compare_columns, compare_order, compare_types
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check, catalog_checks
+from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.registry import catalog_check, catalog_checks
 from hatsformat.validate.requirements import Requirement
 
 INDEX_IN_TILE = "HATS-HPX-008"
@@ -25,7 +26,8 @@ def opens(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that every data file is a Parquet file."""
     for broken in (*catalog.footers.broken, *catalog.stray_footers.broken):
         # Without listings, a leaf that is not there is a matter of partition_info.csv.
-        if broken.error is not None and not isinstance(broken.error, NotFoundError):
+        listed = catalog.tree.can_list or not isinstance(broken.error, NotFoundError)
+        if broken.error is not None and listed:
             actual = broken.error.message
             yield Fault("the file cannot be opened as Parquet", broken.path, actual=actual)
 

@@ -14,15 +14,8 @@ from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.rows import RowBatch
-from hatsformat.validate.registry import (
-    Fault,
-    NoEvidenceError,
-    RowVerdict,
-    catalog_check,
-    catalog_checks,
-    collection_check,
-    row_check,
-)
+from hatsformat.validate.faults import Fault, NoEvidenceError, RowVerdict
+from hatsformat.validate.registry import catalog_check, catalog_checks, collection_check, row_check
 from hatsformat.validate.requirements import Requirement
 
 _PATH = layout.COLLECTION_PROPERTIES

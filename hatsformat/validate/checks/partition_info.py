@@ -13,7 +13,8 @@ from hatsformat.partition_info import ROWS_COLUMN
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.partitions import PartitionLines
-from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check
+from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.registry import catalog_check
 
 _PATH = layout.PARTITION_INFO
 

@@ -8,7 +8,8 @@ from hatsformat import layout
 from hatsformat.properties import ALIASES, KEYWORDS, Problem
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
-from hatsformat.validate.registry import Fault, catalog_check, catalog_checks, collection_checks
+from hatsformat.validate.faults import Fault
+from hatsformat.validate.registry import catalog_check, catalog_checks, collection_checks
 from hatsformat.validate.requirements import Requirement, requirements
 
 _SYNTAX = {

@@ -10,14 +10,8 @@ from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix
 from hatsformat.validate.checks.footers import INDEX_IN_TILE, change_range
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.rows import DATA_RULE, RowBatch
-from hatsformat.validate.registry import (
-    ROW_CHECKS,
-    Fault,
-    NoEvidenceError,
-    RowVerdict,
-    catalog_checks,
-    row_check,
-)
+from hatsformat.validate.faults import Fault, NoEvidenceError, RowVerdict
+from hatsformat.validate.registry import ROW_CHECKS, catalog_checks, row_check
 from hatsformat.validate.requirements import Requirement
 
 

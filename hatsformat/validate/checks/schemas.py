@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from hatsformat.validate.evidence.schemas import plain
-from hatsformat.validate.registry import Fault
+from hatsformat.validate.faults import Fault
 
 _MOST = "most of the catalog's files"
 

@@ -12,7 +12,8 @@ from hatsformat.healpix import MAX_ORDER, HealpixPixel, change_order
 from hatsformat.validate.checks.partition_info import rows_by_tile
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.skymaps import Skymap
-from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check
+from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.registry import catalog_check
 
 _FRACTION_SLACK = 1e-5
 """Writers give five decimals."""

@@ -9,7 +9,8 @@ import numpy as np
 from hatsformat import layout
 from hatsformat.healpix import dir_number
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.registry import Fault, NoEvidenceError, catalog_check, catalog_checks
+from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.registry import catalog_check, catalog_checks
 from hatsformat.validate.requirements import Requirement
 
 _SIZE_FACTOR = 2

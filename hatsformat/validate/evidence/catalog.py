@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from hatsformat import layout
 from hatsformat.artefacts.leaf import read_footer
 from hatsformat.errors import StorageError
-from hatsformat.healpix import dir_number
+from hatsformat.healpix import HealpixPixel, IntArray, dir_number
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.properties import (
     TABLE_TYPES,
@@ -26,14 +26,14 @@ from hatsformat.properties import (
     validate_table,
 )
 from hatsformat.validate.evidence.footers import Footer, Footers, SchemaPool, condense, read_footers
-from hatsformat.validate.evidence.leaves import Dataset, Leaves, sort_out
+from hatsformat.validate.evidence.leaves import Dataset, Leaves, sort_out, uniq
 from hatsformat.validate.evidence.partitions import PartitionLines
-from hatsformat.validate.evidence.rows import RowScan, scan_rows
+from hatsformat.validate.evidence.rows import RowPlan, RowScan, scan_rows
 from hatsformat.validate.evidence.schemas import fingerprint
 from hatsformat.validate.evidence.skymaps import Skymap, read_map
 from hatsformat.validate.evidence.tree import Artefact, Tree
-from hatsformat.validate.registry import NoEvidenceError
-from hatsformat.validate.requirements import LEVELS
+from hatsformat.validate.faults import NoEvidenceError, RowCheck
+from hatsformat.validate.requirements import LEVELS, requirements
 
 PROPERTIES_LIMIT = 1 << 20
 CSV_LIMIT = 1 << 28
@@ -48,10 +48,13 @@ class Scope:
     Attributes
     ----------
     edition, level : str
+    row_checks : mapping of str to RowCheck
+        The checks that see every row, by the requirement's id.
     """
 
     edition: str
     level: str
+    row_checks: Mapping[str, RowCheck] = field(default_factory=dict)
 
     def reaches(self, level: str) -> bool:
         """Whether the validation goes as deep as `level`."""
@@ -90,12 +93,11 @@ class CatalogEvidence:
     @cached_property
     def files(self) -> dict[str, int]:
         """Sizes by path of the catalog's own files: those in its directory and below ``dataset/``."""
-        start = len(self.prefix)
-        own = (path[start:] for path in self.tree.files() if path.startswith(self.prefix))
+        start, dataset = len(self.prefix), f"{self.prefix}{layout.DATASET}/"
         return {
-            path: self.tree.files()[self.prefix + path]
-            for path in own
-            if "/" not in path or path.startswith(f"{layout.DATASET}/")
+            path[start:]: size
+            for path, size in self.tree.files().items()
+            if path.startswith(dataset) or (path.startswith(self.prefix) and "/" not in path[start:])
         }
 
     def read(self, path: str, limit: int) -> Artefact[bytes]:
@@ -335,7 +337,34 @@ class CatalogEvidence:
     def rows(self) -> RowScan:
         """What reading every row has found."""
         self.scope.need("rows")
-        return scan_rows(self)
+        told, leaves = self.properties, self.leaves
+        plan = RowPlan(
+            told.hats_col_ra,
+            told.hats_col_dec,
+            self.index_column,
+            self.index_order,
+            told.hats_margin_threshold,
+            self._primary_tiles(),
+        )
+        tiles = {
+            path: HealpixPixel(order, pixel) if order >= 0 else None
+            for path, order, pixel in zip(
+                leaves.paths, leaves.orders.tolist(), leaves.pixels.tolist(), strict=True
+            )
+        }
+        checks = {
+            rule: check
+            for rule, check in self.scope.row_checks.items()
+            if requirements()[rule].concerns(self.table_type, self.scope.edition)
+        }
+        return scan_rows(self.tree, self.prefix, self.footers, tiles, plan, checks)
+
+    def _primary_tiles(self) -> IntArray | None:
+        try:
+            tiles = self.primary.tiles
+        except NoEvidenceError:
+            return None
+        return uniq(tiles.orders.astype(np.int64), tiles.pixels)
 
     @property
     def primary(self) -> CatalogEvidence:

@@ -16,7 +16,7 @@ from hatsformat.properties import (
 )
 from hatsformat.validate.evidence.catalog import PROPERTIES_LIMIT, CatalogEvidence, Scope
 from hatsformat.validate.evidence.tree import Artefact, Tree
-from hatsformat.validate.registry import NoEvidenceError
+from hatsformat.validate.faults import NoEvidenceError
 
 
 @dataclass(frozen=True, slots=True)

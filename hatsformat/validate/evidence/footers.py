@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from hatsformat import storage
 from hatsformat.artefacts.leaf import read_footer
 from hatsformat.errors import HatsError, LeafError, NotFoundError
-from hatsformat.validate.evidence.tree import Artefact, Tree
-from hatsformat.validate.registry import NoEvidenceError
+from hatsformat.validate.evidence.tree import BROKEN_DATA, Artefact, Tree
+from hatsformat.validate.faults import NoEvidenceError
 
 LOCAL_THREADS = 4
 REMOTE_THREADS = 32
@@ -119,12 +119,13 @@ def condense(path: str, footer: pq.FileMetaData, pool: SchemaPool, column: str |
             for value in [raw.decode("utf-8", "replace")]
         }
         shared = pool.share(schema.remove_metadata())
+        _ = shared.names  # names that are no text raise here, and not in every check
         number = None if column is None else pool.ordinal(shared, footer, column)
         found = () if number is None else tuple(_statistics(group.column(number)) for group in groups)
         return Footer(
             path, footer.num_rows, tuple(group.num_rows for group in groups), shared, keys, found, footer
         )
-    except (pa.ArrowException, OSError, ValueError, RuntimeError, KeyError, IndexError) as error:
+    except BROKEN_DATA as error:
         raise LeafError("the footer cannot be understood", path=path, found=str(error)) from error
 
 

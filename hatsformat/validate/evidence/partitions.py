@@ -47,9 +47,9 @@ class PartitionLines:
             raise PartitionInfoError("the file is empty", expected="a CSV with Norder and Npix")
         try:
             table = pyarrow.csv.read_csv(pa.BufferReader(content))
+            names = [str(name).strip() for name in table.column_names]
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise PartitionInfoError(f"the file is not a CSV table: {error}") from error
-        names = [str(name).strip() for name in table.column_names]
         missing = [name for name in (ORDER_COLUMN, PIXEL_COLUMN) if name not in names]
         if missing:
             raise PartitionInfoError(f"the column {' and '.join(missing)} is missing", found=", ".join(names))

@@ -5,11 +5,11 @@ Files are read on a few threads, one batch of each at a time, so memory does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,22 +19,14 @@ from hatsformat import storage
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
 from hatsformat.errors import HatsError, LeafError
 from hatsformat.healpix import MAX_ORDER, FloatArray, HealpixPixel, IntArray, radec_to_pixel
-from hatsformat.validate.evidence.footers import Footer, Statistics
-from hatsformat.validate.evidence.leaves import uniq
-from hatsformat.validate.registry import ROW_CHECKS, Fault, NoEvidenceError
-from hatsformat.validate.requirements import requirements
-
-if TYPE_CHECKING:
-    from hatsformat.validate.evidence.catalog import CatalogEvidence
+from hatsformat.validate.evidence.footers import Footer, Footers, Statistics
+from hatsformat.validate.evidence.tree import BROKEN_DATA, Tree
+from hatsformat.validate.faults import Fault, NoEvidenceError, RowCheck
 
 LOCAL_THREADS = 2
 REMOTE_THREADS = 8
 DATA_RULE = "HATS-LEAF-009"
 """The requirement that the data of every column can be read."""
-
-_BROKEN_DATA = (
-    HatsError, pa.ArrowException, OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError,
-)  # fmt: skip
 
 _FLOAT64_SLACK = 1e-12
 """Degrees within which two programs may compute another pixel for the same float64 position."""
@@ -50,6 +42,14 @@ class RowPlan:
     index_order: int
     margin_threshold: float | None = None
     primary_tiles: IntArray | None = None
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """What is the same for all rows of a file; see `RowBatch`."""
+
+    plan: RowPlan
+    tile: HealpixPixel | None
 
 
 @dataclass(frozen=True)
@@ -212,80 +212,68 @@ def _counted(fault: Fault, count: int) -> Fault:
     return replace(fault, actual=rows if fault.actual is None else f"{fault.actual} ({rows})")
 
 
-def scan_rows(catalog: CatalogEvidence) -> RowScan:
-    """Read every row of a catalog's data files and let all row checks judge it."""
-    footers = catalog.footers
-    rules = [
-        rule
-        for rule in ROW_CHECKS
-        if catalog.table_type in requirements()[rule].applies_to
-        and catalog.scope.edition in requirements()[rule].editions
-    ]
-    properties = catalog.properties
-    plan = RowPlan(
-        properties.hats_col_ra,
-        properties.hats_col_dec,
-        catalog.index_column,
-        catalog.index_order,
-        properties.hats_margin_threshold,
-        _primary_tiles(catalog),
-    )
-    tiles = {
-        path: HealpixPixel(order, pixel) if order >= 0 else None
-        for path, order, pixel in zip(
-            catalog.leaves.paths, catalog.leaves.orders.tolist(), catalog.leaves.pixels.tolist(), strict=True
-        )
-    }
-    local = storage.is_local(catalog.tree.root)
+def scan_rows(
+    tree: Tree,
+    prefix: str,
+    footers: Footers,
+    tiles: Mapping[str, HealpixPixel | None],
+    plan: RowPlan,
+    checks: Mapping[str, RowCheck],
+) -> RowScan:
+    """Read every row of data files, and let all checks judge it.
+
+    Parameters
+    ----------
+    tree : Tree
+    prefix : str
+        What comes before the paths in the tree.
+    footers : Footers
+    tiles : mapping of str to HealpixPixel or None
+        The tile of each file; None for the files of an index.
+    plan : RowPlan
+    checks : mapping of str to RowCheck
+        By the requirement's id.
+    """
 
     def scan(footer: Footer) -> FileScan:
-        return _scan_file(catalog, plan, footer, tiles[footer.path], rules)
+        return _scan_file(tree, prefix, footer, RowFile(plan, tiles[footer.path]), checks)
 
-    with ThreadPoolExecutor(LOCAL_THREADS if local else REMOTE_THREADS) as threads:
+    with ThreadPoolExecutor(LOCAL_THREADS if storage.is_local(tree.root) else REMOTE_THREADS) as threads:
         found = RowScan(list(threads.map(scan, footers.readable)))
-    footers_missing = dict.fromkeys(rules, "a data file cannot be read")
-    found.files.extend(FileScan(broken.path, missing=footers_missing) for broken in footers.broken)
+    missing = dict.fromkeys(checks, "a data file cannot be read")
+    found.files.extend(FileScan(broken.path, missing=missing) for broken in footers.broken)
     return found
 
 
-def _primary_tiles(catalog: CatalogEvidence) -> IntArray | None:
-    try:
-        tiles = catalog.primary.tiles
-    except NoEvidenceError:
-        return None
-    return uniq(tiles.orders.astype(np.int64), tiles.pixels)
-
-
 def _scan_file(
-    catalog: CatalogEvidence, plan: RowPlan, footer: Footer, tile: HealpixPixel | None, rules: list[str]
+    tree: Tree, prefix: str, footer: Footer, file: RowFile, checks: Mapping[str, RowCheck]
 ) -> FileScan:
     scan = FileScan(footer.path)
     first_row, before = 0, None
     try:
-        place = catalog.tree.place(catalog.prefix + footer.path)
+        place = tree.place(prefix + footer.path)
         metadata = footer.metadata if footer.metadata is not None else read_footer(place)
         for group, rows in enumerate(footer.group_rows):
             table = read_row_groups(place, metadata, [group])
             if table.num_rows != rows:
                 raise LeafError("a row group has another number of rows", found=table.num_rows, expected=rows)
             statistics = footer.statistics[group] if footer.statistics else None
-            batch = RowBatch(plan, tile, table, statistics, before)
-            for rule in rules:
-                _judge(scan, rule, batch, group, first_row)
+            batch = RowBatch(file.plan, file.tile, table, statistics, before)
+            for rule, check in checks.items():
+                _judge(scan, rule, check, batch, group, first_row)
             first_row += rows
             before = _last_index(batch, before)
-    except _BROKEN_DATA as error:
+    except BROKEN_DATA as error:
         text = error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
         scan.first[DATA_RULE] = Fault("the data of a file cannot be read", footer.path, actual=text)
-        for rule in rules:
+        for rule in checks:
             scan.missing.setdefault(rule, "the data of a file cannot be read")
     return scan
 
 
-def _judge(scan: FileScan, rule: str, batch: RowBatch, group: int, first_row: int) -> None:
+def _judge(scan: FileScan, rule: str, check: RowCheck, batch: RowBatch, group: int, first_row: int) -> None:
     if rule in scan.missing or rule in scan.failed or batch.table.num_rows == 0:
         return
-    check = ROW_CHECKS[rule]
     try:
         verdict = check.judge(batch)
     except NoEvidenceError as missing:

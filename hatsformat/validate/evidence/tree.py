@@ -9,13 +9,29 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
+import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import FormatError, HatsError, NotFoundError, StorageError
-from hatsformat.validate.registry import NoEvidenceError
+from hatsformat.validate.faults import NoEvidenceError
 
 T = TypeVar("T")
+
+
+BROKEN_DATA = (
+    HatsError,
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+)
+"""What readers raise on files that are not what they seem."""
 
 
 class OutsideError(FormatError):
@@ -156,8 +172,9 @@ class Tree:
             return Artefact(label, read(self.place(path)))
         except HatsError as error:
             return Artefact(label, error=error)
-        except OSError as error:
-            return Artefact(label, error=StorageError(f"reading failed: {error}", path=path))
+        except BROKEN_DATA as error:
+            told = f"it cannot be understood: {type(error).__name__}: {error}"
+            return Artefact(label, error=FormatError(told, path=path))
 
 
 def shown(value: Any, limit: int = 120) -> str:

@@ -1,0 +1,141 @@
+"""What text holds that a number would lose: the zeros in front of 007, the last digits of a long integer.
+
+Arrow's parser infers types from values and says nothing of how they were written. So the bytes are watched
+as they pass, floats are watched for integers beyond their precision, and columns under suspicion are read
+once more as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+EXACT = 2**53
+"""Integers up to here are floats, too."""
+
+_DIGITS = 20
+_INTEGER = r"^\s*[+-]?\d+\s*$"
+_PADDED = r"^\s*[+-]?0\d+\s*$"
+_LONG = r"^\s*[+-]?\d{16,}\s*$"
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Watched:
+    """A file that is read from the start, watched for integers with zeros in front.
+
+    Parameters
+    ----------
+    stream : binary file
+    delimiter : str
+
+    Attributes
+    ----------
+    padded : bool
+        Whether there was one.
+    quotes : int
+        How many quotes there were.
+    """
+
+    def __init__(self, stream: Any, delimiter: str) -> None:
+        self._stream = stream
+        self._ends = np.zeros(256, dtype=bool)
+        self._ends[list((delimiter + '\r\n"').encode())] = True
+        self._tail = b"\n"
+        self.padded = self.closed = False
+        self.quotes = 0
+        # Arrow reads ahead in a thread of its own, which may be at it when the file is closed.
+        self._lock = Lock()
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def read(self, count: int = -1) -> bytes:
+        """Read, and look at what was read together with the end of what was read before."""
+        with self._lock:
+            block: bytes = b"" if self.closed else self._stream.read(count)
+        self.quotes += block.count(b'"')
+        if not self.padded:
+            self.padded = self._is_padded(np.frombuffer(self._tail + (block or b"\n"), dtype=np.uint8))
+            self._tail = block[-_DIGITS - 2 :] or self._tail
+        return block
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self.closed = True
+            self._stream.close()
+
+    def _is_padded(self, block: Bytes) -> bool:
+        zeros = np.flatnonzero(block[1:-1] == ord("0")) + 1
+        zeros = zeros[self._ends[block[zeros - 1]]]
+        stops = zeros + 1
+        stops = stops[_is_digit(block[stops])]
+        for _ in range(_DIGITS):
+            stops = stops[stops < block.size]
+            if not stops.size:
+                return False
+            digits = _is_digit(block[stops])
+            if self._ends[block[stops[~digits]]].any():
+                return True
+            stops = stops[digits] + 1
+        return False
+
+
+def _is_digit(values: Bytes) -> npt.NDArray[np.bool_]:
+    return (values >= ord("0")) & (values <= ord("9"))
+
+
+def beyond_floats(batch: pa.RecordBatch, settled: Iterable[str]) -> Iterator[str]:
+    """Yield the columns of floats that hold a number which might have been a longer integer."""
+    known = set(settled)
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if pa.types.is_float64(field.type) and field.name not in known:
+            ends = pc.min_max(column).as_py()
+            if ends["max"] is not None and max(ends["max"], -ends["min"]) >= EXACT:
+                yield field.name
+
+
+def types_of_text(batches: Iterable[pa.RecordBatch]) -> dict[str, pa.DataType]:
+    """Return for columns of text the narrowest type of numbers that loses nothing, or text."""
+    seen: dict[str, _Seen] = {}
+    for batch in batches:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            seen.setdefault(name, _Seen()).look(column.filter(pc.not_equal(column, "")))
+    return {name: column.kind() for name, column in seen.items()}
+
+
+class _Seen:
+    """What was seen in a column of text."""
+
+    def __init__(self) -> None:
+        self.padded = self.fractions = False
+        self.smallest = self.largest = 0
+
+    def look(self, text: pa.Array) -> None:
+        self.padded |= _any(pc.match_substring_regex(text, _PADDED))
+        whole = pc.match_substring_regex(text, _INTEGER)
+        self.fractions |= _any(pc.invert(whole))
+        for value in text.filter(pc.match_substring_regex(text, _LONG)).to_pylist():
+            self.smallest, self.largest = min(self.smallest, int(value)), max(self.largest, int(value))
+
+    def kind(self) -> pa.DataType:
+        if self.padded:
+            return pa.string()
+        if self.fractions:
+            exact = max(self.largest, -self.smallest) <= EXACT
+            return pa.float64() if exact else pa.string()
+        if self.smallest >= -(2**63) and self.largest < 2**63:
+            return pa.int64()
+        return pa.uint64() if self.smallest >= 0 and self.largest < 2**64 else pa.string()
+
+
+def _any(mask: pa.Array) -> bool:
+    return bool(pc.any(mask).as_py())

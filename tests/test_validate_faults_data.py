@@ -1,0 +1,459 @@
+"""Faults in the leaves, in the index column and in auxiliary files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hatsformat.validate import validate
+from hatsformat.validate.evidence import footers
+from test_validate_builders import (
+    SKYMAP_ORDER,
+    leaf_name,
+    metadata_files,
+    no_index,
+    object_catalog,
+    parquet,
+    read,
+    set_property,
+    skymap,
+    stars,
+    write,
+)
+from test_validate_planting import (
+    LEAF,
+    OTHER,
+    check_planted,
+    edit,
+    fault,
+    numbers,
+    planted_in,
+    put,
+)
+
+# Leaves
+
+
+@fault("LEAF-001", LEAF)
+def not_parquet(files):
+    files[LEAF] = b"this is no Parquet file, and never was one"
+
+
+@fault("LEAF-001", LEAF)
+def no_bytes(files):
+    files[LEAF] = b""
+
+
+@fault("LEAF-001", LEAF)
+def cut_in_half(files):
+    files[LEAF] = files[LEAF][: len(files[LEAF]) // 2]
+
+
+@fault("LEAF-002", LEAF, also="PROP-401 AUX-105 AUX-106")
+def no_rows(files):
+    edit(files, LEAF, lambda table: table.slice(0, 0))
+
+
+@fault("LEAF-003", OTHER, "mag")
+def missing_column(files):
+    edit(files, OTHER, lambda table: table.drop_columns("mag"), refresh=False)
+
+
+@fault("LEAF-003", OTHER, "colour")
+def extra_column(files):
+    edit(files, OTHER, lambda table: table.append_column("colour", table.column("mag")), refresh=False)
+
+
+@fault("LEAF-004", OTHER, "mag")
+def other_type(files):
+    edit(files, OTHER, lambda table: put(table, "mag", table.column("mag").cast(pa.float32())), refresh=False)
+
+
+@fault("LEAF-005", OTHER)
+def other_column_order(files):
+    edit(files, OTHER, lambda table: table.select(["_healpix_29", "id", "dec", "ra", "mag"]), refresh=False)
+
+
+@fault("LEAF-006", LEAF, "Norder")
+def hive_columns(files):
+    for path in [path for path in files if path.endswith(".parquet")]:
+        table = read(files[path])
+        order = int(path.split("Norder=")[1][0]) if "Norder" in path else 0
+        files[path] = parquet(table.append_column("Norder", pa.array([order] * len(table))))
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/N")})
+
+
+@fault("LEAF-007", OTHER)
+def other_key_values(files):
+    edit(files, OTHER, lambda table: table.replace_schema_metadata({"bad key": "x"}), refresh=False)
+
+
+@fault("LEAF-008", OTHER, "mag", also="LEAF-005")
+def same_name_twice(files):
+    edit(files, OTHER, lambda table: table.append_column("mag", table.column("mag")), refresh=False)
+
+
+@fault("LEAF-009", OTHER)
+def damaged_pages(files):
+    content = bytearray(files[OTHER])
+    content[200:320] = bytes(120)
+    files[OTHER] = bytes(content)
+
+
+@fault("LEAF-010", leaf_name(0, 3), "Norder", also="LEAF-006")
+def wrong_hive_columns(files):
+    for path in [path for path in files if path.endswith(".parquet")]:
+        table = read(files[path])
+        files[path] = parquet(table.append_column("Norder", pa.array([7] * len(table))))
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/N")})
+
+
+# The index column and the positions
+
+
+@fault("HPX-001", None, "_healpix_29")
+def no_index_column(files):
+    no_index(files)
+
+
+@fault("HPX-003", None, "_healpix_29")
+def index_last(files):
+    for path in [path for path in files if path.endswith(".parquet")]:
+        table = read(files[path])
+        files[path] = parquet(table.select([*table.schema.names[1:], "_healpix_29"]))
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/N")})
+
+
+def _retype_index(files, kind):
+    for path in [path for path in files if path.endswith(".parquet")]:
+        table = read(files[path])
+        files[path] = parquet(
+            table.set_column(0, "_healpix_29", table.column("_healpix_29").cast(kind, safe=False))
+        )
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/N")})
+
+
+@fault("HPX-004", None, "_healpix_29")
+def index_as_float(files):
+    _retype_index(files, pa.float64())
+
+
+@fault("HPX-005", None, "_healpix_29")
+def index_unsigned(files):
+    _retype_index(files, pa.uint64())
+
+
+@fault("HPX-006", LEAF, "_healpix_29")
+def unsorted(files):
+    edit(files, LEAF, lambda table: table.take(list(range(len(table)))[::-1]))
+
+
+@fault("HPX-006", LEAF, "_healpix_29")
+def unsorted_between_row_groups(files):
+    edit(files, LEAF, lambda table: pa.concat_tables([table.slice(10), table.slice(0, 10)]))
+
+
+@fault("HPX-007", LEAF, "_healpix_29")
+def one_wrong_index_value(files):
+    def change(table):
+        index = numbers(table, "_healpix_29")
+        index[4] += 1
+        return put(table, "_healpix_29", index)
+
+    edit(files, LEAF, change)
+
+
+@fault("HPX-007", LEAF, "_healpix_29", also="HPX-008")
+def all_zero_index(files):
+    edit(files, LEAF, lambda table: put(table, "_healpix_29", np.zeros(len(table), dtype=np.int64)))
+
+
+@fault("HPX-008", LEAF, "_healpix_29", also="HPX-007")
+def index_of_another_tile(files):
+    edit(files, LEAF, lambda table: put(table, "_healpix_29", numbers(table, "_healpix_29") + (1 << 58)))
+
+
+@fault("HPX-008", LEAF, "_healpix_29", also="HPX-007")
+def index_of_another_tile_without_statistics(files):
+    def change(table):
+        return put(table, "_healpix_29", numbers(table, "_healpix_29") + (1 << 58))
+
+    edit(files, LEAF, change, write_statistics=False)
+
+
+@fault(
+    "HPX-010",
+    LEAF,
+    "_healpix_29",
+)
+def index_missing(files):
+    def change(table):
+        index = table.column("_healpix_29").to_pylist()
+        index[3] = None
+        return put(table, "_healpix_29", index)
+
+    edit(files, LEAF, change)
+
+
+@fault("HPX-011", LEAF, also="HPX-008 AUX-106")
+def rows_of_another_tile(files):
+    """Two leaves change places."""
+    other = leaf_name(0, 4)
+    files[LEAF], files[other] = files[other], files[LEAF]
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+
+
+@fault("HPX-011", LEAF, also="HPX-007")
+def position_of_another_tile(files):
+    def change(table):
+        ra = numbers(table, "ra")
+        ra[5] = (ra[5] + 180) % 360
+        return put(table, "ra", ra)
+
+    edit(files, LEAF, change)
+
+
+@fault("HPX-012", LEAF, "ra")
+def no_position(files):
+    def change(table):
+        ra = numbers(table, "ra")
+        ra[2] = np.nan
+        return put(table, "ra", ra)
+
+    edit(files, LEAF, change)
+
+
+@fault("HPX-012", LEAF, "dec")
+def null_position(files):
+    def change(table):
+        dec = table.column("dec").to_pylist()
+        dec[2] = None
+        return put(table, "dec", dec)
+
+    edit(files, LEAF, change)
+
+
+@fault("HPX-013", LEAF, "dec")
+def beyond_the_pole(files):
+    def change(table):
+        dec = numbers(table, "dec")
+        dec[2] = 91.0
+        return put(table, "dec", dec)
+
+    edit(files, LEAF, change)
+
+
+@fault("HPX-014", LEAF, "ra")
+def once_more_around(files):
+    edit(files, LEAF, lambda table: put(table, "ra", numbers(table, "ra") + 360))
+
+
+# Auxiliary files
+
+
+@fault("AUX-001", "dataset/_metadata")
+def no_metadata(files):
+    del files["dataset/_metadata"]
+
+
+@fault("AUX-002", "dataset/_common_metadata")
+def no_common_metadata(files):
+    del files["dataset/_common_metadata"]
+
+
+@fault("AUX-003", "dataset/_metadata")
+def broken_metadata(files):
+    files["dataset/_metadata"] = files["dataset/_metadata"][:-20]
+
+
+@fault("AUX-004", "dataset/_common_metadata")
+def broken_common_metadata(files):
+    files["dataset/_common_metadata"] = b""
+
+
+@fault("AUX-005", "dataset/_metadata")
+def stale_metadata(files):
+    leaves = {k: v for k, v in files.items() if k.startswith("dataset/Norder")}
+    files["dataset/_metadata"] = metadata_files({**leaves, leaf_name(1, 47): files[LEAF]})[
+        "dataset/_metadata"
+    ]
+
+
+@fault("AUX-005", LEAF)
+def metadata_without_a_leaf(files):
+    leaves = {k: v for k, v in files.items() if k.startswith("dataset/Norder") and k != LEAF}
+    files["dataset/_metadata"] = metadata_files(leaves)["dataset/_metadata"]
+
+
+@fault("AUX-006", LEAF)
+def metadata_counts_other_rows(files):
+    leaves = {k: v for k, v in files.items() if k.startswith("dataset/Norder")}
+    leaves[LEAF] = parquet(read(files[LEAF]).slice(1))
+    files["dataset/_metadata"] = metadata_files(leaves)["dataset/_metadata"]
+
+
+@fault("AUX-007", "dataset/_metadata", "mag")
+def metadata_lacks_a_column(files):
+    leaves = {k: v for k, v in files.items() if k.startswith("dataset/Norder")}
+    narrow = {path: parquet(read(content).drop_columns("mag")) for path, content in leaves.items()}
+    files["dataset/_metadata"] = metadata_files(narrow)["dataset/_metadata"]
+
+
+@fault("AUX-008", "dataset/_metadata")
+def metadata_with_key_values(files):
+    leaves = {k: v for k, v in files.items() if k.startswith("dataset/Norder")}
+    keyed = {p: parquet(read(c).replace_schema_metadata({"extra key": "x"})) for p, c in leaves.items()}
+    files["dataset/_metadata"] = metadata_files(keyed)["dataset/_metadata"]
+
+
+@fault("AUX-009", "dataset/_common_metadata")
+def common_metadata_with_rows(files):
+    files["dataset/_common_metadata"] = files[LEAF]
+
+
+@fault("AUX-010", "per_partition_statistics.parquet", "row_group_index", also="AUX-011")
+def statistics_without_a_column(files):
+    files["per_partition_statistics.parquet"] = parquet(pa.table({"Norder": [0], "Npix": [3]}))
+
+
+@fault("AUX-011", "per_partition_statistics.parquet")
+def statistics_of_few_row_groups(files):
+    table = pa.table({"Norder": [0], "Npix": [3], "row_group_index": [0]})
+    files["per_partition_statistics.parquet"] = parquet(table)
+
+
+@fault("AUX-012", "dataset/_common_metadata", "mag")
+def common_metadata_lacks_a_column(files):
+    leaf = parquet(read(files[LEAF]).drop_columns("mag"))
+    files["dataset/_common_metadata"] = metadata_files({LEAF: leaf})["dataset/_common_metadata"]
+
+
+def counts() -> np.ndarray:
+    index = stars().column("_healpix_29").to_numpy()
+    return np.bincount(index >> 2 * (29 - SKYMAP_ORDER), minlength=12 * 4**SKYMAP_ORDER)
+
+
+@fault("AUX-101", "skymap.fits")
+def no_sky_map(files):
+    for path in [path for path in files if path.endswith(".fits")]:
+        del files[path]
+    set_property(files, {"hats_skymap_order": None, "hats_skymap_alt_orders": None})
+
+
+@fault("AUX-102", "skymap.fits")
+def broken_sky_map(files):
+    files["skymap.fits"] = files["skymap.fits"][:4000]
+
+
+@fault("AUX-103", "skymap.fits")
+def ring_sky_map(files):
+    from cdshealpix import to_ring
+
+    ring = np.zeros_like(counts())
+    ring[to_ring(np.arange(ring.size, dtype=np.uint64), SKYMAP_ORDER).astype(int)] = counts()
+    files["skymap.fits"] = skymap(ring, "RING")
+
+
+@fault("AUX-105", "skymap.fits", also="AUX-106 AUX-107 AUX-109")
+def sky_map_counts_too_few(files):
+    wrong = counts()
+    wrong[np.argmax(wrong)] -= 1
+    files["skymap.fits"] = skymap(wrong)
+
+
+@fault("AUX-106", "skymap.fits", also="AUX-107 AUX-109")
+def sky_map_elsewhere(files):
+    files["skymap.fits"] = skymap(np.roll(counts(), 64))
+
+
+@fault("AUX-107", "skymap.1.fits")
+def no_down_sampled_map(files):
+    del files["skymap.1.fits"]
+
+
+@fault("AUX-108", "skymap.fits")
+def promised_sky_map(files):
+    del files["skymap.fits"]
+    set_property(files, {"hats_skymap_alt_orders": None})
+
+
+@fault("AUX-109", "point_map.fits")
+def other_point_map(files):
+    files["point_map.fits"] = skymap(counts()[::-1].copy())
+
+
+THUMBNAIL = "data_thumbnail.parquet"
+
+
+@fault("AUX-201", THUMBNAIL)
+def broken_thumbnail(files):
+    files[THUMBNAIL] = b"PAR1"
+
+
+@fault("AUX-202", THUMBNAIL, "mag")
+def thumbnail_lacks_a_column(files):
+    edit(files, THUMBNAIL, lambda table: table.drop_columns("mag"), refresh=False)
+
+
+@fault("AUX-203", THUMBNAIL)
+def large_thumbnail(files):
+    files[THUMBNAIL] = parquet(stars())
+
+
+@fault("AUX-204", THUMBNAIL, edition="draft-2025-04")
+def short_thumbnail(files):
+    edit(files, THUMBNAIL, lambda table: table.slice(0, 3), refresh=False)
+
+
+VO = {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": "<VOTABLE/>"}
+
+
+def _with_vo(files, names):
+    for name in names:
+        files[name] = parquet(read(files[name]).replace_schema_metadata(VO))
+
+
+@fault("AUX-302", LEAF, also="LEAF-007 AUX-008")
+def vo_parquet_in_some(files):
+    leaves = [path for path in files if path.startswith("dataset/Norder")]
+    _with_vo(files, [*(path for path in leaves if path != LEAF), THUMBNAIL])
+    files["dataset/_common_metadata"] = metadata_files({OTHER: files[OTHER]})["dataset/_common_metadata"]
+
+
+@fault("AUX-303", THUMBNAIL)
+def vo_parquet_not_in_thumbnail(files):
+    _with_vo(files, [path for path in files if path.startswith("dataset/Norder")])
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+
+
+@pytest.mark.parametrize("planted", planted_in(__name__), ids=str)
+def test_a_planted_fault_is_named(tmp_path, planted):
+    check_planted(tmp_path, planted)
+
+
+def test_a_link_out_of_the_catalog_is_told_and_not_opened(tmp_path):
+    root = write(tmp_path / "catalog", object_catalog())
+    secret = tmp_path / "elsewhere.parquet"
+    (root / LEAF).rename(secret)
+    os.symlink(secret, root / LEAF)
+    report = validate(root)
+    assert {finding.rule for finding in report.findings} == {"HATS-TREE-007", "HATS-LEAF-001"}
+
+
+def test_statistics_that_lie_are_told(tmp_path, monkeypatch):
+    """No writer makes them, so the footer's statistics are changed as they are read."""
+    condense = footers.condense
+
+    def lying(path, footer, pool, column=None):
+        found = condense(path, footer, pool, column)
+        if path != LEAF or column is None:
+            return found
+        return replace(found, statistics=tuple(replace(s, high=s.low) for s in found.statistics))
+
+    monkeypatch.setattr(footers, "condense", lying)
+    report = validate(write(tmp_path, object_catalog()))
+    assert {finding.rule for finding in report.findings} == {"HATS-HPX-009"}
