@@ -91,6 +91,7 @@ class CsvSource(FileSource):
 
     def _batches(self, start: _Start) -> Iterator[pa.RecordBatch]:
         broken: list[Any] = []
+        batch = None
         with closing(Watched(self._opened(), start.delimiter)) as watched:
             try:
                 reader = self._reader(
@@ -100,7 +101,7 @@ class CsvSource(FileSource):
                 for batch in reader:
                     self._check_types(watched.padded, batch)
                     yield _with_nulls(batch)
-                if watched.quotes % 2 and _ends_with_lines(batch):
+                if watched.quotes % 2 and batch is not None and _ends_with_lines(batch):
                     raise InputError(
                         "a quote is opened and never closed",
                         path=self.place,
