@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from hatsformat.arrays import from_numbers
 from hatsformat.errors import PartitionInfoError
 from hatsformat.healpix import (
     MAX_ORDER,
@@ -138,12 +139,16 @@ class PartitionInfo:
 
     def to_csv(self) -> bytes:
         """Return the content of a ``partition_info.csv``: ``Norder,Npix`` and the extra columns."""
-        columns = {ORDER_COLUMN: self.orders, PIXEL_COLUMN: self.pixels, **self.extra}
+        columns = {
+            ORDER_COLUMN: from_numbers(self.orders.astype(np.int64)),
+            PIXEL_COLUMN: from_numbers(self.pixels),
+            **{name: pa.array(values) for name, values in self.extra.items()},
+        }
         header = io.StringIO()
         # Arrow would quote every name, and readers with simple parsers expect Norder,Npix.
         csv.writer(header, lineterminator="\n").writerow(columns)
         sink = pa.BufferOutputStream()
-        table = pa.table({name: pa.array(values) for name, values in columns.items()})
+        table = pa.table(columns)
         pyarrow.csv.write_csv(table, sink, pyarrow.csv.WriteOptions(include_header=False))
         rows: bytes = sink.getvalue().to_pybytes()
         return header.getvalue().encode() + rows

@@ -219,7 +219,7 @@ class TestCounts:
 
 
 @pytest.mark.interop
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore")
 class TestHats:
     """The same tiles as hats chooses."""
 

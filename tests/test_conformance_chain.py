@@ -1,4 +1,4 @@
-"""The chain: every check has a case that passes and one that fails, and switching it off makes the latter pass."""
+"""The chain: every check has a case that passes and one that fails, which passes once the check is off."""
 
 from __future__ import annotations
 

@@ -53,4 +53,5 @@ def test_the_specification_is_found_in_a_wheel(tmp_path, monkeypatch):
     monkeypatch.setattr(_spec, "_PACKAGE", tmp_path / "hatsformat")
     assert _spec.spec_path("schemas") == tmp_path / "hatsformat" / "spec" / "schemas"
     included = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {"spec": "hatsformat/spec"}
+    assert included["spec"] == "hatsformat/spec"
+    assert all((ROOT / source).is_dir() for source in included)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hatsformat.catalog.arrays import as_integers
+from hatsformat.arrays import as_integers
 from hatsformat.catalog.files import CatalogFiles
 from hatsformat.catalog.scan import make_scan
 from hatsformat.errors import FormatError, UsageError

@@ -253,7 +253,8 @@ def _crash(ended: Ended, timeout: float) -> str | None:
         return f"signal {-ended.code}"
     if _PANICS.search(ended.errors):
         lines = ended.errors.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1][:200] if lines[0].startswith("Traceback") else lines[0][:200]
+        is_python = any(line.startswith("Traceback") for line in lines)
+        return lines[-1 if is_python else 0][:200]
     return None
 
 

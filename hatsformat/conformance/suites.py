@@ -52,7 +52,7 @@ class ReaderSuite:
     @pytest.mark.hats_cases(verdict="sound", tables=True)
     def test_reads_every_row(self, hats_case: Materialized) -> None:
         """All rows are there, with all columns and values, each once."""
-        expected = rows_of(hats_case)
+        expected = rows_below(hats_case.path)
         found = as_table(self.read(hats_case.path))
         missing = set(expected.column_names) - set(found.column_names)
         assert not missing, f"columns are missing: {', '.join(sorted(missing))}"
@@ -64,7 +64,7 @@ class ReaderSuite:
     @pytest.mark.hats_cases(verdict="sound", tables=True)
     def test_keeps_the_order(self, hats_case: Materialized) -> None:
         """Rows come along the sky, where the reader promises that."""
-        column = next((name for name in rows_of(hats_case).column_names if "healpix" in name), None)
+        column = next((name for name in rows_below(hats_case.path).column_names if "healpix" in name), None)
         if not self.ordered or column is None:
             pytest.skip("the reader promises no order, or the table has none")
         values = as_table(self.read(hats_case.path)).column(column).to_pylist()
@@ -177,15 +177,6 @@ def as_set(table: pa.Table, schema: pa.Schema) -> list[str]:
     columns = [table.column(field.name).cast(field.type).to_pylist() for field in schema]
     clean = [[None if value != value else value for value in column] for column in columns]
     return sorted(map(repr, zip(*clean, strict=True)))
-
-
-def rows_of(case: Materialized) -> pa.Table:
-    """Return the rows that a case's own leaves hold."""
-    from hatsformat.conformance.parquet import all_rows
-    from hatsformat.conformance.tree import Link
-
-    tree = {path: data for path, data in case.case.build().items() if not isinstance(data, Link)}
-    return all_rows(tree)
 
 
 def rows_below(path: Path) -> pa.Table:

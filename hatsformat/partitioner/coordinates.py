@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hatsformat.arrays import as_floats
 from hatsformat.errors import ColumnError, UsageError
 from hatsformat.healpix import FloatArray
 
@@ -187,7 +188,7 @@ def _numbers(column: pa.ChunkedArray, name: str) -> FloatArray:
     # Arrow would turn truth values and bytes into numbers, too.
     if not (pa.types.is_boolean(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
         with suppress(pa.ArrowException):
-            values: FloatArray = column.cast(pa.float64(), safe=False).to_numpy()
+            values: FloatArray = as_floats(column)
             return values
     raise ColumnError(
         f"the column {name!r} cannot hold coordinates", found=str(kind), expected="numbers or text"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from hatsformat.arrays import from_numbers
 from hatsformat.errors import CoordinatesError, InputError
 from hatsformat.healpix import MAX_ORDER, IntArray, radec_to_pixel
 from hatsformat.partitioner.binning import PixelCounts
@@ -180,8 +181,8 @@ def sorted_rows(table: pa.Table, where: Positions, settings: MapSettings) -> tup
         pixels[kept] = some
         by_sky = kept[stable_argsort(some)]
     if by_sky.size == table.num_rows and (np.diff(by_sky) == 1).all():
-        return table.combine_chunks(), pixels
-    return table.combine_chunks().take(pa.array(by_sky)), pixels[by_sky]
+        return table, pixels
+    return table.take(from_numbers(by_sky)), pixels[by_sky]
 
 
 def _with_degrees(table: pa.Table, where: Positions) -> pa.Table:
@@ -192,7 +193,7 @@ def _with_degrees(table: pa.Table, where: Positions) -> pa.Table:
                 hint="rename it, or name it with --ra or --dec",
             )
         table = table.append_column(
-            pa.field(name, pa.float64(), metadata={b"unit": b"deg"}), pa.array(values)
+            pa.field(name, pa.float64(), metadata={b"unit": b"deg"}), from_numbers(values)
         )
     return table
 

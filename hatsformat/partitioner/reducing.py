@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
+from hatsformat.arrays import from_numbers
 from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
 from hatsformat.healpix import HealpixPixel, IntArray
 from hatsformat.partitioner.schema import fit
@@ -103,7 +104,7 @@ def sorted_pieces(shards: Sequence[Shard], plan: LeafPlan) -> Iterator[pa.Table]
     for first in range(0, pixels.size, step):
         chosen = by_sky[first : first + step]
         rows = _gather(shards, offsets, chosen, pa.schema(list(plan.schema)[1:]))
-        yield rows.add_column(0, plan.schema.field(0), pa.array(pixels[chosen])).cast(plan.schema)
+        yield rows.add_column(0, plan.schema.field(0), from_numbers(pixels[chosen])).cast(plan.schema)
 
 
 def _gather(shards: Sequence[Shard], offsets: IntArray, chosen: IntArray, schema: pa.Schema) -> pa.Table:
@@ -123,10 +124,10 @@ def _gather(shards: Sequence[Shard], offsets: IntArray, chosen: IntArray, schema
     # Where each row of the shards' spans lies once the spans are put one after the other.
     shift = np.cumsum([0, *(highs - lows)[:-1]]) - lows
     index = chosen + shift[np.searchsorted(owners, owner)]
-    table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+    table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).unify_dictionaries()
     if index.size == table.num_rows and (np.diff(index) == 1).all():
         return table
-    return table.take(pa.array(index))
+    return table.take(from_numbers(index))
 
 
 def _sorted_by_columns(pixels: IntArray, shards: Sequence[Shard], plan: LeafPlan) -> IntArray:
@@ -138,6 +139,6 @@ def _sorted_by_columns(pixels: IntArray, shards: Sequence[Shard], plan: LeafPlan
             fit(shard.run.rows.slice(shard.first, shard.last).select(more), wanted, shard.run.name)
             for shard in shards
         ]
-    ).add_column(0, index, pa.array(pixels))
+    ).add_column(0, index, from_numbers(pixels))
     order: IntArray = pc.sort_indices(keys, [(name, "ascending") for name in plan.format.sorting]).to_numpy()
     return order.astype(np.int64)

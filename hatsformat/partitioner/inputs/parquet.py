@@ -59,6 +59,9 @@ class ParquetSource(FileSource):
             raise InputError(error.message, path=self.place) from error
 
     def _tables(self, footer: pq.FileMetaData, target_bytes: int) -> Iterator[pa.Table | pa.RecordBatch]:
+        if self.estimated_bytes <= target_bytes:
+            yield read_row_groups(self.place, footer, self.groups)
+            return
         for group in self.groups:
             if footer.row_group(group).total_byte_size <= target_bytes:
                 yield read_row_groups(self.place, footer, [group])

@@ -44,6 +44,13 @@ def to_mask(passed: npt.NDArray[np.bool_]) -> pa.Array:
     return pa.Array.from_buffers(pa.bool_(), len(passed), [None, pa.py_buffer(bits)])
 
 
+def from_numbers(values: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> pa.Array:
+    """Return a NumPy array of int64 or float64 as an Arrow array; nothing is copied if it is contiguous."""
+    kind = pa.int64() if values.dtype == np.int64 else pa.float64()
+    content = np.ascontiguousarray(values, dtype=np.int64 if kind == pa.int64() else np.float64)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(content)])
+
+
 def row_numbers(rows: int) -> pa.Array:
     """Return the numbers from 0 to `rows` - 1 as an Arrow array of int64."""
-    return pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(np.arange(rows, dtype=np.int64))])
+    return from_numbers(np.arange(rows, dtype=np.int64))
