@@ -130,7 +130,7 @@ def run_command(text: str, show_all: bool, as_json: bool, **options: Any) -> Non
 
     \b
     Exit codes:
-      0  it was right about every case
+      0  it was wrong about no case
       1  it missed a fault, crashed, or found one where there is none
       2  could not run
 

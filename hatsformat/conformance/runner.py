@@ -23,8 +23,8 @@ from hatsformat.conformance.judge import SEVERITIES, compare, places_of
 from hatsformat.conformance.materialize import Materialized, materialize_case
 from hatsformat.errors import UsageError
 
-Outcome = Literal["caught", "passed", "missed", "false alarm", "crashed"]
-OUTCOMES: tuple[Outcome, ...] = ("caught", "passed", "missed", "false alarm", "crashed")
+Outcome = Literal["caught", "passed", "undecided", "missed", "false alarm", "crashed"]
+OUTCOMES: tuple[Outcome, ...] = ("caught", "passed", "undecided", "missed", "false alarm", "crashed")
 
 _OUTPUT_LIMIT = 1 << 24
 _PANICS = re.compile(
@@ -96,8 +96,8 @@ class Result:
     ----------
     case : Case
     outcome : str
-        ``caught`` or ``passed`` where it was right about a faulty or a sound case; ``missed``, ``false
-        alarm`` or ``crashed`` where it was not.
+        ``caught`` or ``passed`` where it was right about a faulty or a sound case; ``undecided`` where an
+        exit code cannot say whether it saw a warning; else ``missed``, ``false alarm`` or ``crashed``.
     detail : str
         Why.
     reads : {"findings", "exit code"}
@@ -115,8 +115,8 @@ class Result:
 
     @property
     def right(self) -> bool:
-        """Whether the validator was right."""
-        return self.outcome in ("caught", "passed")
+        """Whether the validator was not wrong."""
+        return self.outcome in ("caught", "passed", "undecided")
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -239,7 +239,7 @@ def _judge_code(case: Case, code: int) -> Result:
     if case.verdict == "invalid":
         return Result(case, "caught" if code else "missed", detail)
     if case.verdict == "remarks":
-        return Result(case, "passed", detail)
+        return Result(case, "undecided", detail)
     return Result(case, "false alarm" if code else "passed", detail)
 
 

@@ -22,6 +22,9 @@ R = TypeVar("R")
 LOOK_AHEAD = 2
 """Tasks in hand for every worker: enough to keep it busy while results are taken in order."""
 
+CONNECT_SECONDS = 30
+"""How long a scheduler may take to answer."""
+
 _END: Any = object()
 
 
@@ -130,6 +133,6 @@ def _client(scheduler: str) -> Any:
     except ImportError as error:
         raise MissingExtraError("working on a cluster", "dask") from error
     try:
-        return Client(scheduler, timeout="30s")
+        return Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
         raise UsageError("the scheduler does not answer", found=scheduler, hint=str(error)) from error

@@ -1,0 +1,157 @@
+"""Threads, processes and a cluster make the same bytes, and survive the death of a worker as they should."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hatsformat.errors import MissingExtraError, UsageError, WorkerError
+from hatsformat.partitioner import run_import
+
+OPTIONS = {"max_rows": 200, "highest_order": 6, "name": "sky"}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("inputs")
+    rng = np.random.default_rng(11)
+    paths = []
+    for number in range(3):
+        table = pa.table({"id": np.arange(500), "ra": rng.uniform(0, 360, 500), "dec": rng.uniform(-90, 90, 500)})
+        paths.append(str(folder / f"part-{number}.parquet"))
+        pq.write_table(table, paths[-1])
+    return paths
+
+
+@pytest.fixture(autouse=True)
+def _same_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def expected(inputs: list[str], tmp_path: Path) -> dict[str, bytes]:
+    run_import(inputs, tmp_path / "expected", workers=1, **OPTIONS)
+    return files_of(tmp_path / "expected")
+
+
+def test_processes(inputs: list[str], expected: dict[str, bytes], tmp_path: Path) -> None:
+    log = run_import(inputs, tmp_path / "sky", processes=True, workers=2, **OPTIONS)
+    assert files_of(tmp_path / "sky") == expected
+    assert log.spilled_bytes > 0
+
+
+def test_an_executor_of_the_caller(inputs: list[str], expected: dict[str, bytes], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(3) as executor:
+        run_import(inputs, tmp_path / "sky", executor=executor, **OPTIONS)
+        assert executor.submit(int, "1").result() == 1  # it is the caller's to shut down
+    assert files_of(tmp_path / "sky") == expected
+
+
+def _die(*_: Any) -> None:
+    os._exit(9)
+
+
+def test_a_dead_process_is_an_error_that_can_be_resumed(
+    inputs: list[str], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(int).result()
+        with pytest.raises(WorkerError, match="--resume"):
+            run_import(inputs, tmp_path / "sky", executor=_Dying(pool, after=4), workers=1, **OPTIONS)
+    assert not (tmp_path / "sky" / "hats.properties").exists()
+    run_import(inputs, tmp_path / "sky", resume=True, **OPTIONS)
+    assert files_of(tmp_path / "sky") == expected
+
+
+class _Dying(ThreadPoolExecutor):
+    """Hands tasks to a pool of processes, one of which dies after some of them."""
+
+    def __new__(cls, pool: Any, after: int) -> Any:
+        from concurrent.futures import Executor
+
+        class Dying(Executor):
+            tasks = 0
+
+            def submit(self, task: Any, /, *args: Any, **kwargs: Any) -> Any:
+                self.tasks += 1
+                return pool.submit(_die) if self.tasks > after else pool.submit(task, *args, **kwargs)
+
+        return Dying()
+
+
+def test_a_scheduler_without_dask(
+    inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"hatsformat\[dask\]"):
+        run_import(inputs, tmp_path / "sky", scheduler="tcp://127.0.0.1:1", **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
+def test_a_cluster(cluster: Any, inputs: list[str], expected: dict[str, bytes], tmp_path: Path) -> None:
+    run_import(inputs, tmp_path / "sky", scheduler=cluster.scheduler_address, **OPTIONS)
+    assert files_of(tmp_path / "sky") == expected
+
+
+def _kill_one_worker_in(task: str, mark: str) -> None:
+    """Make this worker die in its next task of a kind, unless another did."""
+    from hatsformat.partitioner import pipeline
+
+    kind = getattr(pipeline, task)
+    real = kind.run
+
+    def run(self: Any) -> Any:
+        try:
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return real(self)
+        os._exit(9)
+
+    kind.run = run
+
+
+@pytest.mark.parametrize("task", ["MapTask", "ReduceTask"])
+def test_a_cluster_whose_worker_dies(
+    task: str, cluster: Any, inputs: list[str], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    from distributed import Client
+
+    mark = tmp_path / "died"
+    with Client(cluster) as client:
+        client.run(_kill_one_worker_in, task, str(mark))
+        run_import(inputs, tmp_path / "sky", scheduler=cluster.scheduler_address, **OPTIONS)
+    assert mark.exists()
+    assert files_of(tmp_path / "sky") == expected
+
+
+def test_a_scheduler_that_is_not_there(inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    from hatsformat.partitioner import executors
+
+    monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
+    with pytest.raises(UsageError, match="does not answer"):
+        run_import(inputs, tmp_path / "sky", scheduler="tcp://127.0.0.1:1", **OPTIONS)
+    assert not (tmp_path / "sky").exists()

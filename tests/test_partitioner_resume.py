@@ -1,0 +1,227 @@
+"""An import that is killed, wherever it stands, goes on where it was and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hatsformat import open_catalog
+from hatsformat.errors import HatsError, OutputError
+from hatsformat.partitioner import run_import
+
+EPOCH = "1700000000"
+FILES, ROWS_A_FILE = 4, 700
+OPTIONS = {"max_rows": 150, "highest_order": 6, "name": "sky"}
+
+SCRIPT = """
+import json, os, signal, sys
+from hatsformat.partitioner import destination, finishing, mapping, options, pipeline, run_import, runs
+
+def die(*ignored):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die_at(module, name, call):
+    # Carry out a function `call` times, and die instead of the next.
+    real, calls = getattr(module, name), [0]
+    def counted(*args, **kwargs):
+        calls[0] += 1
+        return die() if calls[0] > call else real(*args, **kwargs)
+    setattr(module, name, counted)
+
+def die_after(module, name):
+    real = getattr(module, name)
+    def then(*args, **kwargs):
+        real(*args, **kwargs)
+        die()
+    setattr(module, name, then)
+
+if SPILL:
+    options.ImportOptions.runs_bytes = property(lambda self: 0)
+{fault}
+inputs, out, given = json.loads(sys.argv[1])
+run_import(inputs, out, workers=1, **given)
+"""
+
+FAULTS = {
+    "before any input": "die_at(mapping, 'map_source', 0)",
+    "between inputs": "die_at(mapping, 'map_source', 2)",
+    "within the rows of an input": "die_at(runs.SpilledRows, 'write', 1)",
+    "before binning": "die_at(pipeline, 'align', 0)",
+    "before splitting": "die_at(pipeline, 'split', 0)",
+    "before the first leaf": "die_at(pipeline, 'reduce_tile', 0)",
+    "between leaves": "die_at(pipeline, 'reduce_tile', 5)",
+    "before the metadata": "die_at(finishing, 'write_common_metadata', 0)",
+    "before the properties": "die_at(finishing, 'write_properties', 0)",
+    "before it is published": "die_at(destination, '_move', 0)",
+    "while it is published": "die_at(destination, '_move', 1)",
+    "after the second name of the properties": "die_after(finishing, 'write_properties')",
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("inputs")
+    rng = np.random.default_rng(7)
+    paths = []
+    for number in range(FILES):
+        table = pa.table(
+            {
+                "id": np.arange(ROWS_A_FILE) + number * ROWS_A_FILE,
+                "ra": rng.normal(200, 30, ROWS_A_FILE) % 360,
+                "dec": np.clip(rng.normal(-30, 20, ROWS_A_FILE), -90, 90),
+                "band": pa.array(rng.choice(["g", "r", None], ROWS_A_FILE)),
+            }
+        )
+        paths.append(str(folder / f"part-{number}.parquet"))
+        pq.write_table(table, paths[-1])
+    return paths
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(inputs: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("undisturbed") / "sky"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+        run_import(inputs, out, **OPTIONS)
+    return files_of(out)
+
+
+def killed(inputs: list[str], out: Path, fault: str, *, spill: bool = True, **given: object) -> None:
+    code = f"SPILL = {spill}\n" + textwrap.dedent(SCRIPT).replace("{fault}", fault)
+    argument = json.dumps([inputs, str(out), {**OPTIONS, **given}])
+    done = subprocess.run(
+        [sys.executable, "-c", code, argument],
+        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -9, done.stderr
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_killed_import_is_no_catalog_and_resumes_to_the_same_bytes(
+    fault: str,
+    inputs: list[str],
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "sky"
+    killed(inputs, out, fault)
+    if "_move" not in fault:
+        with pytest.raises(HatsError):
+            open_catalog(out)
+    with pytest.raises(OutputError, match="--resume"):
+        run_import(inputs, out, **OPTIONS)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")  # the date is that of the import that began
+    run_import(inputs, out, resume=True, **OPTIONS)
+    assert files_of(out) == undisturbed
+
+
+def test_what_is_finished_is_not_done_again(
+    inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hatsformat.partitioner import mapping, pipeline
+
+    out = tmp_path / "sky"
+    killed(inputs, out, "die_at(pipeline, 'reduce_tile', 5)")
+    monkeypatch.setattr(mapping, "map_source", lambda *_: pytest.fail("an input was mapped again"))
+    reduced = []
+    reduce_tile = pipeline.reduce_tile
+    monkeypatch.setattr(
+        pipeline, "reduce_tile", lambda tile, *rest: reduced.append(tile) or reduce_tile(tile, *rest)
+    )
+    log = run_import(inputs, out, resume=True, **OPTIONS)
+    assert len(reduced) == log.tiles - 5
+
+
+def test_rows_in_memory_are_read_again(inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    out = tmp_path / "sky"
+    killed(inputs, out, "die_at(pipeline, 'reduce_tile', 3)", spill=False)
+    run_import(inputs, out, resume=True, **OPTIONS)
+    assert files_of(out) == undisturbed
+
+
+def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(inputs: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "sky"
+    run_import(inputs[:1], out, **OPTIONS)
+    killed(inputs, out, "die_at(finishing, 'write_properties', 0)", overwrite=True)
+    assert open_catalog(out).scan().count_rows() == ROWS_A_FILE
+    run_import(inputs, out, resume=True, **OPTIONS)
+    assert open_catalog(out).scan().count_rows() == ROWS_A_FILE * FILES
+    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+
+
+def test_resuming_something_else_is_refused_with_what_differs(inputs: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "sky"
+    killed(inputs, out, "die_at(pipeline, 'align', 0)")
+    with pytest.raises(OutputError, match=r"max rows .*99.*150"):
+        run_import(inputs, out, resume=True, **{**OPTIONS, "max_rows": 99})
+    with pytest.raises(OutputError, match=r"part-3\.parquet differs"):
+        run_import(inputs[:3], out, resume=True, **OPTIONS)
+    run_import(inputs, out, resume=True, workers=2, **OPTIONS)  # how the work is done may differ
+
+
+def test_a_changed_input_is_noticed(inputs: list[str], tmp_path: Path) -> None:
+    copies = []
+    for path in inputs:
+        copies.append(str(tmp_path / Path(path).name))
+        Path(copies[-1]).write_bytes(Path(path).read_bytes())
+    out = tmp_path / "sky"
+    killed(copies, out, "die_at(pipeline, 'align', 0)")
+    pq.write_table(pq.read_table(copies[1]).slice(1), copies[1])
+    with pytest.raises(OutputError, match=r"part-1\.parquet differs"):
+        run_import(copies, out, resume=True, **OPTIONS)
+
+
+def test_resuming_where_nothing_was_begun_begins(inputs: list[str], tmp_path: Path) -> None:
+    log = run_import(inputs, tmp_path / "sky", resume=True, **OPTIONS)
+    assert log.rows_written == FILES * ROWS_A_FILE
+
+
+def test_a_full_disk_is_a_clear_error_that_can_be_resumed(
+    inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "sky"
+    # A limit on the size of files stands in for the disk: the sky map is the largest.
+    code = textwrap.dedent(
+        """
+        import json, resource, signal, sys
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
+        from hatsformat.cli import main
+        inputs, out = json.loads(sys.argv[1])
+        sys.argv = ["hatsformat", "import", *inputs, "--out", out, "--max-rows", "150"]
+        sys.argv += ["--highest-order", "6", "--name", "sky"]
+        main()
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps([inputs, str(out)])],
+        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "File too large" in done.stderr
+    assert "--resume" in done.stderr
+    run_import(inputs, out, resume=True, **OPTIONS)
+    assert files_of(out) == undisturbed
