@@ -74,25 +74,32 @@ def _run_once(
         shutil.rmtree(scratch)
 
 
+def _versus(medians: dict[str, float], name: str) -> list[str]:
+    """Return an importer's ratios to hats-import and to the floor."""
+    return [f"{medians[name] / medians[other]:.2f}" if other in medians else "-" for other in IMPORTERS[1:]]
+
+
 def _lines(costs: dict[str, list[Run]], written: dict[str, list[int]]) -> list[list[str]]:
     """Lay out a line for each importer: medians, and their ratios to hats-import and to the floor."""
     walls = {name: median(c.seconds for c in of_one) for name, of_one in costs.items()}
+    cpus = {name: median(c.cpu_seconds for c in of_one) for name, of_one in costs.items()}
     lines = []
     for name, of_one in costs.items():
         seconds = [c.seconds for c in of_one]
-        versus = [f"{walls[name] / walls[other]:.2f}" if other in walls else "-" for other in IMPORTERS[1:]]
+        files, rows, leaf_bytes, all_bytes = written[name]
         lines.append(
             [
                 name,
                 f"{walls[name]:.2f}",
                 f"{min(seconds):.2f}-{max(seconds):.2f}",
-                *versus,
-                f"{median(c.cpu_seconds for c in of_one):.2f}",
+                *_versus(walls, name),
+                f"{cpus[name]:.2f}",
+                *_versus(cpus, name),
                 f"{max(c.peak_bytes for c in of_one) / 1e6:.0f}",
-                f"{written[name][2] / 1e6:.1f}",
-                f"{written[name][3] / 1e6:.1f}",
-                str(written[name][0]),
-                f"{written[name][1]:,}",
+                f"{leaf_bytes / 1e6:.1f}",
+                f"{all_bytes / 1e6:.1f}",
+                str(files),
+                f"{rows:,}",
             ]
         )
     return lines
@@ -128,8 +135,7 @@ def report(data: Path, bench: ImportBench) -> str:
     if "hats-import" in costs and "hatsformat" in costs:
         speeds = [median(c.seconds for c in costs[name]) for name in ("hats-import", "hatsformat")]
         head.append(f"hatsformat is {speeds[0] / speeds[1]:.1f} times as fast as hats-import")
-    header = [
-        "importer", "wall s", "range", "/hats-import", "/floor", "CPU s", "peak MB", "leaves MB", "all MB",
-        "files", "rows",
-    ]  # fmt: skip
+    versus = ["/hats-import", "/floor"]
+    output = ["peak MB", "leaves MB", "all MB", "files", "rows"]
+    header = ["importer", "wall s", "range", *versus, "CPU s", *versus, *output]
     return "\n".join([*head, table(header, _lines(costs, written))])

@@ -209,8 +209,9 @@ def radec_to_pixel(ra: npt.ArrayLike, dec: npt.ArrayLike, order: int, *, threads
         )
     if lon.size == 0:
         return np.empty(lon.shape, dtype=np.int64)
-    # The copies are needed: Longitude wraps its values in place.
-    cells = lonlat_to_healpix(Longitude(lon, u.deg), Latitude(lat, u.deg), order, num_threads=threads)
+    # Near the poles cdshealpix puts a right ascension of -0.0 into the tile west of 0.0; the sum has no such
+    # zero. And Longitude wraps its values in place, so it must have some of its own.
+    cells = lonlat_to_healpix(Longitude(lon + 0.0, u.deg), Latitude(lat, u.deg), order, num_threads=threads)
     numbers: IntArray = cells.astype(np.int64).reshape(lon.shape)
     return numbers
 

@@ -270,6 +270,18 @@ class TestImported:
         assert index[360.0] == index[0.0]
         skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), table)
 
+    @pytest.mark.parametrize("dec", [-89.9, -45.0, 0.0, 45.0, 89.9])
+    def test_zeros_of_both_signs_are_one_place(self, tmp_path, dec):
+        table = pa.table({"ra": [0.0, -0.0, 360.0, -360.0], "dec": [dec] * 4})
+        for name, rows in (("all", table), ("signed", table.slice(1, 1))):
+            import_catalog(rows, tmp_path / name)
+            found = {
+                index
+                for leaf in skies.read_leaves(tmp_path / name)
+                for index in leaf.table[skies.INDEX].to_pylist()
+            }
+            assert found == {skies.healpix(0.0, dec).item()}
+
     def test_short_floats_stay_short(self, tmp_path):
         rng = np.random.default_rng(0)
         table = pa.table(

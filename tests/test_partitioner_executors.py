@@ -106,7 +106,7 @@ def test_a_scheduler_without_dask(
 def cluster() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
     ) as cluster:
         yield cluster
 
@@ -118,9 +118,9 @@ def test_a_cluster(cluster: Any, inputs: list[str], expected: dict[str, bytes], 
 
 def _kill_one_worker_in(task: str, mark: str) -> None:
     """Make this worker die in its next task of a kind, unless another did."""
-    from hatsformat.partitioner import pipeline
+    from hatsformat.partitioner import tasks
 
-    kind = getattr(pipeline, task)
+    kind = getattr(tasks, task)
     real = kind.run
 
     def run(self: Any) -> Any:

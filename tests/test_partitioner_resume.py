@@ -24,7 +24,7 @@ OPTIONS = {"max_rows": 150, "highest_order": 6, "name": "sky"}
 
 SCRIPT = """
 import json, os, signal, sys
-from hatsformat.partitioner import destination, finishing, mapping, options, pipeline, run_import, runs
+from hatsformat.partitioner import destination, finishing, mapping, options, pipeline, reducing, run_import, runs
 
 def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -57,8 +57,8 @@ FAULTS = {
     "within the rows of an input": "die_at(runs.SpilledRows, 'write', 1)",
     "before binning": "die_at(pipeline, 'align', 0)",
     "before splitting": "die_at(pipeline, 'split', 0)",
-    "before the first leaf": "die_at(pipeline, 'reduce_tile', 0)",
-    "between leaves": "die_at(pipeline, 'reduce_tile', 5)",
+    "before the first leaf": "die_at(reducing, 'reduce_tile', 0)",
+    "between leaves": "die_at(reducing, 'reduce_tile', 5)",
     "before the metadata": "die_at(finishing, 'write_common_metadata', 0)",
     "before the properties": "die_at(finishing, 'write_properties', 0)",
     "before it is published": "die_at(destination, '_move', 0)",
@@ -136,15 +136,15 @@ def test_a_killed_import_is_no_catalog_and_resumes_to_the_same_bytes(
 def test_what_is_finished_is_not_done_again(
     inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hatsformat.partitioner import mapping, pipeline
+    from hatsformat.partitioner import mapping, reducing
 
     out = tmp_path / "sky"
-    killed(inputs, out, "die_at(pipeline, 'reduce_tile', 5)")
+    killed(inputs, out, "die_at(reducing, 'reduce_tile', 5)")
     monkeypatch.setattr(mapping, "map_source", lambda *_: pytest.fail("an input was mapped again"))
     reduced = []
-    reduce_tile = pipeline.reduce_tile
+    reduce_tile = reducing.reduce_tile
     monkeypatch.setattr(
-        pipeline, "reduce_tile", lambda tile, *rest: reduced.append(tile) or reduce_tile(tile, *rest)
+        reducing, "reduce_tile", lambda tile, *rest: reduced.append(tile) or reduce_tile(tile, *rest)
     )
     log = run_import(inputs, out, resume=True, **OPTIONS)
     assert len(reduced) == log.tiles - 5
@@ -152,7 +152,7 @@ def test_what_is_finished_is_not_done_again(
 
 def test_rows_in_memory_are_read_again(inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     out = tmp_path / "sky"
-    killed(inputs, out, "die_at(pipeline, 'reduce_tile', 3)", spill=False)
+    killed(inputs, out, "die_at(reducing, 'reduce_tile', 3)", spill=False)
     run_import(inputs, out, resume=True, **OPTIONS)
     assert files_of(out) == undisturbed
 

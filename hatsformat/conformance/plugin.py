@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from hatsformat.conformance.corpus import Case
     from hatsformat.conformance.materialize import Materialized
 
+CHOICE = "hats_cases_of_suite"
+"""The attribute by which a test of a suite says which cases it wants, where there is no marker."""
+
 _FIXTURE = "hats_case"
 _MARKER = "hats_cases"
 _MARKER_HELP = (
@@ -37,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if _FIXTURE not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker(_MARKER)
-    cases = choose_cases(**(marker.kwargs if marker else {}))
+    cases = choose_cases(**(marker.kwargs if marker else getattr(metafunc.function, CHOICE, {})))
     metafunc.parametrize(_FIXTURE, cases, ids=[case.id for case in cases], indirect=True)
 
 

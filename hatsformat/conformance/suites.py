@@ -6,21 +6,38 @@ package gives the tests their cases.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
 
 from hatsformat import layout
 from hatsformat.conformance.corpus import Expected
 from hatsformat.conformance.judge import compare, places_of
+from hatsformat.conformance.plugin import CHOICE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from hatsformat.conformance.materialize import Materialized
+
+
+_Test = TypeVar("_Test", bound=Callable[..., None])
+
+
+def with_cases(**chosen: Any) -> Callable[[_Test], _Test]:
+    """Say which cases a test is given; the arguments are those of the marker ``hats_cases``.
+
+    Not the marker itself, which pytest knows only where the plugin is loaded.
+    """
+
+    def tell(test: _Test) -> _Test:
+        setattr(test, CHOICE, chosen)
+        return test
+
+    return tell
 
 
 class ReaderSuite:
@@ -49,7 +66,7 @@ class ReaderSuite:
         """
         raise NotImplementedError
 
-    @pytest.mark.hats_cases(verdict="sound", tables=True)
+    @with_cases(verdict="sound", tables=True)
     def test_reads_every_row(self, hats_case: Materialized) -> None:
         """All rows are there, with all columns and values, each once."""
         expected = rows_below(hats_case.path)
@@ -61,7 +78,7 @@ class ReaderSuite:
         assert found.num_rows == expected.num_rows
         assert as_set(found, expected.schema) == as_set(expected, expected.schema)
 
-    @pytest.mark.hats_cases(verdict="sound", tables=True)
+    @with_cases(verdict="sound", tables=True)
     def test_keeps_the_order(self, hats_case: Materialized) -> None:
         """Rows come along the sky, where the reader promises that."""
         column = next((name for name in rows_below(hats_case.path).column_names if "healpix" in name), None)
@@ -70,7 +87,7 @@ class ReaderSuite:
         values = as_table(self.read(hats_case.path)).column(column).to_pylist()
         assert values == sorted(values)
 
-    @pytest.mark.hats_cases(rules=("HATS-LEAF-001", "HATS-LEAF-009"))
+    @with_cases(rules=("HATS-LEAF-001", "HATS-LEAF-009"))
     def test_stops_at_a_broken_leaf(self, hats_case: Materialized) -> None:
         """A leaf that cannot be read is an error, not fewer rows."""
         found = None
@@ -143,7 +160,7 @@ class ValidatorSuite:
         """
         raise NotImplementedError
 
-    @pytest.mark.hats_cases(level="rows", edition="1.0")
+    @with_cases(level="rows", edition="1.0")
     def test_judges(self, hats_case: Materialized) -> None:
         """The verdict, or every finding, is the expected one."""
         said = self.validate(hats_case.path)

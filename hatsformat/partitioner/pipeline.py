@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.artefacts.leaf import LeafFormat, leaf_writer, read_footer, read_row_groups
-from hatsformat.errors import InputError, LeafError, NotFoundError, UsageError
-from hatsformat.healpix import HealpixPixel
+from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
+from hatsformat.errors import InputError, UsageError
 from hatsformat.partitioner import mapping, resuming
 from hatsformat.partitioner.binning import Alignment, align
 from hatsformat.partitioner.coordinates import find_column
@@ -25,10 +24,11 @@ from hatsformat.partitioner.inputs import Source, open_inputs
 from hatsformat.partitioner.log import BuildLog, Progress
 from hatsformat.partitioner.mapping import Mapped, MapSettings
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.reducing import Leaf, LeafPlan, reduce_tile
+from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore, spilled_bytes
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
-from hatsformat.partitioner.splitting import Shard, Shards, split
+from hatsformat.partitioner.splitting import Shards, split
+from hatsformat.partitioner.tasks import MapTask, ReduceTask, map_input, reduce_one
 from hatsformat.properties.table import HEALPIX_COLUMN
 
 
@@ -55,47 +55,80 @@ def run_import(
         Called with a stage's name, the steps done and the steps in all.
     """
     root = storage.resolve(path)
-    told = progress or _silent
     place = Destination(root, overwrite=options.overwrite, resume=options.resume, scratch=options.scratch)
+    sources, plan = _planned(inputs, options, place)
+    log = BuildLog(str(root), options.name or name_of(root), len(sources))
+    workers = open_workers(
+        options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
+    )
+    with place.claimed(), workers as team:
+        if plan.can_resume:
+            plan.write(place.work)
+        job = Job(place, options, plan.created, team, log, progress or _silent)
+        with log.stage("mapping"):
+            mapped, schema = _map(sources, job)
+        make_catalog(mapped, schema, job)
+    return log
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the stages of one import share."""
+
+    place: Destination
+    options: ImportOptions
+    created: datetime
+    team: Workers
+    log: BuildLog
+    told: Progress
+
+
+def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
+    """Carry out the stages after mapping, and account for them in the job's log.
+
+    Parameters
+    ----------
+    mapped : Mapped
+        The rows of all inputs.
+    schema : pyarrow.Schema
+        The one they fit into.
+    job : Job
+    """
+    options, log = job.options, job.log
+    with log.stage("binning"):
+        alignment = align(
+            mapped.counts,
+            options.max_rows,
+            lowest_order=options.lowest_order,
+            keep_empty_siblings=options.keep_empty_siblings,
+        )
+    with log.stage("splitting"):
+        shards = split(mapped.runs, alignment)
+    job.place.begin()
+    plan = LeafPlan(leaf_schema(schema), options.leaf_format, options.thumbnail)
+    with log.stage("reducing and finishing"):
+        leaves = _reduce(alignment, shards, plan, job)
+        info = _info(options, log.name, schema)
+        done = finish(job.place.staging, leaves, mapped.counts, plan, info, job.created)
+    log.quarantine = _write_quarantine(job.place.root, mapped.rejected)
+    log.spilled_bytes = spilled_bytes(job.place.scratch)
+    log.rows_read, log.rows_rejected, log.rows_written = mapped.rows_read, mapped.rows_rejected, done.rows
+    log.tiles, log.size_bytes = done.tiles, done.size
+
+
+def _planned(inputs: Any, options: ImportOptions, place: Destination) -> tuple[list[Source], resuming.Plan]:
+    """Return the inputs and what is to be made of them, the same as before where an import is resumed."""
     before = resuming.Plan.read(place.work) if options.resume else None
     part_bytes = before.chunk_bytes if before else options.chunk_bytes
     sources = open_inputs(inputs, replace(options.inputs, part_bytes=part_bytes))
     place.check_inputs([source.name for source in sources])
     plan = resuming.Plan.of(options, sources)
     if before is not None:
-        before.check_same(plan, root)
-        plan = before
-    log = BuildLog(str(root), options.name or _name_of(root), len(sources))
-    workers = open_workers(
-        options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
-    )
-    with place.claimed(), workers as team:
-        if all(source.fingerprint for source in sources):
-            plan.write(place.work)
-        elif options.resume and place.interrupted:
-            raise UsageError("only an import of files can be resumed", hint="start again with --overwrite")
-        with log.stage("mapping"):
-            mapped, schema = _map(sources, options, place.scratch, team, told)
-        with log.stage("binning"):
-            alignment = align(
-                mapped.counts,
-                options.max_rows,
-                lowest_order=options.lowest_order,
-                keep_empty_siblings=options.keep_empty_siblings,
-            )
-        with log.stage("splitting"):
-            shards = split(mapped.runs, alignment)
-        place.begin()
-        info = _info(options, log.name, schema)
-        leaf_plan = LeafPlan(leaf_schema(schema), options.leaf_format, options.thumbnail)
-        with log.stage("reducing and finishing"):
-            leaves = _reduce(alignment, shards, leaf_plan, place.staging, options, team, told)
-            done = finish(place.staging, leaves, mapped.counts, leaf_plan, info, plan.created)
-        log.quarantine = _write_quarantine(root, mapped.rejected)
-        log.spilled_bytes = spilled_bytes(place.scratch)
-    log.rows_read, log.rows_rejected, log.rows_written = mapped.rows_read, mapped.rows_rejected, done.rows
-    log.tiles, log.size_bytes = done.tiles, done.size
-    return log
+        before.check_same(plan, place.root)
+        return sources, before
+    if options.resume and place.interrupted and not plan.can_resume:
+        raise UsageError("only an import of files can be resumed", hint="start again with --overwrite")
+    return sources, plan
 
 
 def leaf_schema(schema: pa.Schema) -> pa.Schema:
@@ -103,91 +136,24 @@ def leaf_schema(schema: pa.Schema) -> pa.Schema:
     return schema.insert(0, pa.field(HEALPIX_COLUMN, pa.int64()))
 
 
-@dataclass(frozen=True, slots=True)
-class MapTask:
-    """One input to map, as it is sent to a worker."""
-
-    index: int
-    source: Source
-    settings: MapSettings
-    store: RunStore
-    scratch: Path
-    resume: bool
-
-    def run(self) -> Mapped:
-        """Map the input, unless an earlier attempt did."""
-        known = resuming.noted(self.scratch, self.index) if self.resume else None
-        if known is not None:
-            return known
-        mapped = mapping.map_source(self.index, self.source, self.settings, self.store)
-        resuming.note(self.scratch, self.index, mapped)
-        return mapped
-
-
-@dataclass(frozen=True, slots=True)
-class ReduceTask:
-    """One tile to reduce, as it is sent to a worker."""
-
-    alignment_rows: int
-    order: int
-    pixel: int
-    path: str
-    shards: Sequence[Shard]
-    plan: LeafPlan
-    root: UPath
-    resume: bool
-
-    def run(self) -> Leaf:
-        """Write the tile's leaf, unless an earlier attempt did."""
-        tile = HealpixPixel(self.order, self.pixel)
-        known = self._written(tile) if self.resume else None
-        return known or reduce_tile(tile, self.path, self.shards, self.plan, self.root)
-
-    def _written(self, tile: HealpixPixel) -> Leaf | None:
-        place = self.root / self.path
-        try:
-            footer = read_footer(place)
-        except (NotFoundError, LeafError):
-            return None
-        if footer.num_rows != self.alignment_rows:
-            return None
-        first = read_row_groups(place, footer, [0]).take([0]) if self.plan.keep_first_row else None
-        return Leaf(tile, self.path, footer, storage.size(place), first)
-
-
-def _map_one(task: MapTask) -> Mapped:
-    return task.run()
-
-
-def _reduce_one(task: ReduceTask) -> Leaf:
-    return task.run()
-
-
-def _map(
-    sources: Sequence[Source], options: ImportOptions, scratch: Path, team: Workers, told: Progress
-) -> tuple[Mapped, pa.Schema]:
-    settings = MapSettings(
-        options.coordinates,
-        options.highest_order,
-        HEALPIX_COLUMN,
-        options.bad_coordinates,
-        options.chunk_bytes,
-    )
+def _map(sources: Sequence[Source], job: Job) -> tuple[Mapped, pa.Schema]:
+    options, scratch = job.options, job.place.scratch
+    settings = map_settings(options)
     # Inputs that fit stay in memory; of larger ones everything goes to scratch, so that all of it can be
     # resumed.
     fits = sum(source.estimated_bytes for source in sources) <= options.runs_bytes
-    store = RunStore(options.runs_bytes if fits and team.share_memory else 0, scratch)
+    store = RunStore(options.runs_bytes if fits and job.team.share_memory else 0, scratch)
     tasks = (
         MapTask(index, source, settings, store, scratch, options.resume)
         for index, source in enumerate(sources)
     )
     parts: list[Mapped] = []
     seen: list[InputSchema] = []
-    for source, part in zip(sources, team.in_order(_map_one, tasks), strict=True):
+    for source, part in zip(sources, job.team.in_order(map_input, tasks), strict=True):
         if part.schema is not None:
             seen.append(InputSchema(source.name, part.schema, part.inferred))
         parts.append(replace(part, schema=None))
-        told("mapping", len(parts), len(sources))
+        job.told("mapping", len(parts), len(sources))
     mapped = mapping.merge(parts, options.highest_order)
     if mapped.counts.total == 0:
         what = "no row has a position on the sky" if mapped.rows_read else "there are no rows in the input"
@@ -198,15 +164,19 @@ def _map(
     return mapped, schema
 
 
-def _reduce(
-    alignment: Alignment,
-    shards: Shards,
-    plan: LeafPlan,
-    root: UPath,
-    options: ImportOptions,
-    team: Workers,
-    told: Progress,
-) -> Iterator[Leaf]:
+def map_settings(options: ImportOptions) -> MapSettings:
+    """Return what mapping needs to know."""
+    return MapSettings(
+        options.coordinates,
+        options.highest_order,
+        HEALPIX_COLUMN,
+        options.bad_coordinates,
+        options.chunk_bytes,
+    )
+
+
+def _reduce(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Job) -> Iterator[Leaf]:
+    options, root = job.options, job.place.staging
     part = "part0.parquet" if options.suffix == layout.DIRECTORY_SUFFIX else None
 
     def task(index: int, order: int, pixel: int, rows: int) -> ReduceTask:
@@ -215,8 +185,8 @@ def _reduce(
 
     total = len(alignment.tiles)
     tasks = (task(index, *triple) for index, triple in enumerate(alignment.triples.tolist()))
-    for done, leaf in enumerate(team.in_order(_reduce_one, tasks), 1):
-        told("reducing", done, total)
+    for done, leaf in enumerate(job.team.in_order(reduce_one, tasks), 1):
+        job.told("reducing", done, total)
         yield leaf
 
 
@@ -235,7 +205,8 @@ def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
     )
 
 
-def _name_of(root: UPath) -> str:
+def name_of(root: UPath) -> str:
+    """Return the name of a catalog that is given none: that of its directory, in one word."""
     return "_".join(root.name.split()) or "catalog"
 
 

@@ -61,6 +61,11 @@ class Plan:
         names = [[source.name, source.fingerprint] for source in sources]
         return cls(now.replace(second=0, microsecond=0), options.chunk_bytes, chosen, names)
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether all inputs are files, which can be told from other versions of them."""
+        return all(fingerprint for _, fingerprint in self.inputs)
+
     def write(self, work: Path) -> None:
         """Write the plan."""
         content = {"created": self.created.isoformat(), "chunk_bytes": self.chunk_bytes}

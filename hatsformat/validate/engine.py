@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,9 @@ from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.findings import Finding, Location, NotRun, Place
 from hatsformat.validate.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS
 from hatsformat.validate.report import Report
-from hatsformat.validate.requirements import EDITIONS, LEVELS, STAGES, Requirement, requirements
+from hatsformat.validate.requirements import STAGES, Requirement
+from hatsformat.validate.settings import Settings
+from hatsformat.validate.sky import Footprint
 
 _EVIDENCE_RULE = "HATS-EVID-001"
 _RANK = {"error": 0, "warning": 1, "info": 2}
@@ -25,15 +28,26 @@ _RANK = {"error": 0, "warning": 1, "info": 2}
 
 @dataclass
 class Outcome:
-    """What the checks have shown so far."""
+    """What the checks have shown so far; the rules are as the settings have them."""
 
+    rules: Mapping[str, Requirement]
+    disabled: frozenset[str]
     findings: list[Finding] = field(default_factory=list)
     not_run: list[NotRun] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
+    switched_off: set[str] = field(default_factory=set)
+    skies: list[Footprint] = field(default_factory=list)
 
 
 def validate(
-    path: storage.PathLike, level: str = "rows", edition: str = "1.0", **storage_options: Any
+    path: storage.PathLike,
+    level: str | None = None,
+    edition: str | None = None,
+    *,
+    disable: str | Iterable[str] = (),
+    severities: Mapping[str, str] | None = None,
+    config: storage.PathLike | Settings | None = None,
+    **storage_options: Any,
 ) -> Report:
     """Judge a catalog or a collection by the note, and by what all readers rely on.
 
@@ -43,11 +57,18 @@ def validate(
     ----------
     path : str, path or UPath
         The directory of a catalog or collection: local, ``s3://``, ``https://``, ``memory://`` and others.
-    level : {"rows", "footers", "metadata"}
-        How deep to look: at every row, at the footers of the data files, or only at the tree and the files
-        beside the data.
-    edition : {"1.0", "draft-2025-04"}
-        The edition of the note.
+    level : {"rows", "footers", "metadata"}, optional
+        How deep to look: at every row (the default), at the footers of the data files, or only at the tree
+        and the files beside the data.
+    edition : {"1.0", "draft-2025-04"}, optional
+        The edition of the note; 1.0 unless the settings say otherwise.
+    disable : str or iterable of str
+        Rules that are not to be run, or beginnings of their ids such as ``HATS-AUX``.
+    severities : mapping of str to {"error", "warning", "info"}, optional
+        Severities by rule, where they are to differ from the rule's own; the report is valid where nothing
+        is an error.
+    config : str, path, UPath or Settings, optional
+        A settings file, over which the other arguments are put; see `Settings.read`.
     **storage_options
         Handed to the file system.
 
@@ -58,7 +79,7 @@ def validate(
     Raises
     ------
     UsageError
-        If `level` or `edition` is none, or `path` is a file.
+        If there is no such level, edition, severity or rule, or `path` is a file.
     NotFoundError
         If there is nothing at `path`.
     StorageError
@@ -72,24 +93,30 @@ def validate(
         ...
     hatsformat.errors.NotFoundError: ...no/such/catalog: no such file or directory
     """
-    if level not in LEVELS:
-        raise UsageError("there is no such level", found=level, expected=" or ".join(LEVELS))
-    if edition not in EDITIONS:
-        raise UsageError(
-            "there is no such edition of the note", found=edition, expected=" or ".join(EDITIONS)
-        )
+    base = config if isinstance(config, Settings) else Settings() if config is None else Settings.read(config)
+    settings = base.changed(level=level, edition=edition, disable=disable, severities=severities)
     root = storage.resolve(path, **storage_options)
-    tree, scope = Tree(root), Scope(edition, level, ROW_CHECKS)
-    _check_place(tree)
     checks.load()
-    outcome = Outcome()
+    row_checks = {rule: check for rule, check in ROW_CHECKS.items() if rule not in settings.disabled}
+    tree, scope = Tree(root), Scope(settings.edition, settings.level, row_checks)
+    _check_place(tree)
+    outcome = Outcome(settings.rules, settings.disabled)
     collection = CollectionEvidence(tree, scope)
     if collection.file.is_there or _looks_like_collection(tree):
         _run_collection(collection, outcome)
     else:
         _run_catalog(CatalogEvidence(tree, "", scope), outcome)
     findings = sorted(outcome.findings, key=lambda finding: _RANK[finding.severity])
-    return Report(str(root), edition, level, tuple(findings), tuple(outcome.not_run), tuple(outcome.passed))
+    off = [NotRun(rule, "disabled") for rule in sorted(outcome.switched_off)]
+    return Report(
+        str(root),
+        settings.edition,
+        settings.level,
+        tuple(findings),
+        (*outcome.not_run, *off),
+        tuple(outcome.passed),
+        tuple(outcome.skies),
+    )
 
 
 def _check_place(tree: Tree) -> None:
@@ -123,13 +150,13 @@ def _looks_like_collection(tree: Tree) -> bool:
     return any(path.count("/") == 1 and path.rsplit("/", 1)[1] in names for path in tree.listing)
 
 
-def _in_order(rules: Iterable[str]) -> list[Requirement]:
-    known = requirements()
-    return sorted((known[rule] for rule in rules), key=lambda rule: (STAGES.index(rule.stage), rule.id))
+def _in_order(rules: Iterable[str], outcome: Outcome) -> list[Requirement]:
+    known = [outcome.rules[rule] for rule in rules]
+    return sorted(known, key=lambda rule: (STAGES.index(rule.stage), rule.id))
 
 
 def _run_collection(collection: CollectionEvidence, outcome: Outcome) -> None:
-    for rule in _in_order(COLLECTION_CHECKS):
+    for rule in _in_order(COLLECTION_CHECKS, outcome):
         if rule.concerns("collection", collection.scope.edition):
             _run(COLLECTION_CHECKS[rule.id], rule, collection, outcome)
     try:
@@ -151,15 +178,22 @@ def _root_files(tree: Tree) -> set[str]:
 
 
 def _run_catalog(catalog: CatalogEvidence, outcome: Outcome) -> None:
-    for rule in _in_order(CATALOG_CHECKS):
+    for rule in _in_order(CATALOG_CHECKS, outcome):
         if rule.concerns(catalog.table_type, catalog.scope.edition):
             _run(CATALOG_CHECKS[rule.id], rule, catalog, outcome)
+    if catalog.table_type != "index":
+        with suppress(NoEvidenceError, HatsError):
+            tiles = catalog.tiles
+            outcome.skies.append(Footprint(catalog.prefix.rstrip("/"), tiles.orders, tiles.pixels))
 
 
 def _run(
     check: Any, rule: Requirement, evidence: CatalogEvidence | CollectionEvidence, outcome: Outcome
 ) -> None:
     """Carry out one check; whatever it raises becomes a part of the outcome."""
+    if rule.id in outcome.disabled:
+        outcome.switched_off.add(rule.id)
+        return
     faults: list[Fault] = []
     reason: str | None = None
     member = evidence.prefix.rstrip("/") or None
@@ -176,7 +210,10 @@ def _run(
         problem = Fault(
             "a check failed on what the files hold", member, None, actual=f"{rule.id}: {_told(error)}"
         )
-        outcome.findings.extend(_group(requirements()[_EVIDENCE_RULE], [problem], ""))
+        if _EVIDENCE_RULE in outcome.disabled:
+            outcome.switched_off.add(_EVIDENCE_RULE)
+        else:
+            outcome.findings.extend(_group(outcome.rules[_EVIDENCE_RULE], [problem], ""))
     outcome.findings.extend(_group(rule, faults, evidence.prefix))
     if reason is not None:
         outcome.not_run.append(NotRun(rule.id, shown(reason, 300), member))

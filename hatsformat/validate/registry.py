@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import TypeAlias
 
 from hatsformat.validate.evidence.catalog import CatalogEvidence
@@ -31,7 +32,7 @@ def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
     """
 
     def register(function: _OfCatalog) -> _OfCatalog:
-        catalog_checks(rule)(lambda catalog, _: function(catalog))
+        catalog_checks(rule)(wraps(function)(lambda catalog, _: function(catalog)))
         return function
 
     return register
@@ -53,7 +54,7 @@ def collection_check(rule: str) -> Callable[[_OfCollection], _OfCollection]:
     """Register a function as the check of a requirement on collections; see `catalog_check`."""
 
     def register(function: _OfCollection) -> _OfCollection:
-        collection_checks(rule)(lambda collection, _: function(collection))
+        collection_checks(rule)(wraps(function)(lambda collection, _: function(collection)))
         return function
 
     return register

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hatsformat.validate.findings import Finding, NotRun, Verdict
+from hatsformat.validate.sky import Footprint
 from hatsformat.validate.text import render_text
+from hatsformat.validate.visible import encodable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Report:
         The checks whose evidence was missing.
     passed : tuple of str
         The ids of the checks that ran and found nothing; in a collection, once a member.
+    skies : tuple of Footprint
+        The tiles of the catalogs, for the picture; no part of the report as JSON.
     """
 
     path: str
@@ -36,6 +40,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     not_run: tuple[NotRun, ...] = ()
     passed: tuple[str, ...] = ()
+    skies: tuple[Footprint, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def valid(self) -> bool:
@@ -68,9 +73,28 @@ class Report:
 
     def to_json(self, indent: int | None = 2) -> str:
         """Return the report as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        return encodable(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
 
     def to_text(self, *, color: bool = False) -> str:
         """Return the report for people; see `hatsformat.validate.text.render_text`."""
-        verdict = Verdict(self.path, self.edition, self.level, self.valid, self.summary)
-        return render_text(verdict, self.findings, self.not_run, color=color)
+        return render_text(self._verdict, self.findings, self.not_run, color=color)
+
+    def to_sarif(self) -> str:
+        """Return the report as SARIF 2.1.0; see `hatsformat.validate.sarif.render_sarif`."""
+        from hatsformat.validate.sarif import render_sarif
+
+        return render_sarif(self._verdict, self.findings, self.not_run, self.passed)
+
+    def to_html(self) -> str:
+        """Return the report as one page that needs no other file; see `hatsformat.validate.html`."""
+        from hatsformat.validate.html import render_html
+
+        return render_html(self._verdict, self.findings, self.not_run, self.skies)
+
+    def fails(self, fail_on: str = "error") -> bool:
+        """Whether there is a finding as bad as ``"error"`` or ``"warning"``, or worse."""
+        return not self.valid or (fail_on == "warning" and self.summary["warning"] > 0)
+
+    @property
+    def _verdict(self) -> Verdict:
+        return Verdict(self.path, self.edition, self.level, self.valid, self.summary)

@@ -56,6 +56,8 @@ class Requirement:
         How bad a departure is: by the level, unless the entry says otherwise.
     quote : str or None
         The note's own words.
+    why : str or None
+        What goes wrong where it is not met.
     keyword : str or None
         The keyword of the properties files that it is about.
     unchecked : str or None
@@ -72,6 +74,7 @@ class Requirement:
     fix: str
     severity: Severity
     quote: str | None = None
+    why: str | None = None
     keyword: str | None = None
     unchecked: str | None = None
 
@@ -93,6 +96,7 @@ class Requirement:
             fix=entry["fix"],
             severity=entry.get("severity", _SEVERITY[entry["level"]]),
             quote=entry.get("quote"),
+            why=entry.get("why"),
             keyword=entry.get("keyword"),
             unchecked=entry.get("unchecked"),
         )

@@ -1,10 +1,12 @@
-"""The report for people: what, where, and how to mend it."""
+"""The report for people: what, where, why it matters and how to mend it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from hatsformat.validate.findings import EXAMPLES, Finding, NotRun, Place, Verdict
+from hatsformat.validate.requirements import requirements
+from hatsformat.validate.visible import visible
 
 _COLORS = {"error": "\x1b[31m", "warning": "\x1b[33m", "info": "\x1b[36m", "good": "\x1b[32m"}
 _PLAIN = "\x1b[0m"
@@ -41,13 +43,16 @@ def _paint(text: str, kind: str, color: bool) -> str:
 
 
 def _finding(finding: Finding, color: bool) -> list[str]:
-    head = f"{_paint(finding.severity, finding.severity, color)} {finding.rule}: {finding.message}"
+    head = f"{_paint(finding.severity, finding.severity, color)} {finding.rule}: {visible(finding.message)}"
     if finding.count > 1:
         head += f" ({finding.count} places)"
     lines = [head, *(f"  at {_place(place)}" for place in finding.examples)]
     if finding.count > EXAMPLES:
         lines.append(f"  and {finding.count - EXAMPLES} more")
-    lines.append(f"  {finding.fix} (Note, section {finding.section})")
+    rule = requirements().get(finding.rule)
+    if rule is not None and rule.why is not None:
+        lines.append(f"  why: {rule.why}")
+    lines.append(f"  mend: {finding.fix} (Note, section {finding.section})")
     return lines
 
 
@@ -57,7 +62,7 @@ def _place(place: Place) -> str:
         text += f": {place.actual}"
     if place.expected is not None:
         text += f"{':' if place.actual is None else ','} expected {place.expected}"
-    return text
+    return visible(text)
 
 
 def _not_run(items: Sequence[NotRun]) -> list[str]:
@@ -69,7 +74,7 @@ def _not_run(items: Sequence[NotRun]) -> list[str]:
     lines = ["Not run:"]
     for (path, reason), rules in by_reason.items():
         where = "" if path is None else f"{path}: "
-        lines.append(f"  {where}{reason} ({', '.join(rules)})")
+        lines.append(visible(f"  {where}{reason} ({', '.join(rules)})"))
     return [*lines, ""]
 
 
@@ -81,6 +86,6 @@ def _last_line(verdict: Verdict, color: bool) -> str:
     )
     judged = _paint("valid", "good", color) if verdict.valid else _paint("not valid", "error", color)
     return (
-        f"{verdict.path}: {judged} (edition {verdict.edition}, level {verdict.level}): {counts}; "
+        f"{visible(verdict.path)}: {judged} (edition {verdict.edition}, level {verdict.level}): {counts}; "
         f"{summary['passed']} checks passed, {summary['not_run']} not run"
     )

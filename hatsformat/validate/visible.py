@@ -14,7 +14,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
-    """Return a text in one line, with what cannot be seen written as in Python.
+    r"""Return a text in one line, with what cannot be seen written as in Python.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ def visible(text: str) -> str:
 
     Examples
     --------
-    >>> visible("a\\x1b[31mb\\u202ec")
-    'a\\\\x1b[31mb\\\\u202ec'
+    >>> visible("a\x1b[31mb\u202ec")
+    'a\\x1b[31mb\\u202ec'
     """
     return _INVISIBLE.sub(_written, text)
 

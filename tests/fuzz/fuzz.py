@@ -61,7 +61,8 @@ def csv(data: bytes) -> None:
         tiles = PartitionInfo.from_csv(data)
     except PartitionInfoError:
         return
-    assert PartitionInfo.from_csv(tiles.to_csv()) == tiles
+    if not any(values.dtype == object for values in tiles.extra.values()):
+        assert PartitionInfo.from_csv(tiles.to_csv()) == tiles
 
 
 def paths(data: bytes) -> None:
