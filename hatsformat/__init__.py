@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
     from hatsformat.healpix import HealpixPixel
     from hatsformat.partition_info import PartitionInfo
-    from hatsformat.partitioner import import_catalog
+    from hatsformat.partitioner import CatalogWriter, import_catalog
     from hatsformat.properties import CollectionProperties, TableProperties
     from hatsformat.regions import Box, Cone, Polygon
     from hatsformat.validate import Report, validate
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Catalog",
+    "CatalogWriter",
     "Collection",
     "CollectionProperties",
     "ColumnError",
@@ -91,6 +92,7 @@ __all__ = [
 _HOME = {
     "Box": "regions",
     "Catalog": "catalog",
+    "CatalogWriter": "partitioner",
     "Collection": "catalog",
     "CollectionProperties": "properties",
     "Cone": "regions",

@@ -6,14 +6,16 @@ Paths are POSIX strings relative to the root of a catalog or collection. Nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from hatsformat.errors import LayoutError
-from hatsformat.healpix import MAX_ORDER, HealpixPixel, IntLike, dir_number, npix
+from hatsformat.healpix import BASE_TILES, MAX_ORDER, HealpixPixel, IntArray, IntLike, dir_number, npix
 
 PROPERTIES = "hats.properties"
 LEGACY_PROPERTIES = "properties"
@@ -133,6 +135,7 @@ _LEAF = re.compile(
     r"(?:^|/)Norder=(?P<order>0|[1-9][0-9]?)/Dir=(?P<dir>0|[1-9][0-9]{0,18})/"
     r"Npix=(?P<pixel>0|[1-9][0-9]{0,18})(?P<suffix>\.[^/]*|)(?P<part>/.*)?\Z"
 )
+_LARGEST = 2**63 - 1
 _INDEX_PART = re.compile(r"(?:^|/)index/part\.(?P<number>[0-9]{1,9})\.parquet\Z")
 
 
@@ -170,6 +173,87 @@ def parse_leaf_path(path: str) -> LeafName | None:
     if part and not _is_data_file(part):
         return None
     return LeafName(order, int(found["dir"]), pixel, DIRECTORY_SUFFIX, part or None)
+
+
+@dataclass(frozen=True)
+class LeafNames:
+    """What the paths of many leaf files say: `LeafName` in columns, shape (n,) each.
+
+    Attributes
+    ----------
+    found : ndarray of bool
+        Which paths are those of a leaf; where they are not, the numbers are -1.
+    orders, dirs, pixels : ndarray of int64
+        A ``Dir=`` beyond 64 bits is the largest number there is.
+    suffixes : tuple of str
+        The suffixes that occur.
+    suffix : ndarray of int64
+        The index of each path's suffix in `suffixes`; -1 where there is none.
+    has_part : ndarray of bool
+        Which paths are files inside a leaf directory.
+    """
+
+    found: npt.NDArray[np.bool_]
+    orders: IntArray
+    dirs: IntArray
+    pixels: IntArray
+    suffixes: tuple[str, ...]
+    suffix: IntArray
+    has_part: npt.NDArray[np.bool_]
+
+
+def parse_leaf_paths(paths: Sequence[str]) -> LeafNames:
+    """Read the tiles from the paths of many leaves at once; the same as `parse_leaf_path` for each.
+
+    Parameters
+    ----------
+    paths : sequence of str, shape (n,)
+
+    Returns
+    -------
+    LeafNames
+    """
+    import pyarrow.compute as pc
+
+    count = len(paths)
+    try:
+        texts = pa.array(paths, pa.string())
+        odd = pc.match_substring_regex(texts, "[%?]").to_numpy(zero_copy_only=False)
+    except UnicodeEncodeError:  # a name that is not UTF-8, which only the slow way can read
+        texts, odd = pa.nulls(count, pa.string()), np.ones(count, dtype=bool)
+    groups = pc.extract_regex(texts, _LEAF.pattern.replace(r"\Z", r"\z"))
+    found = groups.is_valid().to_numpy(zero_copy_only=False) & ~odd
+
+    def numbers(name: str) -> IntArray:
+        # 19 digits may be more than a signed integer holds, and are never more than an unsigned one does.
+        column = pc.if_else(pa.array(found), pc.struct_field(groups, name), "0").cast(pa.uint64())
+        values: IntArray = np.minimum(column.to_numpy(), np.uint64(_LARGEST)).astype(np.int64)
+        return values
+
+    orders, dirs, pixels = numbers("order"), numbers("dir"), numbers("pixel")
+    part, ending = pc.struct_field(groups, "part"), pc.struct_field(groups, "suffix")
+    has_part = pc.greater(pc.binary_length(pc.utf8_trim(part, "/")), 0).fill_null(False)
+    has_part = has_part.to_numpy(zero_copy_only=False) & found
+    has_slash = pc.greater(pc.binary_length(part), 0).fill_null(False).to_numpy(zero_copy_only=False)
+    is_file = pc.greater(pc.binary_length(ending), 0).fill_null(False).to_numpy(zero_copy_only=False)
+    limit = np.left_shift(np.int64(BASE_TILES), 2 * np.minimum(orders, MAX_ORDER))
+    found &= (orders <= MAX_ORDER) & (pixels < limit) & ~(is_file & has_slash)
+    endings = pc.if_else(pa.array(is_file), ending, DIRECTORY_SUFFIX).dictionary_encode()
+    suffixes = [str(name) for name in endings.dictionary.to_pylist()]
+    suffix = endings.indices.fill_null(-1).to_numpy().astype(np.int64)
+    # The few paths that are not plain: names with escapes, and files of leaf directories.
+    for index in np.flatnonzero(odd | (found & has_part)).tolist():
+        name = parse_leaf_path(paths[index])
+        found[index] = name is not None
+        if name is not None:
+            orders[index], pixels[index], dirs[index] = name.order, name.pixel, min(name.dir, _LARGEST)
+            has_part[index] = name.part is not None
+            if name.suffix not in suffixes:
+                suffixes.append(name.suffix)
+            suffix[index] = suffixes.index(name.suffix)
+    for values in (orders, dirs, pixels, suffix):
+        values[~found] = -1
+    return LeafNames(found, orders, dirs, pixels, tuple(suffixes), suffix, has_part & found)
 
 
 def _is_data_file(part: str) -> bool:

@@ -25,7 +25,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     rng = np.random.default_rng(11)
     paths = []
     for number in range(3):
-        table = pa.table({"id": np.arange(500), "ra": rng.uniform(0, 360, 500), "dec": rng.uniform(-90, 90, 500)})
+        table = pa.table(
+            {"id": np.arange(500), "ra": rng.uniform(0, 360, 500), "dec": rng.uniform(-90, 90, 500)}
+        )
         paths.append(str(folder / f"part-{number}.parquet"))
         pq.write_table(table, paths[-1])
     return paths
@@ -37,7 +39,9 @@ def _same_date(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -94,9 +98,7 @@ class _Dying(ThreadPoolExecutor):
         return Dying()
 
 
-def test_a_scheduler_without_dask(
-    inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scheduler_without_dask(inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"hatsformat\[dask\]"):
         run_import(inputs, tmp_path / "sky", scheduler="tcp://127.0.0.1:1", **OPTIONS)
@@ -147,11 +149,36 @@ def test_a_cluster_whose_worker_dies(
     assert files_of(tmp_path / "sky") == expected
 
 
-def test_a_scheduler_that_is_not_there(inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_that_is_not_there(
+    inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     from hatsformat.partitioner import executors
 
     monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
     with pytest.raises(UsageError, match="does not answer"):
         run_import(inputs, tmp_path / "sky", scheduler="tcp://127.0.0.1:1", **OPTIONS)
+    assert not (tmp_path / "sky").exists()
+
+
+def test_an_interrupted_import_ends_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hatsformat.partitioner import executors
+
+    def endless() -> Iterator[pa.Table]:
+        while True:
+            yield pa.table({"ra": np.zeros(1000), "dec": np.zeros(1000)})
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    waits = []
+    real = executors.wait
+
+    def wait(futures: Any) -> Any:
+        waits.append(1)
+        return interrupted() if len(waits) == 1 else real(futures)
+
+    monkeypatch.setattr(executors, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        run_import(endless(), tmp_path / "sky", **OPTIONS, memory=400 << 20)
     assert not (tmp_path / "sky").exists()

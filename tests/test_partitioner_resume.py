@@ -87,7 +87,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -150,14 +152,18 @@ def test_what_is_finished_is_not_done_again(
     assert len(reduced) == log.tiles - 5
 
 
-def test_rows_in_memory_are_read_again(inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_rows_in_memory_are_read_again(
+    inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
     out = tmp_path / "sky"
     killed(inputs, out, "die_at(reducing, 'reduce_tile', 3)", spill=False)
     run_import(inputs, out, resume=True, **OPTIONS)
     assert files_of(out) == undisturbed
 
 
-def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(inputs: list[str], tmp_path: Path) -> None:
+def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(
+    inputs: list[str], tmp_path: Path
+) -> None:
     out = tmp_path / "sky"
     run_import(inputs[:1], out, **OPTIONS)
     killed(inputs, out, "die_at(finishing, 'write_properties', 0)", overwrite=True)

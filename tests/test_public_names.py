@@ -16,6 +16,7 @@ from hatsformat import errors
 PUBLIC = {
     "Box",
     "Catalog",
+    "CatalogWriter",
     "Collection",
     "CollectionProperties",
     "Cone",

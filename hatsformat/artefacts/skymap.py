@@ -36,8 +36,8 @@ _PIXEL_NAMES = ("PIXEL", "PIX", "PIXNUM", "IPIX")
 def skymap_order(rows: int, tile_order: int, counts_order: int) -> int:
     """Return the order at which to keep a catalog's sky map.
 
-    About as many pixels as rows, and at most order 8, so that the map stays small beside the data; but never
-    coarser than the tiles, up to order 10 (100 MB): tiles may be of any order, maps of the whole sky may not.
+    About as many pixels as rows and not coarser than the tiles, but at most order 8, so that the map stays
+    small: 3 MB beside the data, and few enough pixels for readers that hold the whole sky in memory.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def skymap_order(rows: int, tile_order: int, counts_order: int) -> int:
         The order at which the rows were counted: the map cannot be finer.
     """
     order = 0
-    while order < DEFAULT_ORDER and npix(order + 1) <= rows:
+    while npix(order + 1) <= rows:
         order += 1
-    return min(max(order, min(tile_order, _SPARSE_ORDER)), counts_order)
+    return min(max(order, tile_order), DEFAULT_ORDER, counts_order)
 
 
 def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:

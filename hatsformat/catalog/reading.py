@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hatsformat import layout
-from hatsformat.artefacts.leaf import read_row_groups
 from hatsformat.arrays import as_floats, as_integers, row_numbers, to_mask
+from hatsformat.artefacts.leaf import read_row_groups
 from hatsformat.catalog.files import CatalogFiles, arrow_schema
 from hatsformat.catalog.plan import Piece, Request
 from hatsformat.errors import LeafError, UsageError

@@ -1,4 +1,4 @@
-"""The command line: ``hatsformat import``, ``info``, ``query``, ``validate``, ``plot`` and ``demo``.
+"""The command line: ``hatsformat import``, ``query``, ``validate`` and the others.
 
 Each command is a thin face over the package: it turns words into arguments, and results into text.
 Exit codes: 0 done or valid, 1 invalid, 2 could not run.
@@ -16,6 +16,7 @@ from hatsformat.cli.importing import import_command
 from hatsformat.cli.info import info_command
 from hatsformat.cli.plot import plot_command
 from hatsformat.cli.query import query_command
+from hatsformat.cli.rules import rules_command
 from hatsformat.cli.validate import validate_command
 
 
@@ -41,7 +42,15 @@ def main() -> None:
     """
 
 
-for _command in (import_command, info_command, query_command, validate_command, plot_command, demo_command):
+for _command in (
+    import_command,
+    info_command,
+    query_command,
+    validate_command,
+    rules_command,
+    plot_command,
+    demo_command,
+):
     main.add_command(_command)
 main.add_command(conformance_group)
 

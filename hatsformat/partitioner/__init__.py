@@ -6,10 +6,7 @@ The work is done in five stages, each a module and callable by itself: `mapping`
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
-
-from hatsformat.errors import UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -17,9 +14,19 @@ if TYPE_CHECKING:
     from hatsformat.catalog import Catalog
     from hatsformat.partitioner.log import BuildLog, Progress
     from hatsformat.partitioner.options import ImportOptions
+    from hatsformat.partitioner.writer import CatalogWriter
     from hatsformat.storage import PathLike
 
-__all__ = ["import_catalog", "run_import"]
+__all__ = ["CatalogWriter", "import_catalog", "run_import"]
+
+
+def __getattr__(name: str) -> Any:
+    # The writer brings pyarrow's readers with it; importing the package does not.
+    if name == "CatalogWriter":
+        from hatsformat.partitioner.writer import CatalogWriter
+
+        return CatalogWriter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def import_catalog(
@@ -87,8 +94,5 @@ def run_import(
     from hatsformat.partitioner import pipeline
     from hatsformat.partitioner.options import ImportOptions
 
-    known = [field.name for field in fields(ImportOptions)]
-    if unknown := sorted(changes.keys() - set(known)):
-        raise UsageError(f"an import has no option {unknown[0]!r}", expected=", ".join(known))
-    chosen = replace(options or ImportOptions(), **changes)
+    chosen = (options or ImportOptions()).changed(**changes)
     return pipeline.run_import(inputs, path, chosen, executor=executor, progress=progress)

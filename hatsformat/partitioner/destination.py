@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from upath import UPath
@@ -48,6 +48,8 @@ class Destination:
         Where the catalog's files are to be written.
     scratch : Path
         Where rows are kept meanwhile.
+    keep_unfinished : bool
+        Whether finished work is kept if the import fails, so that it can be resumed.
 
     Raises
     ------
@@ -66,7 +68,9 @@ class Destination:
         self.work = Path(root.path) / WORK if self._local else remote_work
         self.staging = UPath(self.work / "catalog") if self._local else root
         self.scratch = Path(scratch) / f"hatsformat-{key}" if scratch else self.work / "runs"
+        self.keep_unfinished = False
         self._made_root = False
+        self._begun = False
         self._check(overwrite)
 
     @property
@@ -173,6 +177,7 @@ class Destination:
         """Make room for the catalog's files; from here on they are written to `staging`."""
         if not self._local and not self._resume:
             storage.remove_tree(self.root)
+        self._begun = True
 
     def _forget(self) -> None:
         """Remove what an earlier import left, but the lock."""
@@ -196,13 +201,20 @@ class Destination:
     def _after_failure(self, error: BaseException) -> None:
         about_input = isinstance(error, UsageError | FormatError | PartitionError)
         about_input = about_input and not isinstance(error, WorkerError)
-        if not about_input and (self.scratch.is_dir() or os.path.isdir(self.staging.path)):
+        if (
+            self.keep_unfinished
+            and not about_input
+            and (self.scratch.is_dir() or os.path.isdir(self.staging.path))
+        ):
             if isinstance(error, HatsError):
                 error.hint = "; ".join(filter(None, (error.hint, "go on with --resume once that is mended")))
             return
         self._clean()
         if self._made_root:
             shutil.rmtree(self.root.path, ignore_errors=True)
+        elif self._begun and not self._local:
+            with suppress(HatsError):  # the error that brought us here says more
+                storage.remove_tree(self.root)
 
     def _clean(self) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)

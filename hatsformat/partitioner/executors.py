@@ -45,10 +45,13 @@ class Workers:
     count: int
     share_memory: bool
 
-    def in_order(self, task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    def in_order(
+        self, task: Callable[[T], R], items: Iterable[T], stop: Callable[[], None] | None = None
+    ) -> Iterator[R]:
         """Run a task for every item and return the results in order, a bounded number of tasks in hand.
 
-        The first task that fails, wherever it stands in the order, ends the work.
+        The first task that fails, wherever it stands in the order, ends the work; `stop` is called to tell
+        tasks that run to end soon.
 
         Raises
         ------
@@ -70,7 +73,9 @@ class Workers:
                 yield waiting.popleft().result()
         except BrokenExecutor as error:
             raise _died(error) from error
-        except Exception as error:
+        except BaseException as error:
+            if stop is not None:
+                stop()
             if type(error).__name__ in ("KilledWorker", "CancelledError", "CommClosedError"):
                 raise _died(error) from error
             raise
@@ -80,7 +85,7 @@ class Workers:
             wait([future for future in waiting if not future.cancelled()])
 
 
-def _died(error: Exception) -> WorkerError:
+def _died(error: BaseException) -> WorkerError:
     return WorkerError(
         f"a worker died: {str(error).strip().partition(chr(10))[0] or type(error).__name__}",
         hint="it may have run out of memory: give it more, or use fewer workers",

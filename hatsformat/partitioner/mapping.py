@@ -95,9 +95,10 @@ def map_source(index: int, source: Source, settings: MapSettings, store: RunStor
         If the input cannot be read.
     """
     for _ in range(1000):
-        mapped = _empty(source, settings)
+        mapped = empty(settings, inferred=isinstance(source, CsvSource))
         try:
-            _map_chunks(index, source, settings, store, mapped)
+            for number, chunk in enumerate(source.chunks(settings.chunk_bytes)):
+                map_chunk((index, number), chunk, source.name, settings, store, mapped)
         except ReadAgainError as request:
             store.release(mapped.runs + mapped.rejected)
             source = request.source
@@ -122,33 +123,66 @@ def merge(parts: list[Mapped], order: int) -> Mapped:
     )
 
 
-def _empty(source: Source, settings: MapSettings) -> Mapped:
-    return Mapped(PixelCounts.merged([], settings.order), inferred=isinstance(source, CsvSource))
+def empty(settings: MapSettings, *, inferred: bool = False) -> Mapped:
+    """Return what is found in no rows."""
+    return Mapped(PixelCounts.merged([], settings.order), inferred=inferred)
 
 
-def _map_chunks(index: int, source: Source, settings: MapSettings, store: RunStore, mapped: Mapped) -> None:
-    counts = []
-    for number, chunk in enumerate(source.chunks(settings.chunk_bytes)):
-        for name, role in (
-            (settings.columns.ra, "ra"),
-            (settings.columns.dec, "dec"),
-        ):
-            find_column(chunk.table.schema, name, role, source.name)
-        where = positions(chunk.table, settings.columns)
-        mapped.rows_read += chunk.table.num_rows
-        bad = np.flatnonzero(where.reasons)
-        if bad.size:
-            table = _rejected(chunk, where, bad, source.name, settings)
-            mapped.rows_rejected += bad.size
-            if settings.bad_coordinates == "quarantine":
-                rows = chunk.first_row + bad
-                mapped.rejected.append(store.keep((index, number), source.name, table, rows, "rejected"))
-        table, pixels = sorted_rows(chunk.table, where, settings)
-        mapped.schema = _common_schema(source.name, mapped.schema, table.schema)
-        if pixels.size:
-            mapped.runs.append(store.keep((index, number), source.name, table, pixels))
-            counts.append(PixelCounts.of_sorted(pixels, settings.order))
-    mapped.counts = PixelCounts.merged(counts, settings.order)
+def map_chunk(
+    sequence: tuple[int, int], chunk: Chunk, name: str, settings: MapSettings, store: RunStore, mapped: Mapped
+) -> None:
+    """Map some rows of an input, and add what is found to `mapped`.
+
+    Parameters
+    ----------
+    sequence : tuple of int
+        The input's place among all inputs, and the chunk's place in it.
+    chunk : Chunk
+    name : str
+        The input's name, for messages.
+    settings : MapSettings
+    store : RunStore
+    mapped : Mapped
+    """
+    check_columns(chunk.table.schema, settings, name)
+    where = positions(chunk.table, settings.columns)
+    mapped.rows_read += chunk.table.num_rows
+    bad = np.flatnonzero(where.reasons)
+    if bad.size:
+        table = _rejected(chunk, where, bad, name, settings)
+        mapped.rows_rejected += bad.size
+        if settings.bad_coordinates == "quarantine":
+            rows = chunk.first_row + bad
+            mapped.rejected.append(store.keep(sequence, name, table, rows, "rejected"))
+    table, pixels = sorted_rows(chunk.table, where, settings)
+    mapped.schema = _common_schema(name, mapped.schema, table.schema)
+    if pixels.size:
+        mapped.runs.append(store.keep(sequence, name, table, pixels))
+        found = PixelCounts.of_sorted(pixels, settings.order)
+        mapped.counts = PixelCounts.merged([mapped.counts, found], settings.order)
+
+
+def check_columns(schema: pa.Schema, settings: MapSettings, name: object) -> None:
+    """Refuse a table without the columns of the coordinates.
+
+    Raises
+    ------
+    ColumnError
+    """
+    for column, role in ((settings.columns.ra, "ra"), (settings.columns.dec, "dec")):
+        find_column(schema, column, role, name)
+
+
+def check_rows(mapped: Mapped, name: object) -> None:
+    """Refuse to make a catalog of nothing.
+
+    Raises
+    ------
+    InputError
+    """
+    if mapped.counts.total == 0:
+        what = "no row has a position on the sky" if mapped.rows_read else "there are no rows in the input"
+        raise InputError(what, path=name, hint="check the file and the coordinate columns")
 
 
 def _common_schema(name: str, known: pa.Schema | None, schema: pa.Schema) -> pa.Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hatsformat.artefacts.leaf import ROW_GROUP_ROWS, LeafFormat
@@ -124,6 +124,19 @@ class ImportOptions:
                 found=f"{self.memory // MIB} MiB",
                 expected=f"at least {BASE_BYTES // MIB + 64} MiB",
             )
+
+    def changed(self, **changes: Any) -> ImportOptions:
+        """Return the options with some of them changed.
+
+        Raises
+        ------
+        UsageError
+            If there is no such option.
+        """
+        known = [field.name for field in fields(self)]
+        if unknown := sorted(changes.keys() - set(known)):
+            raise UsageError(f"an import has no option {unknown[0]!r}", expected=", ".join(known))
+        return replace(self, **changes)
 
     @property
     def coordinates(self) -> CoordinateColumns:

@@ -13,7 +13,7 @@ from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
-from hatsformat.errors import InputError, UsageError
+from hatsformat.errors import UsageError
 from hatsformat.partitioner import mapping, resuming
 from hatsformat.partitioner.binning import Alignment, align
 from hatsformat.partitioner.coordinates import find_column
@@ -64,6 +64,7 @@ def run_import(
     with place.claimed(), workers as team:
         if plan.can_resume:
             plan.write(place.work)
+            place.keep_unfinished = True
         job = Job(place, options, plan.created, team, log, progress or _silent)
         with log.stage("mapping"):
             mapped, schema = _map(sources, job)
@@ -149,15 +150,13 @@ def _map(sources: Sequence[Source], job: Job) -> tuple[Mapped, pa.Schema]:
     )
     parts: list[Mapped] = []
     seen: list[InputSchema] = []
-    for source, part in zip(sources, job.team.in_order(map_input, tasks), strict=True):
+    for source, part in zip(sources, job.team.in_order(map_input, tasks, store.stop), strict=True):
         if part.schema is not None:
             seen.append(InputSchema(source.name, part.schema, part.inferred))
         parts.append(replace(part, schema=None))
         job.told("mapping", len(parts), len(sources))
     mapped = mapping.merge(parts, options.highest_order)
-    if mapped.counts.total == 0:
-        what = "no row has a position on the sky" if mapped.rows_read else "there are no rows in the input"
-        raise InputError(what, path=sources[0].name, hint="check the file and the coordinate columns")
+    mapping.check_rows(mapped, sources[0].name)
     schema = plan_schema(seen)
     for name in options.sort_by:
         find_column(schema, name, "sort-by", sources[0].name)

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat import storage
+from hatsformat.errors import WorkerError
 from hatsformat.healpix import IntArray
 
 SPILL_BATCH_BYTES = 256 * 1024
@@ -143,6 +144,11 @@ class RunStore:
         self._room = memory_bytes
         self._scratch = scratch
         self._lock = threading.Lock()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Accept no more runs: the import has failed, and whoever still reads an input is to end soon."""
+        self._stopped = True
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RunStore, (0, self._scratch)
@@ -151,6 +157,8 @@ class RunStore:
         self, sequence: tuple[int, int], name: str, table: pa.Table, pixels: IntArray, kind: str = "run"
     ) -> Run:
         """Keep sorted rows and their pixels as a run; `kind` begins the names of its files."""
+        if self._stopped:
+            raise WorkerError("the import was stopped")
         rows = MemoryRows(table, pixels)
         if self._reserve(rows.size):
             return Run(sequence, name, rows)

@@ -85,7 +85,7 @@ def fit(table: pa.Table, schema: pa.Schema, name: object) -> pa.Table:
         return table
     try:
         return table.select(schema.names).cast(schema)
-    except (pa.ArrowException, ValueError) as error:
+    except (pa.ArrowException, ValueError, KeyError) as error:
         raise SchemaError(f"values do not fit the common schema: {error}", path=name) from error
 
 

@@ -103,6 +103,18 @@ class Requirement:
 
 
 @cache
+def _files() -> tuple[Mapping[str, Any], ...]:
+    """Return the content of every file of requirements."""
+    import yaml
+
+    files = sorted(spec_path("requirements").glob("*.yaml"))
+    if not files:
+        raise UsageError("the requirements are missing", path=spec_path("requirements"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return tuple(yaml.load(file.read_text("utf-8"), Loader=loader) for file in files)
+
+
+@cache
 def requirements() -> Mapping[str, Requirement]:
     """Return every requirement by its id, in the order of the files.
 
@@ -111,16 +123,16 @@ def requirements() -> Mapping[str, Requirement]:
     UsageError
         If the specification is not there, or has an id twice.
     """
-    import yaml
-
-    files = sorted(spec_path("requirements").glob("*.yaml"))
-    if not files:
-        raise UsageError("the requirements are missing", path=spec_path("requirements"))
     found: dict[str, Requirement] = {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for file in files:
-        for entry in yaml.load(file.read_text("utf-8"), Loader=loader)["requirements"]:
+    for content in _files():
+        for entry in content["requirements"]:
             if entry["id"] in found:
-                raise UsageError(f"the requirement {entry['id']} is there twice", path=file)
+                raise UsageError("a requirement is there twice", found=entry["id"])
             found[entry["id"]] = Requirement.from_entry(entry)
     return MappingProxyType(found)
+
+
+@cache
+def areas() -> Mapping[str, str]:
+    """Return the titles of the areas by the middle part of their ids: ``LEAF`` of ``HATS-LEAF-004``."""
+    return MappingProxyType({content["area"]: content["title"] for content in _files()})

@@ -117,11 +117,20 @@ def seeds(target: str) -> dict[str, bytes]:
     if target == "properties":
         table = "#HATS\nobs_collection=a\ndataproduct_type = object\nhats_nrows: 3\nhats_col_ra=ra\nhats_col_dec=dec\n"
         group = "obs_collection=a\nhats_primary_table_url=b\nall_margins=c d\nall_indexes=id e\nall_extensions=f f.properties\n"
-        return {"table": table.encode(), "collection": group.encode(), "escapes": b"a\\ b\\u00e9 \\\n  c=\\:\xff\n"}
+        return {
+            "table": table.encode(),
+            "collection": group.encode(),
+            "escapes": b"a\\ b\\u00e9 \\\n  c=\\:\xff\n",
+        }
     if target == "csv":
-        return {"plain": b"Norder,Npix\n0,1\n1,47\n", "more": b"Norder,Npix,Dir,num_rows\n3,5,0,9\n3,6.0,0,9\n"}
+        return {
+            "plain": b"Norder,Npix\n0,1\n1,47\n",
+            "more": b"Norder,Npix,Dir,num_rows\n3,5,0,9\n3,6.0,0,9\n",
+        }
     if target == "paths":
-        return {"leaves": b"Norder=1/Dir=0/Npix=47.parquet\nNorder=0/Dir=0/Npix=3/p.parquet\n_metadata\nindex/part.0.parquet"}
+        return {
+            "leaves": b"Norder=1/Dir=0/Npix=47.parquet\nNorder=0/Dir=0/Npix=3/p.parquet\n_metadata\nindex/part.0.parquet"
+        }
     if target == "fits":
         few = np.zeros(48, dtype=np.int64)
         few[5] = 7

@@ -58,11 +58,9 @@ def _rows_in_metadata(catalog: CatalogEvidence) -> Mapping[str, int]:
     """Return the rows that ``_metadata`` has of each file, by path in the catalog."""
     footer = catalog.metadata.need()
     rows: dict[str, int] = {}
-    for index in range(footer.metadata.num_row_groups if footer.metadata.num_columns else 0):
-        group = footer.metadata.row_group(index)
-        path = group.column(0).file_path
+    for path, count in zip(footer.files, footer.group_rows, strict=True):
         name = f"{layout.DATASET}/{path}" if path else ""
-        rows[name] = rows.get(name, 0) + group.num_rows
+        rows[name] = rows.get(name, 0) + count
     return rows
 
 

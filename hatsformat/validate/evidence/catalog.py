@@ -10,11 +10,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hatsformat import layout
-from hatsformat.artefacts.leaf import read_footer
-from hatsformat.errors import StorageError
 from hatsformat.healpix import HealpixPixel, IntArray, dir_number
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.properties import (
@@ -25,7 +22,7 @@ from hatsformat.properties import (
     parse_properties_text,
     validate_table,
 )
-from hatsformat.validate.evidence.footers import Footer, Footers, SchemaPool, condense, read_footers
+from hatsformat.validate.evidence.footers import Footer, Footers, SchemaPool, read_footers, read_one_footer
 from hatsformat.validate.evidence.leaves import Dataset, Leaves, sort_out, uniq
 from hatsformat.validate.evidence.partitions import PartitionLines
 from hatsformat.validate.evidence.rows import RowPlan, RowScan, scan_rows
@@ -36,9 +33,8 @@ from hatsformat.validate.faults import NoEvidenceError, RowCheck
 from hatsformat.validate.requirements import LEVELS, requirements
 
 PROPERTIES_LIMIT = 1 << 20
-CSV_LIMIT = 1 << 28
-METADATA_LIMIT = 1 << 29
-"""The most bytes of a properties file, of a CSV file and of a ``_metadata`` that are read."""
+CSV_LIMIT = 1 << 26
+"""The most bytes of a properties file and of a CSV file that are read; four million tiles fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,13 +261,7 @@ class CatalogEvidence:
         return self._parquet(layout.STATISTICS)
 
     def _parquet(self, path: str) -> Artefact[Footer]:
-        def read(place: Any) -> Footer:
-            if self.tree.can_list and self.tree.files()[self.prefix + path] > METADATA_LIMIT:
-                raise StorageError(f"the file is larger than {METADATA_LIMIT} bytes, and is not read")
-            footer: pq.FileMetaData = read_footer(place)
-            return condense(path, footer, self.schemas)
-
-        return self.tree.attempt(self.prefix + path, read, path)
+        return read_one_footer(self.tree, self.prefix, path, self.schemas)
 
     @cached_property
     def schema(self) -> pa.Schema:

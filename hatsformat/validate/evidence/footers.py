@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import read_footer
+from hatsformat.artefacts.leaf import FOOTER_GUESS
 from hatsformat.errors import HatsError, LeafError, NotFoundError
-from hatsformat.validate.evidence.tree import BROKEN_DATA, Artefact, Tree
+from hatsformat.validate.evidence.guard import Source, read_all
+from hatsformat.validate.evidence.tree import Artefact, Tree
 from hatsformat.validate.faults import NoEvidenceError
 
-LOCAL_THREADS = 4
 REMOTE_THREADS = 32
-KEPT_CHUNKS = 200_000
-"""Column chunks whose footers are kept for reading rows later; those of more leaves are read again."""
+FOOTER_LIMIT = 64 << 20
+METADATA_LIMIT = 512 << 20
+"""The most bytes of a data file's footer, and of a ``_metadata``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,16 @@ class Footer:
     path : str
         The file, relative to the catalog.
     rows : int
-    group_rows : tuple of int
-        Rows of each row group.
+    group_rows, group_bytes : tuple of int
+        Rows of each row group, and its bytes in the file.
     schema : pyarrow.Schema
         One object for all files that have the same.
     keys : mapping of str to str
         Its key-values, without what Arrow and pandas keep for themselves.
     statistics : tuple of Statistics
         Of the index column, one a row group; empty where there is no such column.
-    metadata : pyarrow.parquet.FileMetaData or None
-        The footer itself, where there is room for it.
+    files : tuple of str
+        The file that each row group of a ``_metadata`` is in; empty for data files.
     """
 
     path: str
@@ -64,7 +65,8 @@ class Footer:
     schema: pa.Schema
     keys: Mapping[str, str]
     statistics: tuple[Statistics, ...] = ()
-    metadata: Any = None
+    group_bytes: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass
@@ -72,71 +74,14 @@ class SchemaPool:
     """Schemas that are the same become one object, so that 20,000 leaves are compared once."""
 
     known: list[pa.Schema] = field(default_factory=list)
-    columns: dict[int, dict[str, int]] = field(default_factory=dict)
 
     def share(self, schema: pa.Schema) -> pa.Schema:
         """Return the known schema that equals this one."""
         for other in reversed(self.known):
-            if schema.equals(other):
+            if schema is other or schema.equals(other):
                 return other
         self.known.append(schema)
         return schema
-
-    def ordinal(self, schema: pa.Schema, footer: pq.FileMetaData, column: str) -> int | None:
-        """Return the number of a top-level, flat column in the row groups."""
-        if id(schema) not in self.columns:
-            names = (footer.schema.column(index).path for index in range(footer.num_columns))
-            self.columns[id(schema)] = {name: index for index, name in enumerate(names)}
-        return self.columns[id(schema)].get(column)
-
-
-_PRIVATE_KEYS = ("ARROW:schema", "pandas")
-
-
-def condense(path: str, footer: pq.FileMetaData, pool: SchemaPool, column: str | None = None) -> Footer:
-    """Boil a footer down.
-
-    Parameters
-    ----------
-    path : str
-    footer : pyarrow.parquet.FileMetaData
-    pool : SchemaPool
-    column : str, optional
-        The index column, whose statistics are kept.
-
-    Raises
-    ------
-    LeafError
-        If the footer cannot be understood.
-    """
-    try:
-        schema = footer.schema.to_arrow_schema()
-        groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
-        keys = {
-            name: value
-            for key, raw in (schema.metadata or {}).items()
-            if (name := key.decode("utf-8", "replace")) not in _PRIVATE_KEYS
-            for value in [raw.decode("utf-8", "replace")]
-        }
-        shared = pool.share(schema.remove_metadata())
-        _ = shared.names  # names that are no text raise here, and not in every check
-        number = None if column is None else pool.ordinal(shared, footer, column)
-        found = () if number is None else tuple(_statistics(group.column(number)) for group in groups)
-        return Footer(
-            path, footer.num_rows, tuple(group.num_rows for group in groups), shared, keys, found, footer
-        )
-    except BROKEN_DATA as error:
-        raise LeafError("the footer cannot be understood", path=path, found=str(error)) from error
-
-
-def _statistics(chunk: Any) -> Statistics:
-    found = chunk.statistics
-    if found is None:
-        return Statistics()
-    nulls = found.null_count if found.has_null_count else None
-    if not found.has_min_max or not isinstance(found.min, int) or not isinstance(found.max, int):
-        return Statistics(nulls=nulls)
-    return Statistics(found.min, found.max, nulls)
 
 
 @dataclass(frozen=True)
@@ -179,7 +124,7 @@ class Footers:
 def read_footers(
     tree: Tree, prefix: str, paths: Sequence[str], pool: SchemaPool, column: str | None
 ) -> Footers:
-    """Read footers concurrently.
+    """Read footers, away from this process; see `guard`.
 
     Parameters
     ----------
@@ -192,32 +137,82 @@ def read_footers(
     column : str or None
         The index column.
     """
-    local = storage.is_local(tree.root)
-
-    def read(path: str) -> Artefact[pq.FileMetaData]:
-        return tree.attempt(prefix + path, read_footer, path)
-
     readable: list[Footer] = []
     broken: list[Artefact[Footer]] = []
-    room = KEPT_CHUNKS
-    with ThreadPoolExecutor(LOCAL_THREADS if local else REMOTE_THREADS) as threads:
-        # In steps: `map` would hold all raw footers until they are taken.
-        step = 2_000
-        for start in range(0, len(paths), step):
-            for path, found in zip(
-                paths[start : start + step], threads.map(read, paths[start : start + step]), strict=True
-            ):
-                try:
-                    if found.value is None:
-                        raise found.error or NotFoundError("no such file", path=path)
-                    footer = condense(path, found.value, pool, column)
-                except HatsError as error:
-                    broken.append(Artefact(path, error=error))
-                    continue
-                room -= found.value.num_columns * found.value.num_row_groups
-                readable.append(footer if room >= 0 else _without_metadata(footer))
+    options = {"column": column, "files": False}
+    for path, told in ask_footers(tree, prefix, paths, "describe", options):
+        if isinstance(told, HatsError):
+            broken.append(Artefact(path, error=told))
+        else:
+            readable.append(_footer(path, told, pool))
     return Footers(readable, broken)
 
 
-def _without_metadata(footer: Footer) -> Footer:
-    return Footer(footer.path, footer.rows, footer.group_rows, footer.schema, footer.keys, footer.statistics)
+def read_one_footer(tree: Tree, prefix: str, path: str, pool: SchemaPool) -> Artefact[Footer]:
+    """Read the footer of one file, with the files that its row groups are in."""
+    options = {"column": None, "files": True}
+    ((_, told),) = ask_footers(tree, prefix, [path], "describe", options, METADATA_LIMIT)
+    return Artefact(path, error=told) if isinstance(told, HatsError) else Artefact(path, _footer(path, told, pool))
+
+
+def ask_footers(
+    tree: Tree,
+    prefix: str,
+    paths: Sequence[str],
+    operation: str,
+    options: Mapping[str, Any],
+    limit: int = FOOTER_LIMIT,
+) -> Iterator[tuple[str, dict[str, Any] | HatsError]]:
+    """Yield what the footers of files say, or why they cannot be read; the paths are relative to the catalog."""
+    local = storage.is_local(tree.root)
+    # In steps: a `map` over all of them would hold everything at once.
+    step = 4_000 if local else 400
+
+    def look(path: str) -> Artefact[Source]:
+        return tree.attempt(prefix + path, lambda place: place.path if local else _tail(place, limit), path)
+
+    with ThreadPoolExecutor(REMOTE_THREADS) as threads:
+        for start in range(0, len(paths), step):
+            some = paths[start : start + step]
+            places = [look(path) for path in some] if local else list(threads.map(look, some))
+            sources = [place.value for place in places if place.value is not None]
+            results = iter(read_all(operation, sources, options, limit))
+            for path, place in zip(some, places, strict=True):
+                if place.value is None:
+                    yield path, place.error or NotFoundError("no such file", path=path)
+                else:
+                    yield path, _judged(path, next(results))
+
+
+def _tail(place: UPath, limit: int) -> bytes:
+    """Return the end of a remote file, with the footer."""
+    tail = storage.read_tail(place, FOOTER_GUESS)
+    needed = int.from_bytes(tail[-8:-4], "little") + 8
+    if needed > len(tail) and tail[-4:] == b"PAR1":
+        if needed > limit:
+            raise LeafError(f"the footer is larger than {limit} bytes, and is not read", path=place)
+        tail = storage.read_tail(place, needed)
+    return tail
+
+
+def _judged(path: str, told: dict[str, Any]) -> dict[str, Any] | HatsError:
+    if "gone" in told:
+        return NotFoundError("no such file", path=path)
+    if "error" in told:
+        return LeafError(f"cannot be read as Parquet: {told['error']}", path=path)
+    if "broken" in told:
+        return LeafError(f"the footer cannot be understood: {told['broken']}", path=path)
+    return told
+
+
+def _footer(path: str, told: Mapping[str, Any], pool: SchemaPool) -> Footer:
+    return Footer(
+        path,
+        told["rows"],
+        told["group_rows"],
+        pool.share(told["schema"]),
+        told["keys"],
+        tuple(Statistics(*values) for values in told["statistics"]),
+        told["group_bytes"],
+        told["files"],
+    )

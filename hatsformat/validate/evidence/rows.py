@@ -252,7 +252,7 @@ def _scan_file(
     first_row, before = 0, None
     try:
         place = tree.place(prefix + footer.path)
-        metadata = footer.metadata if footer.metadata is not None else read_footer(place)
+        metadata = read_footer(place)
         for group, rows in enumerate(footer.group_rows):
             table = read_row_groups(place, metadata, [group])
             if table.num_rows != rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,6 +87,7 @@ class Tree:
 
     def __init__(self, root: UPath) -> None:
         self.root = root
+        self._links: list[str] = []
 
     @property
     def is_http(self) -> bool:
@@ -96,6 +98,8 @@ class Tree:
     def listing(self) -> Mapping[str, int] | StorageError:
         """Sizes by path, or why the place cannot be listed."""
         try:
+            if storage.is_local(self.root):
+                return _list_local(self.root.path, self._links)
             entries = storage.list_tree(self.root)
         except StorageError as error:
             return error
@@ -128,10 +132,7 @@ class Tree:
         root = os.path.realpath(self.root.path)
         inside = root.rstrip(os.sep) + os.sep
         return frozenset(
-            path
-            for path in self.listing
-            if os.path.islink(file := os.path.join(root, path))
-            and not os.path.realpath(file).startswith(inside)
+            path for path in self._links if not os.path.realpath(os.path.join(root, path)).startswith(inside)
         )
 
     def place(self, path: str) -> UPath:
@@ -143,12 +144,18 @@ class Tree:
             If the listing does not have it.
         OutsideError
             If it is a link that leads out of the root.
+        FormatError
+            If it is no file at all, but a pipe or a device, which may never end.
         """
         place = self.root / path
         if not isinstance(self.listing, StorageError) and path not in self.listing:
             raise NotFoundError("no such file", path=place)
         if path in self.links_out:
             raise OutsideError("the file is a link out of the catalog, and is not opened", path=place)
+        if storage.is_local(self.root):
+            with storage.explained(place, "looking at it"):
+                if not stat.S_ISREG(os.stat(place.path).st_mode):
+                    raise FormatError("this is no file", path=place)
         return place
 
     def read(self, path: str, limit: int) -> Artefact[bytes]:
@@ -175,6 +182,36 @@ class Tree:
         except BROKEN_DATA as error:
             told = f"it cannot be understood: {type(error).__name__}: {error}"
             return Artefact(label, error=FormatError(told, path=path))
+
+
+def _list_local(root: str, links: list[str]) -> dict[str, int]:
+    """Return the sizes of all files below a directory, and add those that are links to `links`.
+
+    A million files are listed in seconds: each costs one call to the system. Links to directories are not
+    followed, so loops end.
+    """
+    found: dict[str, int] = {}
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        with (
+            storage.explained(os.path.join(root, folder), "listing"),
+            os.scandir(f"{root}/{folder}") as entries,
+        ):
+            for entry in entries:
+                path = folder + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{path}/")
+                    continue
+                if entry.is_symlink():
+                    links.append(path)
+                    if entry.is_dir():
+                        continue
+                try:
+                    found[path] = entry.stat().st_size
+                except OSError:
+                    found[path] = 0  # a link to nothing or to itself: who opens it reports it
+    return dict(sorted(found.items()))
 
 
 def shown(value: Any, limit: int = 120) -> str:
