@@ -174,11 +174,12 @@ class TestOverwrite:
     @pytest.mark.parametrize("stage", ["reduce_tile", "finish"])
     def test_a_failure_late(self, stars, tmp_path, monkeypatch, stage):
         """While leaves are written, or after."""
-        from hatsformat.partitioner import pipeline
+        from hatsformat.partitioner import pipeline, reducing
 
+        module = pipeline if stage == "finish" else reducing
         import_catalog(skies.stars(500), tmp_path / "sky", max_rows=50)
         before = content(tmp_path / "sky")
-        plain, calls = getattr(pipeline, stage), []
+        plain, calls = getattr(module, stage), []
 
         def failing(*arguments, **options):
             calls.append(1)
@@ -188,7 +189,7 @@ class TestOverwrite:
                 raise ZeroDivisionError("a bug")
             return plain(*arguments, **options)
 
-        monkeypatch.setattr(pipeline, stage, failing)
+        monkeypatch.setattr(module, stage, failing)
         with pytest.raises(ZeroDivisionError):
             import_catalog(stars, tmp_path / "sky", max_rows=20, overwrite=True)
         found = content(tmp_path / "sky")

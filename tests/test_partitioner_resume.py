@@ -24,7 +24,8 @@ OPTIONS = {"max_rows": 150, "highest_order": 6, "name": "sky"}
 
 SCRIPT = """
 import json, os, signal, sys
-from hatsformat.partitioner import destination, finishing, mapping, options, pipeline, reducing, run_import, runs
+from hatsformat.partitioner import destination, finishing, mapping, options, pipeline, reducing, runs
+from hatsformat.partitioner import run_import
 
 def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -17,7 +17,6 @@ from hatsformat.validate.requirements import Requirement, areas, requirements
 from hatsformat.validate.rules import (
     checks_of,
     count_sections,
-    section_key,
     told_editions,
     told_types,
 )
@@ -40,18 +39,13 @@ def area_of(rule: str) -> str:
     return rule.split("-")[1]
 
 
-def page_name(area: str) -> str:
-    """Return the name of an area's page, without its suffix."""
-    return area.lower()
-
-
 # A page of an area
 
 
 def area_page(area: str) -> str:
     """Return the page with all rules of an area."""
     rules = [rule for rule in requirements().values() if area_of(rule.id) == area]
-    parts = [_MADE, f"# {areas()[area]} (`HATS-{area}`)\n", *map(_rule, rules)]
+    parts = [_MADE, f"# {areas()[area].title} (`HATS-{area}`)\n", *map(_rule, rules)]
     return "\n".join(parts)
 
 
@@ -93,16 +87,16 @@ def index_page() -> str:
     """Return the page with the areas, the table of sections and what no program checks."""
     rules = list(requirements().values())
     unchecked = [rule for rule in rules if rule.unchecked is not None]
-    names = [page_name(area) for area in areas()]
+    names = [area.page for area in areas().values()]
     areas_table = _table(
         ("area", "what", "rules", "checked"),
         [
-            (f"[`HATS-{area}`]({page_name(area)}.md)", title, len(inside), _count_checked(inside))
-            for area, title in areas().items()
-            for inside in [[rule for rule in rules if area_of(rule.id) == area]]
+            (f"[`HATS-{name}`]({area.page}.md)", area.title, len(inside), _count_checked(inside))
+            for name, area in areas().items()
+            for inside in [[rule for rule in rules if area_of(rule.id) == name]]
         ],
     )
-    toctree = "\n".join(["```{toctree}", ":hidden:", "", *names, "```"])
+    toctree = "\n".join(["```{toctree}", ":hidden:", "", "specification", *names, "```"])
     return "\n".join(
         [
             _MADE,
@@ -111,9 +105,10 @@ def index_page() -> str:
             f"{len(rules) - len(unchecked)}. `hatsformat rules` lists them, `hatsformat rules HATS-LEAF-004` "
             "explains one. An id never changes its meaning and is never used again.\n",
             "MUST and SHOULD are the note's words (REQUIRED and RECOMMENDED are the same); MAY is what it "
-            "allows; PRACTICE is what it leaves open and readers rely on. A departure from a MUST is an error, "
-            "from a SHOULD a warning, from the others worth knowing, unless the rule says otherwise.\n",
+            "allows; PRACTICE is what it leaves open and readers rely on. A departure from a MUST is an "
+            "error, from a SHOULD a warning, from the others worth knowing, unless the rule says otherwise.\n",
             areas_table,
+            "The specification in prose, section by section, is {doc}`specification`.\n",
             toctree,
             "\n## By section of the note\n",
             _sections(rules),
@@ -131,7 +126,7 @@ def _count_checked(rules: Iterable[Requirement]) -> int:
 
 
 def _link(rule: str) -> str:
-    return f"[{rule}]({page_name(area_of(rule))}.md#{anchor(rule)})"
+    return f"[{rule}]({areas()[area_of(rule)].page}.md#{anchor(rule)})"
 
 
 def _sections(rules: Sequence[Requirement]) -> str:
@@ -159,6 +154,8 @@ def _table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 
 
 # The specification
+
+_INCLUDED = "```{include} ../../spec/hats.md\n```\n"
 
 
 def fill_specification(text: str) -> str:
@@ -197,6 +194,7 @@ def fill_specification(text: str) -> str:
         raise UsageError(
             "spec/hats.md does not have every requirement once",
             found=f"missing {', '.join(missing) or 'none'}; twice {', '.join(twice) or 'none'}",
+            hint="every section needs its <!-- requirements SECTION -->",
         )
     return filled
 
@@ -205,7 +203,8 @@ def _item(rule: Requirement) -> str:
     notes = [told_types(rule)]
     if len(rule.editions) == 1:
         notes.append(f"edition {told_editions(rule)} only")
-    return f'- <a id="{anchor(rule.id)}"></a>`{rule.id}` **{rule.level}** ({"; ".join(notes)}): {_plain(rule.summary)}\n'
+    head = f'- <a id="{anchor(rule.id)}"></a>`{rule.id}` **{rule.level}**'
+    return f"{head} ({'; '.join(notes)}): {_plain(rule.summary)}\n"
 
 
 def _keywords() -> str:
@@ -280,8 +279,9 @@ def make_pages(root: Path) -> dict[Path, str]:
         The folder of ``spec/`` and ``docs/``.
     """
     rules = root / "docs" / "rules"
-    pages = {rules / f"{page_name(area)}.md": area_page(area) for area in areas()}
+    pages = {rules / f"{area.page}.md": area_page(name) for name, area in areas().items()}
     pages[rules / "index.md"] = index_page()
+    pages[rules / "specification.md"] = _INCLUDED
     specification = root / "spec" / "hats.md"
     pages[specification] = fill_specification(specification.read_text("utf-8"))
     ids = root / "spec" / "requirements" / "ids.txt"

@@ -103,15 +103,15 @@ class Requirement:
 
 
 @cache
-def _files() -> tuple[Mapping[str, Any], ...]:
-    """Return the content of every file of requirements."""
+def _files() -> Mapping[str, Mapping[str, Any]]:
+    """Return the content of every file of requirements, by its name without suffix."""
     import yaml
 
     files = sorted(spec_path("requirements").glob("*.yaml"))
     if not files:
         raise UsageError("the requirements are missing", path=spec_path("requirements"))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return tuple(yaml.load(file.read_text("utf-8"), Loader=loader) for file in files)
+    return {file.stem: yaml.load(file.read_text("utf-8"), Loader=loader) for file in files}
 
 
 @cache
@@ -124,7 +124,7 @@ def requirements() -> Mapping[str, Requirement]:
         If the specification is not there, or has an id twice.
     """
     found: dict[str, Requirement] = {}
-    for content in _files():
+    for content in _files().values():
         for entry in content["requirements"]:
             if entry["id"] in found:
                 raise UsageError("a requirement is there twice", found=entry["id"])
@@ -132,7 +132,24 @@ def requirements() -> Mapping[str, Requirement]:
     return MappingProxyType(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A group of requirements, those of one file.
+
+    Attributes
+    ----------
+    title : str
+    page : str
+        The name of the file, and of the page about it, without its suffix.
+    """
+
+    title: str
+    page: str
+
+
 @cache
-def areas() -> Mapping[str, str]:
-    """Return the titles of the areas by the middle part of their ids: ``LEAF`` of ``HATS-LEAF-004``."""
-    return MappingProxyType({content["area"]: content["title"] for content in _files()})
+def areas() -> Mapping[str, Area]:
+    """Return the areas by the middle part of their ids: ``LEAF`` of ``HATS-LEAF-004``."""
+    return MappingProxyType(
+        {content["area"]: Area(content["title"], page) for page, content in _files().items()}
+    )

@@ -152,7 +152,11 @@ def read_one_footer(tree: Tree, prefix: str, path: str, pool: SchemaPool) -> Art
     """Read the footer of one file, with the files that its row groups are in."""
     options = {"column": None, "files": True}
     ((_, told),) = ask_footers(tree, prefix, [path], "describe", options, METADATA_LIMIT)
-    return Artefact(path, error=told) if isinstance(told, HatsError) else Artefact(path, _footer(path, told, pool))
+    return (
+        Artefact(path, error=told)
+        if isinstance(told, HatsError)
+        else Artefact(path, _footer(path, told, pool))
+    )
 
 
 def ask_footers(
