@@ -446,14 +446,14 @@ def test_a_link_out_of_the_catalog_is_told_and_not_opened(tmp_path):
 
 def test_statistics_that_lie_are_told(tmp_path, monkeypatch):
     """No writer makes them, so the footer's statistics are changed as they are read."""
-    condense = footers.condense
+    honest = footers._footer
 
-    def lying(path, footer, pool, column=None):
-        found = condense(path, footer, pool, column)
-        if path != LEAF or column is None:
+    def lying(path, told, pool):
+        found = honest(path, told, pool)
+        if path != LEAF:
             return found
         return replace(found, statistics=tuple(replace(s, high=s.low) for s in found.statistics))
 
-    monkeypatch.setattr(footers, "condense", lying)
+    monkeypatch.setattr(footers, "_footer", lying)
     report = validate(write(tmp_path, object_catalog()))
     assert {finding.rule for finding in report.findings} == {"HATS-HPX-009"}

@@ -106,7 +106,7 @@ def index_page() -> str:
             "explains one. An id never changes its meaning and is never used again.\n",
             "MUST and SHOULD are the note's words (REQUIRED and RECOMMENDED are the same); MAY is what it "
             "allows; PRACTICE is what it leaves open and readers rely on. A departure from a MUST is an "
-            "error, from a SHOULD a warning, from the others worth knowing, unless the rule says otherwise.\n",
+            "error, from a SHOULD a warning, from the others worth knowing, unless the rule says another.\n",
             areas_table,
             "The specification in prose, section by section, is {doc}`specification`.\n",
             toctree,

@@ -276,7 +276,9 @@ class CatalogEvidence:
             voters += [] if self.metadata.value is None else [self.metadata.value]
         if not voters:
             raise NoEvidenceError("no file was read that tells the columns")
-        names = {id(voter.schema): fingerprint(voter.schema) for voter in voters}
+        # One object a schema, so that few are looked at.
+        schemas = {id(voter.schema): voter.schema for voter in voters}
+        names = {number: fingerprint(schema) for number, schema in schemas.items()}
         votes = Counter(names[id(voter.schema)] for voter in voters)
         most = votes.most_common(1)[0][1]
         return next(voter.schema for voter in voters if votes[names[id(voter.schema)]] == most)
