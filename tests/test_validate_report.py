@@ -107,7 +107,8 @@ def test_text_says_what_where_and_how():
     assert report.to_text() == (
         "error HATS-HPX-012: rows have no position\n"
         "  at a.parquet [ra] row group 0 row 4: nan, expected a finite number\n"
-        "  Give them one. (Note, section 3.6.1)\n"
+        "  why: A row without a position is in no region, and some readers fail on it.\n"
+        "  mend: Give them one. (Note, section 3.6.1)\n"
         "\n"
         "Not run:\n"
         "  m: no such file (HATS-AUX-101)\n"
@@ -117,6 +118,23 @@ def test_text_says_what_where_and_how():
     )
     assert "\x1b[31merror\x1b[0m" in report.to_text(color=True)
     assert not report.valid
+
+
+HOSTILE = "a\x1b[31m\x00\r\nb\x9b\u202e\u2028\udcff\ud800"
+
+
+def test_nothing_from_a_catalog_reaches_the_terminal(schema):
+    """No control character, no mark of direction, no half of a pair: each is written out."""
+    place = Place(Location(HOSTILE, HOSTILE), HOSTILE, HOSTILE)
+    finding = Finding("HATS-LEAF-001", "error", HOSTILE, "f", "3.5", (place, place))
+    report = Report(HOSTILE, "1.0", "rows", (finding,), (NotRun("HATS-LEAF-002", HOSTILE, HOSTILE),))
+    text = report.to_text()
+    assert text.encode("utf-8").decode() == text
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert text.count("\n") == 10
+    assert text.count("\\x1b[31m") == 1 + 2 * 4 + 2 + 1
+    assert json.loads(report.to_json().encode("utf-8")) == report.to_dict()
+    jsonschema.validate(report.to_dict(), schema)
 
 
 def test_warnings_leave_a_catalog_valid():

@@ -1,4 +1,4 @@
-"""The report as SARIF 2.1.0: the structure that hosts of code ask for, and nothing that a catalog can break."""
+"""The report as SARIF 2.1.0: the structure that hosts of code ask for, whatever a catalog holds."""
 
 from __future__ import annotations
 

@@ -119,17 +119,17 @@ def test_severities_can_be_changed(faulty):
     [
         ("HATS-AUX-0001", "HATS-AUX-001"),
         ("HATS-LAEF", "HATS-LEAF"),
-        ("HATS-PROP-499", "HATS-PROP-4"),
+        ("HATS-PROP-499", "HATS-PROP-"),
         ("AUX", "hatsformat rules"),
         ("", "hatsformat rules"),
-        ("HATS-AUX-1", "HATS-AUX-1"),
+        ("HATS-AUX-1", "HATS-AUX"),
         ("HATS-", "hatsformat rules"),
     ],
 )
 def test_an_unknown_rule_is_refused_and_its_like_named(tmp_path, selector, near):
     with pytest.raises(UsageError, match="there is no such rule") as caught:
         validate(tmp_path, disable=[selector])
-    assert near in str(caught.value)
+    assert near in caught.value.hint
     with pytest.raises(UsageError, match="there is no such rule"):
         validate(tmp_path, severities={selector: "info"})
 

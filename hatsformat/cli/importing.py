@@ -42,6 +42,12 @@ _UNITS = click.Choice(["deg", "rad", "hour"])
 @click.option(
     "--max-rows", type=click.IntRange(min=1), help="The most rows a tile may hold.  [default: 1000000]"
 )
+@click.option(
+    "--max-bytes",
+    type=SIZE,
+    metavar="SIZE",
+    help="The most bytes of rows in memory a tile may hold, such as 300MB; instead of --max-rows.",
+)
 @click.option("--lowest-order", type=click.IntRange(0, 29), help="No tile is larger than one of this order.")
 @click.option(
     "--highest-order", type=click.IntRange(0, 29), help="No tile is smaller than one of this order."

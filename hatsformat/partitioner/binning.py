@@ -40,7 +40,7 @@ class PixelCounts:
     pixels : ndarray of int64, shape (n,)
         NESTED pixel numbers that hold rows, ascending.
     rows : ndarray of int64, shape (n,)
-        Rows in each, at least 1.
+        Rows in each, at least 1; or bytes, where the threshold is one of bytes.
     """
 
     order: int
@@ -48,11 +48,12 @@ class PixelCounts:
     rows: IntArray
 
     @classmethod
-    def of_sorted(cls, pixels29: IntArray, order: int) -> PixelCounts:
-        """Count order-29 pixels that are already in ascending order."""
+    def of_sorted(cls, pixels29: IntArray, order: int, amounts: IntArray | None = None) -> PixelCounts:
+        """Count order-29 pixels that are in ascending order, or add up an amount for each."""
         pixels = change_order(pixels29, MAX_ORDER, order)
         first = _first_of_each(pixels)
-        return cls(order, pixels[first], np.diff(first, append=len(pixels)))
+        rows = np.diff(first, append=len(pixels)) if amounts is None else _sums(amounts, first)
+        return cls(order, pixels[first], rows)
 
     @classmethod
     def of_dense(cls, histogram: IntLike) -> PixelCounts:
@@ -121,6 +122,13 @@ class Alignment:
         """Return the index of the tile of each pixel of the counts' order, -1 where there is none."""
         return self.tiles.find(pixels, self.order)
 
+    def recounted(self, counts: PixelCounts) -> Alignment:
+        """Return the same tiles with the rows of other counts, for tiles that were chosen by bytes."""
+        sums = np.concatenate(([0], np.cumsum(counts.rows)))
+        starts, _ = range29(counts.order, counts.pixels)
+        first, last = (np.searchsorted(starts, edge) for edge in (self.tiles.starts, self.tiles.stops))
+        return Alignment(self.order, self.tiles, sums[last] - sums[first])
+
     @cached_property
     def triples(self) -> IntArray:
         """Order, pixel and rows of every tile, shape (n, 3)."""
@@ -133,6 +141,7 @@ def align(
     *,
     lowest_order: int = 0,
     keep_empty_siblings: bool = False,
+    unit: str = "rows",
 ) -> Alignment:
     """Choose the tiles of a catalog.
 
@@ -141,12 +150,14 @@ def align(
     counts : PixelCounts, or ndarray of int, shape (12 * 4**order,)
         Rows at the highest order that a tile may have; an array counts the whole sky.
     max_rows : int
-        The threshold: no tile holds more rows.
+        The threshold: no tile holds more rows, or whatever was counted.
     lowest_order : int
         No tile is larger than one of this order.
     keep_empty_siblings : bool
         True takes the largest tile that meets the threshold. False, the default, also refuses to grow a tile
         whose rows all lie in one of its four children, so that a lone star does not get a twelfth of the sky.
+    unit : str
+        What was counted, for messages.
 
     Returns
     -------
@@ -169,27 +180,27 @@ def align(
     if max_rows < 1:
         raise UsageError("a tile must be allowed at least one row", found=f"a threshold of {max_rows}")
     if isinstance(counts, PixelCounts):
-        _check_densest(counts.rows, counts.pixels, order, max_rows)
+        _check_densest(counts, max_rows, unit)
         levels = _sparse_pyramid(counts, lowest_order)
     else:
-        _check_densest(counts, None, order, max_rows)
+        _check_densest(PixelCounts(order, np.empty(0, np.int64), counts), max_rows, unit)
         levels = _dense_pyramid(counts, order, lowest_order)
     orders, pixels, rows = _descend(levels, max_rows, keep_empty_siblings)
     by_sky = np.argsort(range29(orders, pixels)[0])
     return Alignment(order, PartitionInfo(orders[by_sky], pixels[by_sky]), rows[by_sky])
 
 
-def _check_densest(rows: IntArray, pixels: IntArray | None, order: int, max_rows: int) -> None:
-    densest = int(rows.argmax()) if rows.size else 0
-    if rows.size == 0 or rows[densest] <= max_rows:
+def _check_densest(counts: PixelCounts, threshold: int, unit: str) -> None:
+    if counts.rows.size == 0 or (most := int(counts.rows.max())) <= threshold:
         return
-    pixel = densest if pixels is None else int(pixels[densest])
+    densest = int(counts.rows.argmax())
+    pixel = int(counts.pixels[densest]) if counts.pixels.size else densest  # of a whole sky: its number
     raise ThresholdError(
-        f"the tile {HealpixPixel(order, pixel)} holds more rows than a tile may, "
-        f"and cannot be split at the highest order {order}",
-        found=f"{rows[densest]} rows",
-        expected=f"at most {max_rows}",
-        hint=f"raise the threshold to {rows[densest]}, or the highest order to {min(MAX_ORDER, order + 2)}",
+        f"the tile {HealpixPixel(counts.order, pixel)} holds more {unit} than a tile may, "
+        f"and cannot be split at the highest order {counts.order}",
+        found=f"{most} {unit}",
+        expected=f"at most {threshold}",
+        hint=f"raise the threshold to {most}, or the highest order to {min(MAX_ORDER, counts.order + 2)}",
     )
 
 

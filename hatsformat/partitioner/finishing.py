@@ -36,7 +36,7 @@ class CatalogInfo:
     Attributes
     ----------
     name, catalog_type, ra, dec, suffix : str
-    max_rows : int
+    max_rows, max_bytes : int or None
         The threshold.
     sort_by : tuple of str
     thumbnail : bool
@@ -48,7 +48,8 @@ class CatalogInfo:
     ra: str
     dec: str
     suffix: str
-    max_rows: int
+    max_rows: int | None
+    max_bytes: int | None = None
     sort_by: tuple[str, ...] = ()
     thumbnail: bool = False
 
@@ -103,7 +104,9 @@ def finish(
         write_metadata(root / layout.METADATA, plan.schema, footers)
         written.append(layout.METADATA)
     if info.thumbnail:
-        write_thumbnail(root / layout.THUMBNAIL, plan.schema, first_rows, info.max_rows, plan.format)
+        write_thumbnail(
+            root / layout.THUMBNAIL, plan.schema, first_rows, info.max_rows or len(tiles), plan.format
+        )
         written.append(layout.THUMBNAIL)
     order = skymap_order(rows, partitions.max_order, counts.order)
     written += write_skymaps(root, counts, order)
@@ -143,6 +146,7 @@ def describe(
         hats_npix_suffix=info.suffix,
         hats_skymap_order=skymap_at,
         hats_max_rows=info.max_rows,
+        hats_max_bytes=info.max_bytes,
         hats_order=partitions.max_order,
         moc_sky_fraction=round(partitions.sky_fraction, 10),
         hats_builder=f"hatsformat v{__version__}",

@@ -27,6 +27,7 @@ from hatsformat.partitioner.coordinates import (
 from hatsformat.partitioner.inputs import Chunk, CsvSource, ReadAgainError, Source
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.schema import InputSchema, plan_schema
+from hatsformat.partitioner.sizes import row_sizes
 from hatsformat.partitioner.sorting import stable_argsort
 
 RA_DEGREES, DEC_DEGREES = "ra_deg", "dec_deg"
@@ -53,6 +54,8 @@ class MapSettings:
         ``error``, ``drop`` or ``quarantine``.
     chunk_bytes : int
         Rows that are held and sorted at a time.
+    weigh : bool
+        Whether to count bytes beside rows.
     """
 
     columns: CoordinateColumns
@@ -60,13 +63,17 @@ class MapSettings:
     index_column: str
     bad_coordinates: str = "error"
     chunk_bytes: int = 128 * 1024 * 1024
+    weigh: bool = False
 
 
 @dataclass(slots=True)
 class Mapped:
-    """What mapping found in one input, or in several together."""
+    """What mapping found in one input, or in several together; `weights` counts bytes, if that was asked
+    for.
+    """
 
     counts: PixelCounts
+    weights: PixelCounts
     runs: list[Run] = field(default_factory=list)
     rejected: list[Run] = field(default_factory=list)
     rows_read: int = 0
@@ -116,6 +123,7 @@ def merge(parts: list[Mapped], order: int) -> Mapped:
     rejected = sorted((run for part in parts for run in part.rejected), key=lambda run: run.sequence)
     return Mapped(
         PixelCounts.merged([part.counts for part in parts], order),
+        PixelCounts.merged([part.weights for part in parts], order),
         runs,
         rejected,
         sum(part.rows_read for part in parts),
@@ -125,7 +133,8 @@ def merge(parts: list[Mapped], order: int) -> Mapped:
 
 def empty(settings: MapSettings, *, inferred: bool = False) -> Mapped:
     """Return what is found in no rows."""
-    return Mapped(PixelCounts.merged([], settings.order), inferred=inferred)
+    nothing = PixelCounts.merged([], settings.order)
+    return Mapped(nothing, nothing, inferred=inferred)
 
 
 def map_chunk(
@@ -160,6 +169,9 @@ def map_chunk(
         mapped.runs.append(store.keep(sequence, name, table, pixels))
         found = PixelCounts.of_sorted(pixels, settings.order)
         mapped.counts = PixelCounts.merged([mapped.counts, found], settings.order)
+        if settings.weigh:
+            weights = PixelCounts.of_sorted(pixels, settings.order, row_sizes(table))
+            mapped.weights = PixelCounts.merged([mapped.weights, weights], settings.order)
 
 
 def check_columns(schema: pa.Schema, settings: MapSettings, name: object) -> None:

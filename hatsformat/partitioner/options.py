@@ -45,6 +45,8 @@ class ImportOptions:
         Of the inputs; see `InputOptions`.
     max_rows : int
         The threshold: most rows in a tile.
+    max_bytes : int or None
+        A threshold of bytes in memory, instead of `max_rows`.
     lowest_order, highest_order : int
         No tile is larger than one of the lowest order, or smaller than one of the highest.
     keep_empty_siblings : bool
@@ -85,6 +87,7 @@ class ImportOptions:
     format: str | None = None
     delimiter: str | None = None
     max_rows: int = 1_000_000
+    max_bytes: int | None = None
     lowest_order: int = 0
     highest_order: int = 10
     keep_empty_siblings: bool = False
@@ -112,7 +115,7 @@ class ImportOptions:
         _check_choice("bad_coordinates", self.bad_coordinates, BAD_COORDINATES)
         _check_choice("leaf", self.leaf, tuple(LEAVES))
         _check_choice("catalog_type", self.catalog_type, CATALOG_TYPES)
-        for name in ("max_rows", "row_group_rows", "workers", "memory"):
+        for name in ("max_rows", "max_bytes", "row_group_rows", "workers", "memory"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1", found=value)

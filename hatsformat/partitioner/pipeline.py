@@ -98,11 +98,12 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
     options, log = job.options, job.log
     with log.stage("binning"):
         alignment = align(
-            mapped.counts,
-            options.max_rows,
+            mapped.weights if options.max_bytes else mapped.counts,
+            options.max_bytes or options.max_rows,
             lowest_order=options.lowest_order,
             keep_empty_siblings=options.keep_empty_siblings,
-        )
+            unit="bytes" if options.max_bytes else "rows",
+        ).recounted(mapped.counts)
     with log.stage("splitting"):
         shards = split(mapped.runs, alignment)
     job.place.begin()
@@ -171,6 +172,7 @@ def map_settings(options: ImportOptions) -> MapSettings:
         HEALPIX_COLUMN,
         options.bad_coordinates,
         options.chunk_bytes,
+        options.max_bytes is not None,
     )
 
 
@@ -198,7 +200,8 @@ def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
         ra,
         dec,
         options.suffix,
-        options.max_rows,
+        None if options.max_bytes else options.max_rows,
+        options.max_bytes,
         options.sort_by,
         options.thumbnail,
     )

@@ -128,7 +128,13 @@ def note(scratch: Path, index: int, mapped: Mapped) -> None:
     }
     path = _note_path(scratch, index)
     with storage.explained(scratch, "writing scratch"):
-        np.savez(path.with_suffix(".npz"), pixels=mapped.counts.pixels, rows=mapped.counts.rows)
+        np.savez(
+            path.with_suffix(".npz"),
+            pixels=mapped.counts.pixels,
+            rows=mapped.counts.rows,
+            weight_pixels=mapped.weights.pixels,
+            weights=mapped.weights.rows,
+        )
     storage.write_bytes(storage.resolve(path), json.dumps(content).encode())
 
 
@@ -138,10 +144,13 @@ def noted(scratch: Path, index: int) -> Mapped | None:
     try:
         content = json.loads(path.read_bytes())
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-            counts = PixelCounts(int(content["order"]), arrays["pixels"], arrays["rows"])
+            order = int(content["order"])
+            counts = PixelCounts(order, arrays["pixels"], arrays["rows"])
+            weights = PixelCounts(order, arrays["weight_pixels"], arrays["weights"])
         schema = content["schema"]
         return Mapped(
             counts,
+            weights,
             [_run_of(scratch, item) for item in content["runs"]],
             [_run_of(scratch, item) for item in content["rejected"]],
             content["rows_read"],

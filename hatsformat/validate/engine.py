@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from hatsformat import layout, storage
@@ -13,7 +14,7 @@ from hatsformat.errors import HatsError, NotFoundError, StorageError, UsageError
 from hatsformat.validate import checks
 from hatsformat.validate.evidence.catalog import CatalogEvidence, Scope
 from hatsformat.validate.evidence.collection import CollectionEvidence
-from hatsformat.validate.evidence.tree import Tree, shown
+from hatsformat.validate.evidence.tree import Tree, printable, shown
 from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.findings import Finding, Location, NotRun, Place
 from hatsformat.validate.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS
@@ -23,6 +24,9 @@ from hatsformat.validate.settings import Settings
 from hatsformat.validate.sky import Footprint
 
 _EVIDENCE_RULE = "HATS-EVID-001"
+MOST_FAULTS = 100_000
+"""Departures of one member from one requirement that are told; memory must not grow with what is wrong."""
+
 _RANK = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -199,7 +203,10 @@ def _run(
     member = evidence.prefix.rstrip("/") or None
     try:
         # Not a list of its own: what was found before an exception counts.
-        faults.extend(check(evidence, rule))
+        found = iter(check(evidence, rule))
+        faults.extend(islice(found, MOST_FAULTS))
+        if len(faults) == MOST_FAULTS and next(found, None) is not None:
+            reason = f"there are more than {MOST_FAULTS} departures; the rest are not told"
     except NoEvidenceError as missing:
         reason = missing.reason
     except BaseException as error:
@@ -230,9 +237,10 @@ def _group(rule: Requirement, faults: Iterable[Fault], prefix: str) -> list[Find
     groups: dict[tuple[str, str | None], list[Place]] = {}
     for fault in faults:
         path = (prefix.rstrip("/") or None) if fault.path is None else prefix + fault.path
-        location = Location(path, fault.column, fault.row_group, fault.row)
+        column = None if fault.column is None else shown(fault.column, 200)
+        location = Location(None if path is None else printable(path), column, fault.row_group, fault.row)
         place = Place(location, _text(fault.actual), _text(fault.expected))
-        groups.setdefault((fault.message, fault.column), []).append(place)
+        groups.setdefault((shown(fault.message, 300), column), []).append(place)
     return [
         Finding(
             rule.id, rule.severity, message, rule.fix, rule.section, tuple(sorted(places, key=_place_key))

@@ -14,6 +14,7 @@ MODULES = (
     "skymaps",
     "rows",
     "members",
+    "supplements",
 )
 
 

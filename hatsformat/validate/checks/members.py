@@ -46,6 +46,9 @@ def no_links_out(collection: CollectionEvidence) -> Iterator[Fault]:
     collection.tree.files()
     for path in sorted(path for path in collection.tree.links_out if "/" not in path):
         yield Fault("the file is a link out of the collection, and is not opened", path)
+    for path in collection.tree.linked_folders:
+        if "/" not in path:
+            yield Fault("the directory is a link, and is not followed", path)
 
 
 @collection_check("HATS-COLL-004")

@@ -57,11 +57,18 @@ def sorted_by_index(batch: RowBatch) -> RowVerdict:
 @row_check("HATS-HPX-009", "the statistics of a row group do not enclose its index values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its index values."""
-    found = batch.statistics
-    if found is None or found.low is None or found.high is None:
+    if not batch.statistics or any(found.low is None for _, found in batch.statistics):
         raise NoEvidenceError("the row groups have no statistics of the index column")
-    wrong = (batch.index >= 0) & ((batch.index < found.low) | (batch.index > found.high))
-    return RowVerdict(wrong, batch.plan.index, batch.index, f"{found.low} to {found.high}")
+    rows = [count for count, _ in batch.statistics]
+    low, high = (
+        np.repeat(np.array([getattr(found, name) for _, found in batch.statistics], dtype=np.int64), rows)
+        for name in ("low", "high")
+    )
+    wrong = (batch.index >= 0) & ((batch.index < low) | (batch.index > high))
+    at = int(np.argmax(wrong))
+    return RowVerdict(
+        wrong, batch.plan.index, batch.index, f"{low[at]} to {high[at]}" if wrong.any() else None
+    )
 
 
 @row_check("HATS-HPX-007", "index values are not those of the rows' positions")

@@ -129,6 +129,9 @@ def no_links_out(catalog: CatalogEvidence) -> Iterator[Fault]:
     for path in sorted(catalog.tree.links_out):
         if path.startswith(catalog.prefix) and path[start:] in catalog.files:
             yield Fault("the file is a link out of the catalog, and is not opened", path[start:])
+    for path in catalog.tree.linked_folders:
+        if path.startswith(f"{catalog.prefix}{layout.DATASET}"):
+            yield Fault("the directory is a link, and is not followed", path[start:])
 
 
 @catalog_check("HATS-TREE-009")
@@ -162,11 +165,13 @@ def deepest_order(catalog: CatalogEvidence) -> Iterator[Fault]:
 def plausible_size(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``hats_estsize`` is about the size of the files."""
     stated = catalog.value("hats_estsize")
-    sizes = catalog.files
-    if any(size < 0 for size in sizes.values()):
-        raise NoEvidenceError("the server does not tell the sizes of the files")
-    everything = sum(sizes.values()) / 1000
-    data = sum(size for path, size in sizes.items() if path.startswith(f"{layout.DATASET}/")) / 1024
+    paths = [catalog.prefix + path for path in catalog.files]
+    start = f"{catalog.prefix}{layout.DATASET}/"
+    data = catalog.tree.total_size([path for path in paths if path.startswith(start)])
+    everything = (
+        data + catalog.tree.total_size([path for path in paths if not path.startswith(start)])
+    ) / 1000
+    data /= 1024
     low, high = data / _SIZE_FACTOR - _SIZE_SLACK, everything * _SIZE_FACTOR + _SIZE_SLACK
     if not low <= stated <= high:
         message = "hats_estsize is far from the size of the files"

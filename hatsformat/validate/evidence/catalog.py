@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from hatsformat import layout
-from hatsformat.healpix import HealpixPixel, IntArray, dir_number
+from hatsformat.healpix import HealpixPixel, IntArray
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.properties import (
     TABLE_TYPES,
@@ -31,6 +31,8 @@ from hatsformat.validate.evidence.skymaps import Skymap, read_map
 from hatsformat.validate.evidence.tree import Artefact, Tree
 from hatsformat.validate.faults import NoEvidenceError, RowCheck
 from hatsformat.validate.requirements import LEVELS, requirements
+
+T = TypeVar("T")
 
 PROPERTIES_LIMIT = 1 << 20
 CSV_LIMIT = 1 << 26
@@ -83,18 +85,32 @@ class CatalogEvidence:
         self.scope = scope
         self._primary = primary
         self.schemas = SchemaPool()
+        self._gathered: dict[str, Any] = {}
+
+    def once(self, name: str, gather: Callable[[], T]) -> T:
+        """Return what a function gathers, or raise the `NoEvidenceError` it raises; it is called once a name."""
+        if name not in self._gathered:
+            try:
+                self._gathered[name] = gather()
+            except NoEvidenceError as missing:
+                self._gathered[name] = missing
+        found: Any = self._gathered[name]
+        if isinstance(found, NoEvidenceError):
+            raise found
+        result: T = found
+        return result
 
     # Files
 
     @cached_property
-    def files(self) -> dict[str, int]:
-        """Sizes by path of the catalog's own files: those in its directory and below ``dataset/``."""
-        start, dataset = len(self.prefix), f"{self.prefix}{layout.DATASET}/"
-        return {
-            path[start:]: size
-            for path, size in self.tree.files().items()
-            if path.startswith(dataset) or (path.startswith(self.prefix) and "/" not in path[start:])
-        }
+    def files(self) -> dict[str, None]:
+        """The paths of the catalog's own files, in order: those in its directory and below ``dataset/``."""
+        everything = self.tree.files()
+        start, dataset = len(self.prefix), f"{layout.DATASET}/"
+        inside = (
+            (path[start:] for path in everything if path.startswith(self.prefix)) if start else everything
+        )
+        return dict.fromkeys(path for path in inside if path.startswith(dataset) or "/" not in path)
 
     def read(self, path: str, limit: int) -> Artefact[bytes]:
         """Read a small file."""
@@ -182,16 +198,11 @@ class CatalogEvidence:
         if self.tree.can_list:
             return self.dataset.leaves
         if self.is_soft:
-            return Leaves.of([])
+            return Leaves.of_index(())
         if self.table_type == "index" or self.properties.has_leaf_directories:
             self.tree.files()
         tiles = self.partition_lines.need().tiles
-        paths = layout.leaf_paths(tiles.orders, tiles.pixels, self.properties.npix_suffix)
-        dirs = dir_number(tiles.pixels)
-        rows = zip(
-            paths, [-1] * len(paths), tiles.orders.tolist(), tiles.pixels.tolist(), dirs.tolist(), strict=True
-        )
-        return Leaves.of(rows)
+        return Leaves.of_tiles(tiles.orders, tiles.pixels, self.properties.npix_suffix)
 
     @cached_property
     def partition_lines(self) -> Artefact[PartitionLines]:

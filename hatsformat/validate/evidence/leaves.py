@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from hatsformat.healpix import IntArray, dir_number
 from hatsformat.layout import (
@@ -15,8 +16,10 @@ from hatsformat.layout import (
     DATASET,
     DIRECTORY_SUFFIX,
     METADATA,
+    LeafNames,
+    leaf_paths,
     parse_index_part,
-    parse_leaf_path,
+    parse_leaf_paths,
 )
 
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
@@ -30,22 +33,29 @@ class Leaves:
     ----------
     paths : list of str
         Relative to the catalog.
-    sizes, orders, pixels, dirs : ndarray of int64
-        Bytes (-1 where unknown), and the numbers in the path; orders are -1 for the files of an index.
+    orders, pixels, dirs : ndarray of int64
+        The numbers in the path; -1 for the files of an index.
     """
 
     paths: list[str]
-    sizes: IntArray
     orders: IntArray
     pixels: IntArray
     dirs: IntArray
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, int, int, int, int]]) -> Leaves:
-        """Make it from rows of path, size, order, pixel and dir."""
-        table = sorted(rows)
-        numbers = np.array([row[1:] for row in table], dtype=np.int64).reshape(-1, 4)
-        return cls([row[0] for row in table], numbers[:, 0], numbers[:, 1], numbers[:, 2], numbers[:, 3])
+    def of_index(cls, paths: Iterable[str]) -> Leaves:
+        """Make it from the files of an index."""
+        known = sorted(paths)
+        none = np.full(len(known), -1, dtype=np.int64)
+        return cls(known, none, none, none)
+
+    @classmethod
+    def of_tiles(cls, orders: IntArray, pixels: IntArray, suffix: str) -> Leaves:
+        """Make it from the tiles of a catalog whose files cannot be listed."""
+        paths = np.array(leaf_paths(orders, pixels, suffix), dtype=object)
+        by_path = np.argsort(paths, kind="stable")
+        wide, numbers = orders.astype(np.int64)[by_path], pixels[by_path]
+        return cls(paths[by_path].tolist(), wide, numbers, dir_number(numbers))
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -53,7 +63,9 @@ class Leaves:
     @cached_property
     def units(self) -> list[str]:
         """The leaf that each file belongs to: the file itself, or its leaf directory."""
-        return [unit_of(path) for path in self.paths]
+        # Most catalogs have no leaf directories, and a million paths take a while.
+        plain = not any("/" in path.rpartition("/Npix=")[2] for path in self.paths)
+        return self.paths if plain else [unit_of(path) for path in self.paths]
 
     @cached_property
     def uniq(self) -> IntArray:
@@ -105,61 +117,66 @@ class Dataset:
     suffix: str
 
 
-def sort_out(files: Mapping[str, int], table_type: str, declared: str) -> Dataset:
+def sort_out(files: Iterable[str], table_type: str, declared: str) -> Dataset:
     """Sort the files of a catalog by what their paths say.
 
     Parameters
     ----------
-    files : mapping of str to int
-        Sizes by path, relative to the catalog.
+    files : iterable of str
+        Paths relative to the catalog.
     table_type : str
     declared : str
         ``hats_npix_suffix``.
     """
-    impossible: list[str] = []
-    unexpected: list[str] = []
-    by_suffix: dict[str, list[tuple[str, int, int, int, int]]] = {}
-    index: list[tuple[str, int, int, int, int]] = []
-    for path, size in files.items():
-        if not path.startswith(f"{DATASET}/") or path in (METADATA, COMMON_METADATA):
-            continue
-        if table_type == "index":
-            if parse_index_part(path) is not None:
-                index.append((path, size, -1, -1, -1))
-            else:
-                unexpected.append(path)
-            continue
-        name = parse_leaf_path(path)
-        hidden = path.rsplit("/", 1)[-1].startswith((".", "_"))
-        if name is None:
-            is_data = path.endswith(_PARQUET_ENDINGS) and not hidden
-            (impossible if is_data else unexpected).append(path)
-        elif hidden or (name.suffix == DIRECTORY_SUFFIX and name.part is None):
-            unexpected.append(path)
-        else:
-            row = (path, size, name.order, name.pixel, name.dir)
-            by_suffix.setdefault(name.suffix, []).append(row)
-    suffix = _effective_suffix(by_suffix, declared)
-    strays: list[tuple[str, int, int, int, int]] = []
-    for other, rows in by_suffix.items():
-        if other == suffix:
-            continue
-        if other == DIRECTORY_SUFFIX or other.endswith((*_PARQUET_ENDINGS, suffix)):
-            strays.extend(rows)
-        else:
-            unexpected.extend(row[0] for row in rows)
-    leaves = Leaves.of(index if table_type == "index" else by_suffix.get(suffix, []))
-    return Dataset(leaves, Leaves.of(strays), sorted(impossible), sorted(unexpected), suffix)
+    start = f"{DATASET}/"
+    paths = sorted(
+        path for path in files if path.startswith(start) and path not in (METADATA, COMMON_METADATA)
+    )
+    if table_type == "index":
+        parts = {path for path in paths if parse_index_part(path) is not None}
+        others = [path for path in paths if path not in parts]
+        return Dataset(Leaves.of_index(parts), Leaves.of_index(()), [], others, declared)
+    names = parse_leaf_paths(paths)
+    is_folder = np.array([suffix == DIRECTORY_SUFFIX for suffix in (*names.suffixes, "")])[names.suffix]
+    # A file that is named like a leaf directory, and what readers pass over, are no leaves.
+    is_leaf = names.found & ~(is_folder & ~names.has_part)
+    suffix = _effective_suffix(names, is_leaf, declared)
+    impossible, unexpected = [], []
+    for at in np.flatnonzero(~is_leaf).tolist():
+        hidden = paths[at].rsplit("/", 1)[-1].startswith((".", "_"))
+        is_data = not names.found[at] and paths[at].endswith(_PARQUET_ENDINGS) and not hidden
+        (impossible if is_data else unexpected).append(paths[at])
+    stray_suffixes = np.array(
+        [
+            other != suffix and (other == DIRECTORY_SUFFIX or other.endswith((*_PARQUET_ENDINGS, suffix)))
+            for other in (*names.suffixes, "")
+        ]
+    )
+    own = np.array([other == suffix for other in (*names.suffixes, "")])[names.suffix] & is_leaf
+    stray = stray_suffixes[names.suffix] & is_leaf
+    unexpected += [paths[at] for at in np.flatnonzero(is_leaf & ~own & ~stray).tolist()]
+
+    def chosen(mask: npt.NDArray[np.bool_]) -> Leaves:
+        some = paths if mask.all() else [paths[at] for at in np.flatnonzero(mask).tolist()]
+        return Leaves(some, names.orders[mask], names.pixels[mask], names.dirs[mask])
+
+    return Dataset(chosen(own), chosen(stray), impossible, sorted(unexpected), suffix)
 
 
-def _effective_suffix(by_suffix: Mapping[str, list[tuple[str, int, int, int, int]]], declared: str) -> str:
-    if declared in by_suffix or not by_suffix:
-        return declared
+def _effective_suffix(names: LeafNames, is_leaf: npt.NDArray[np.bool_], declared: str) -> str:
     counts = Counter(
         {
-            suffix: len(rows)
-            for suffix, rows in by_suffix.items()
-            if suffix == DIRECTORY_SUFFIX or suffix.endswith(_PARQUET_ENDINGS)
+            suffix: int(np.count_nonzero(is_leaf & (names.suffix == number)))
+            for number, suffix in enumerate(names.suffixes)
         }
     )
-    return counts.most_common(1)[0][0] if counts else declared
+    if counts[declared] or not is_leaf.any():
+        return declared
+    common = Counter(
+        {
+            suffix: count
+            for suffix, count in counts.items()
+            if count and (suffix == DIRECTORY_SUFFIX or suffix.endswith(_PARQUET_ENDINGS))
+        }
+    )
+    return common.most_common(1)[0][0] if common else declared

@@ -6,7 +6,6 @@ Files are read on a few threads, one batch of each at a time, so memory does not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,16 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat import storage
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
-from hatsformat.errors import HatsError, LeafError
+from hatsformat.errors import HatsError
 from hatsformat.healpix import MAX_ORDER, FloatArray, HealpixPixel, IntArray, radec_to_pixel
 from hatsformat.validate.evidence.footers import Footer, Footers, Statistics
+from hatsformat.validate.evidence.streaming import Batch, read_batches, threads_for
 from hatsformat.validate.evidence.tree import BROKEN_DATA, Tree
 from hatsformat.validate.faults import Fault, NoEvidenceError, RowCheck
 
-LOCAL_THREADS = 2
-REMOTE_THREADS = 8
 DATA_RULE = "HATS-LEAF-009"
 """The requirement that the data of every column can be read."""
 
@@ -54,7 +50,7 @@ class RowFile:
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Consecutive rows of one row group.
+    """Consecutive rows of one file.
 
     Attributes
     ----------
@@ -63,8 +59,8 @@ class RowBatch:
         The tile of the file; None for the files of an index.
     table : pyarrow.Table
         All columns.
-    statistics : Statistics or None
-        Of the index column in this row group.
+    statistics : tuple of (int, Statistics)
+        For each row group: how many rows are of it, and the statistics of its index column.
     before : int or None
         The index value of the row before the first; None at the start of a file.
     """
@@ -72,7 +68,7 @@ class RowBatch:
     plan: RowPlan
     tile: HealpixPixel | None
     table: pa.Table
-    statistics: Statistics | None = None
+    statistics: tuple[tuple[int, Statistics], ...] = ()
     before: int | None = None
 
     @cached_property
@@ -238,7 +234,7 @@ def scan_rows(
     def scan(footer: Footer) -> FileScan:
         return _scan_file(tree, prefix, footer, RowFile(plan, tiles[footer.path]), checks)
 
-    with ThreadPoolExecutor(LOCAL_THREADS if storage.is_local(tree.root) else REMOTE_THREADS) as threads:
+    with threads_for(tree) as threads:
         found = RowScan(list(threads.map(scan, footers.readable)))
     missing = dict.fromkeys(checks, "a data file cannot be read")
     found.files.extend(FileScan(broken.path, missing=missing) for broken in footers.broken)
@@ -249,29 +245,26 @@ def _scan_file(
     tree: Tree, prefix: str, footer: Footer, file: RowFile, checks: Mapping[str, RowCheck]
 ) -> FileScan:
     scan = FileScan(footer.path)
-    first_row, before = 0, None
+    before = None
     try:
-        place = tree.place(prefix + footer.path)
-        metadata = read_footer(place)
-        for group, rows in enumerate(footer.group_rows):
-            table = read_row_groups(place, metadata, [group])
-            if table.num_rows != rows:
-                raise LeafError("a row group has another number of rows", found=table.num_rows, expected=rows)
-            statistics = footer.statistics[group] if footer.statistics else None
-            batch = RowBatch(file.plan, file.tile, table, statistics, before)
+        for read in read_batches(tree, prefix, footer):
+            told = footer.statistics
+            statistics = tuple((rows, told[group]) for group, rows in read.parts) if told else ()
+            batch = RowBatch(file.plan, file.tile, read.table, statistics, before)
             for rule, check in checks.items():
-                _judge(scan, rule, check, batch, group, first_row)
-            first_row += rows
+                _judge(scan, rule, check, batch, read)
             before = _last_index(batch, before)
     except BROKEN_DATA as error:
         text = error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, HatsError) and error.found is not None:
+            text += f" ({error.found})"
         scan.first[DATA_RULE] = Fault("the data of a file cannot be read", footer.path, actual=text)
         for rule in checks:
             scan.missing.setdefault(rule, "the data of a file cannot be read")
     return scan
 
 
-def _judge(scan: FileScan, rule: str, check: RowCheck, batch: RowBatch, group: int, first_row: int) -> None:
+def _judge(scan: FileScan, rule: str, check: RowCheck, batch: RowBatch, read: Batch) -> None:
     if rule in scan.missing or rule in scan.failed or batch.table.num_rows == 0:
         return
     try:
@@ -293,7 +286,13 @@ def _judge(scan: FileScan, rule: str, check: RowCheck, batch: RowBatch, group: i
         shown = None if verdict.actual is None else _item(verdict.actual, at)
         expected = _item(verdict.expected, at)
         scan.first[rule] = Fault(
-            check.message, scan.path, verdict.column, group, first_row + at, shown, expected
+            check.message,
+            scan.path,
+            verdict.column,
+            read.group_of(at),
+            read.first_row + at,
+            shown,
+            expected,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -33,6 +33,10 @@ BROKEN_DATA = (
     MemoryError,
 )
 """What readers raise on files that are not what they seem."""
+
+
+_SIZE_SAMPLE = 20_000
+"""Files whose sizes are looked at for an estimate."""
 
 
 class OutsideError(FormatError):
@@ -88,6 +92,7 @@ class Tree:
     def __init__(self, root: UPath) -> None:
         self.root = root
         self._links: list[str] = []
+        self._linked_folders: list[str] = []
 
     @property
     def is_http(self) -> bool:
@@ -96,10 +101,10 @@ class Tree:
 
     @cached_property
     def listing(self) -> Mapping[str, int] | StorageError:
-        """Sizes by path, or why the place cannot be listed."""
+        """All files with the sizes that the listing tells, -1 where it does not, or why there is none."""
         try:
             if storage.is_local(self.root):
-                return _list_local(self.root.path, self._links)
+                return _list_local(self.root.path, self._links, self._linked_folders)
             entries = storage.list_tree(self.root)
         except StorageError as error:
             return error
@@ -119,10 +124,34 @@ class Tree:
         return not isinstance(self.listing, StorageError)
 
     def files(self) -> Mapping[str, int]:
-        """Return sizes by path, or raise `NoEvidenceError` where the storage cannot list."""
+        """Return what `listing` tells, or raise `NoEvidenceError` where the storage cannot list."""
         if isinstance(self.listing, StorageError):
             raise NoEvidenceError(f"the files cannot be listed: {self.listing.message}")
         return self.listing
+
+    def total_size(self, paths: Sequence[str]) -> float:
+        """Return the size of files in bytes, estimated from some where there are many."""
+        listing = self.files()
+        if storage.is_local(self.root):
+            # Files of one folder are of like sizes: every so many of the sorted paths are a fair sample.
+            step = max(1, len(paths) // _SIZE_SAMPLE)
+            return float(sum(map(self._size, paths[::step]))) * len(paths) / max(1, len(paths[::step]))
+        sizes = [listing[path] for path in paths]
+        if min(sizes, default=0) < 0:
+            raise NoEvidenceError("the server does not tell the sizes of the files")
+        return float(sum(sizes))
+
+    def _size(self, path: str) -> int:
+        try:
+            return os.stat(f"{self.root.path}/{path}").st_size
+        except OSError:
+            return 0  # a link to nothing
+
+    @property
+    def linked_folders(self) -> list[str]:
+        """The directories that are links, which are not followed."""
+        _ = self.listing
+        return sorted(self._linked_folders)
 
     @cached_property
     def links_out(self) -> frozenset[str]:
@@ -184,38 +213,46 @@ class Tree:
             return Artefact(label, error=FormatError(told, path=path))
 
 
-def _list_local(root: str, links: list[str]) -> dict[str, int]:
-    """Return the sizes of all files below a directory, and add those that are links to `links`.
+def _list_local(root: str, links: list[str], folders: list[str]) -> dict[str, int]:
+    """Return all files below a directory, and tell which files and folders are links.
 
-    A million files are listed in seconds: each costs one call to the system. Links to directories are not
-    followed, so loops end.
+    A million files are listed in seconds, without a look at each. Links to directories are not followed, so
+    loops end.
     """
-    found: dict[str, int] = {}
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        with (
-            storage.explained(os.path.join(root, folder), "listing"),
-            os.scandir(f"{root}/{folder}") as entries,
-        ):
+    found: list[str] = []
+    waiting = [""]
+    while waiting:
+        above = waiting.pop()
+        with storage.explained(f"{root}/{above}", "listing"), os.scandir(f"{root}/{above}") as entries:
             for entry in entries:
-                path = folder + entry.name
+                path = above + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{path}/")
-                    continue
-                if entry.is_symlink():
+                    waiting.append(f"{path}/")
+                elif not entry.is_symlink():
+                    found.append(path)
+                elif _leads_to_folder(entry):
+                    folders.append(path)
+                else:
                     links.append(path)
-                    if entry.is_dir():
-                        continue
-                try:
-                    found[path] = entry.stat().st_size
-                except OSError:
-                    found[path] = 0  # a link to nothing or to itself: who opens it reports it
-    return dict(sorted(found.items()))
+                    found.append(path)
+    found.sort()
+    return dict.fromkeys(found, -1)
+
+
+def _leads_to_folder(link: os.DirEntry[str]) -> bool:
+    try:
+        return link.is_dir()
+    except OSError:
+        return False  # a link to itself
 
 
 def shown(value: Any, limit: int = 120) -> str:
     """Return a value as one short line, for `actual` and `expected`."""
     text = value if isinstance(value, str) else str(value)
-    text = " ".join(text.split())
+    text = printable(" ".join(text[: 2 * limit + 1_000].split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Return a text that every output can hold: names of files need not be Unicode."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,146 @@
+"""The rows of data files in batches of bounded size, whatever the sizes of the row groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from hatsformat import storage
+from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.errors import LeafError
+from hatsformat.validate.evidence.footers import Footer
+from hatsformat.validate.evidence.tree import Tree
+
+BATCH_CELLS = 1 << 21
+"""Values that a batch should have, rows times columns: 16 MB in doubles, which the caches still help with."""
+
+HUGE_CELLS = 1 << 26
+"""Values of a row group that is not read in one piece."""
+
+ROWS_PER_BYTE = 10_000
+ROWS_FOR_NOTHING = 10_000_000
+"""A row group with more rows than these allow for its size is not read: it would take forever."""
+
+LOCAL_THREADS = 2
+REMOTE_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive rows of a file.
+
+    Attributes
+    ----------
+    first_row : int
+        The number of its first row in the file.
+    parts : tuple of (int, int)
+        The row groups that it is of, and how many rows of each.
+    table : pyarrow.Table
+    """
+
+    first_row: int
+    parts: tuple[tuple[int, int], ...]
+    table: pa.Table
+
+    def group_of(self, row: int) -> int:
+        """Return the row group of a row of the batch."""
+        for group, count in self.parts:
+            if row < count:
+                return group
+            row -= count
+        return self.parts[-1][0]
+
+
+def threads_for(tree: Tree) -> ThreadPoolExecutor:
+    """Return threads to read several files with."""
+    return ThreadPoolExecutor(LOCAL_THREADS if storage.is_local(tree.root) else REMOTE_THREADS)
+
+
+def read_batches(
+    tree: Tree, prefix: str, footer: Footer, columns: Sequence[str] | None = None
+) -> Iterator[Batch]:
+    """Yield the rows of a file.
+
+    Parameters
+    ----------
+    tree : Tree
+    prefix : str
+        What comes before the file's path in the tree.
+    footer : Footer
+    columns : sequence of str, optional
+        The columns to read; all by default.
+
+    Raises
+    ------
+    HatsError, pyarrow.ArrowException and others of `tree.BROKEN_DATA`
+        If the file is not what its footer says.
+    """
+    place = tree.place(prefix + footer.path)
+    metadata = read_footer(place)
+    if metadata.num_row_groups != len(footer.group_rows):
+        raise LeafError("the file has changed since its footer was read")
+    width = max(1, len(footer.schema) if columns is None else len(columns))
+    first_row = 0
+    for run in _runs(footer, width):
+        rows = [footer.group_rows[group] for group in run]
+        if rows[0] > ROWS_FOR_NOTHING + ROWS_PER_BYTE * footer.group_bytes[run[0]]:
+            raise LeafError(
+                "a row group is not read, since it claims more rows than its size allows",
+                found=f"{rows[0]} rows in {footer.group_bytes[run[0]]} bytes",
+            )
+        if rows[0] * width > HUGE_CELLS:
+            yield from _pieces(place, metadata, run[0], first_row, rows[0], columns, width)
+        else:
+            table = read_row_groups(place, metadata, run, columns)
+            _check_rows(table.num_rows, sum(rows))
+            yield Batch(first_row, tuple(zip(run, rows, strict=True)), table)
+        first_row += sum(rows)
+
+
+def _runs(footer: Footer, width: int) -> Iterator[list[int]]:
+    """Yield consecutive row groups that together are no more than a batch, or single ones that are more."""
+    run: list[int] = []
+    cells = 0
+    for group, rows in enumerate(footer.group_rows):
+        if run and cells + rows * width > BATCH_CELLS:
+            yield run
+            run, cells = [], 0
+        run.append(group)
+        cells += rows * width
+    if run:
+        yield run
+
+
+def _pieces(
+    place: UPath,
+    metadata: Any,
+    group: int,
+    first_row: int,
+    rows: int,
+    columns: Sequence[str] | None,
+    width: int,
+) -> Iterator[Batch]:
+    local = storage.is_local(place)
+    found = 0
+    with open(place.path, "rb") if local else place.fs.open(place.path, "rb") as stream:
+        reader = pq.ParquetFile(stream, metadata=metadata, pre_buffer=False)
+        size = max(1_024, BATCH_CELLS // width)
+        wanted = None if columns is None else list(columns)
+        for piece in reader.iter_batches(size, row_groups=[group], columns=wanted, use_threads=False):
+            table = pa.Table.from_batches([piece])
+            if wanted is not None:
+                table = table.select(wanted)
+            yield Batch(first_row + found, ((group, table.num_rows),), table)
+            found += table.num_rows
+    _check_rows(found, rows)
+
+
+def _check_rows(found: int, expected: int) -> None:
+    if found != expected:
+        raise LeafError("a row group has another number of rows", found=found, expected=expected)
