@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,7 +56,7 @@ def ours(counts: IntArray, bench: AlignmentBench, keep: bool) -> Alignment:
 
 def every_tile(alignment: Alignment) -> IntArray:
     """Return order and pixel of the tile of every pixel of the sky, shape (n, 2), -1 where there is none."""
-    found = alignment.destination(np.arange(npix(alignment.order)))
+    found = alignment.destinations()
     tiles: IntArray = np.append(alignment.triples[:, :2], [[-1, -1]], axis=0)[found]
     return tiles
 
@@ -93,7 +92,7 @@ def _line(counts: IntArray, bench: AlignmentBench, keep: bool, with_hats: bool) 
     for _ in range(bench.repetitions):
         seconds, alignment = _timed(lambda: ours(counts, bench, keep))
         mine.append(seconds)
-        mapped.append(seconds + _timed(partial(every_tile, alignment))[0])
+        mapped.append(seconds + _timed(alignment.destinations)[0])
         if with_hats:
             seconds, result = _timed(lambda: theirs(counts, bench, keep))
             others.append(seconds)

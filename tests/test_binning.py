@@ -242,3 +242,10 @@ class TestHats:
         triples = ours.triples
         for pixel in np.flatnonzero(counts):
             assert triples[ours.destination(np.array([pixel]))[0]].tolist() == list(theirs[pixel])
+
+
+def test_the_tile_of_every_pixel_of_the_sky():
+    for seed in range(5):
+        histogram = np.random.default_rng(seed).integers(0, 3, 768) * (np.arange(768) % 7 > seed)
+        alignment = align(histogram, 20)
+        assert np.array_equal(alignment.destinations(), alignment.destination(np.arange(768)))

@@ -122,6 +122,20 @@ class Alignment:
         """Return the index of the tile of each pixel of the counts' order, -1 where there is none."""
         return self.tiles.find(pixels, self.order)
 
+    def destinations(self) -> IntArray:
+        """Return the index of the tile of every pixel of the sky, -1 where there is none.
+
+        Returns
+        -------
+        ndarray of int64, shape (12 * 4**order,)
+        """
+        step = 2 * (MAX_ORDER - self.order)
+        edges = np.stack((self.tiles.starts, self.tiles.stops), axis=1).ravel() >> step
+        lengths = np.diff(edges, prepend=0, append=npix(self.order))
+        values = np.full(lengths.size, -1, dtype=np.int64)
+        values[1::2] = np.arange(len(self.tiles))
+        return np.repeat(values, lengths)
+
     def recounted(self, counts: PixelCounts) -> Alignment:
         """Return the same tiles with the rows of other counts, for tiles that were chosen by bytes."""
         sums = np.concatenate(([0], np.cumsum(counts.rows)))
