@@ -416,3 +416,21 @@ def test_other_writers_leaves(shared: Path) -> None:
         expected = pq.ParquetFile(file).read()
         for place in (storage.resolve(file), copy):
             assert read_row_groups(place, read_footer(place)).equals(expected)
+
+
+def test_integers_that_repeat_get_a_dictionary() -> None:
+    rng = np.random.default_rng(3)
+    count = 20_000
+    table = pa.table(
+        {
+            "_healpix_29": np.arange(count) * 7,
+            "id": rng.integers(0, 1 << 60, count),
+            "field": rng.choice(rng.integers(0, 1 << 60, 5), count),
+        }
+    )
+    place = storage.resolve("memory://leaf/dictionary.parquet")
+    sink = write_leaf(place, table, LeafFormat())
+    encodings = [set(sink.footer.row_group(0).column(index).encodings) for index in range(3)]
+    assert "DELTA_BINARY_PACKED" in encodings[0] & encodings[1]
+    assert "RLE_DICTIONARY" in encodings[2]
+    assert read_row_groups(place, sink.footer).equals(table)

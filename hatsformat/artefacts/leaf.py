@@ -1,8 +1,9 @@
 """Leaf files: Parquet, sorted along the sky (Note, section 3.5).
 
 The encodings are chosen by measurement (``benchmarks/leaf_formats.py``): BYTE_STREAM_SPLIT for floats and
-DELTA_BINARY_PACKED for the index column and other 64-bit integers make smaller files that are faster to
-write and to read. Row groups are small enough that a cone of a few arcminutes skips most of a leaf.
+DELTA_BINARY_PACKED for the index column and other 64-bit integers that seldom repeat make smaller files
+that are faster to write and to read. Row groups are small enough that a cone of a few arcminutes skips most
+of a leaf.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
@@ -28,6 +30,10 @@ FOOTER_GUESS = 64 * 1024
 
 ROW_GROUP_ROWS = 20_000
 """Most rows in a row group unless the caller says otherwise: a cone of ten arcminutes reads a few of them."""
+
+
+SAMPLE_ROWS = 5_000
+"""Rows that tell whether the integers of a column repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +55,24 @@ class LeafFormat:
     compression_level: int = 1
 
 
-def parquet_options(schema: pa.Schema, leaf: LeafFormat) -> dict[str, Any]:
-    """Return the arguments of `pyarrow.parquet.ParquetWriter` that write leaves of this schema."""
+def parquet_options(schema: pa.Schema, leaf: LeafFormat, sample: pa.Table | None = None) -> dict[str, Any]:
+    """Return the arguments of `pyarrow.parquet.ParquetWriter` that write leaves of this schema.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    leaf : LeafFormat
+    sample : pyarrow.Table, optional
+        Some of the rows, to tell integers that are all different from those of a few values.
+    """
     encodings: dict[str, str] = {}
     plain: list[str] = []
     for column in schema:
         if pa.types.is_float32(column.type) or pa.types.is_float64(column.type):
             encodings[column.name] = "BYTE_STREAM_SPLIT"
-        elif pa.types.is_int64(column.type) or pa.types.is_uint64(column.type):
+        elif (pa.types.is_int64(column.type) or pa.types.is_uint64(column.type)) and not (
+            sample is not None and _repeats(sample.column(column.name))
+        ):
             encodings[column.name] = "DELTA_BINARY_PACKED"
         else:
             plain.append(column.name)
@@ -71,6 +87,12 @@ def parquet_options(schema: pa.Schema, leaf: LeafFormat) -> dict[str, Any]:
         "write_page_index": True,
         "sorting_columns": pq.SortingColumn.from_ordering(schema, order) if order else None,
     }
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Return whether the values are few: a dictionary takes a fraction of what their differences do."""
+    some = column.slice(0, SAMPLE_ROWS)
+    return bool(2 * pc.count_distinct(some).as_py() <= len(some))
 
 
 def _leaf_paths(column: pa.Field, prefix: str = "") -> list[str]:
@@ -93,9 +115,8 @@ class LeafSink:
         self._rows = leaf.row_group_rows
         self._footers: list[pq.FileMetaData] = []
         self._stream = stream
-        self._writer = pq.ParquetWriter(
-            stream, schema, metadata_collector=self._footers, **parquet_options(schema, leaf)
-        )
+        self._schema, self._leaf = schema, leaf
+        self._writer: pq.ParquetWriter | None = None
         self.size = 0
 
     @property
@@ -106,17 +127,27 @@ class LeafSink:
     def write(self, table: pa.Table) -> None:
         """Append sorted rows, in row groups of about equal size."""
         groups = max(1, -(-table.num_rows // self._rows))
-        self._writer.write_table(table, row_group_size=max(1, -(-table.num_rows // groups)))
+        self._opened(table).write_table(table, row_group_size=max(1, -(-table.num_rows // groups)))
+
+    def _opened(self, sample: pa.Table | None) -> pq.ParquetWriter:
+        if self._writer is None:
+            fits = sample is not None and sample.schema.equals(self._schema)  # the writer tells, if not
+            options = parquet_options(self._schema, self._leaf, sample if fits else None)
+            self._writer = pq.ParquetWriter(
+                self._stream, self._schema, metadata_collector=self._footers, **options
+            )
+        return self._writer
 
     def close(self) -> None:
         """Write the footer."""
-        self._writer.close()
+        self._opened(None).close()
         self.size = self._stream.tell()
 
     def abandon(self) -> None:
         """Write no footer: the file is given up."""
         # An open writer would try to write one when it is garbage, into a file that is closed by then.
-        self._writer.is_open = False
+        if self._writer is not None:
+            self._writer.is_open = False
 
 
 @contextmanager

@@ -65,6 +65,9 @@ class PixelCounts:
     @classmethod
     def merged(cls, parts: list[PixelCounts], order: int) -> PixelCounts:
         """Add up counts of the same order."""
+        parts = [part for part in parts if part.pixels.size]
+        if len(parts) == 1:
+            return parts[0]
         if not parts:
             return cls(order, np.empty(0, np.int64), np.empty(0, np.int64))
         pixels = np.concatenate([part.pixels for part in parts])
