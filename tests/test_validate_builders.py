@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.coordinates import Latitude, Longitude
 from astropy.io import fits
-from cdshealpix.nested import lonlat_to_healpix
+from cdshealpix.nested import lonlat_to_healpix, vertices
 
 from hatsformat.validate import Report, validate
 
@@ -176,6 +176,15 @@ def object_catalog(
     return finish(files, values)
 
 
+def separations(ra, dec, other_ra, other_dec) -> np.ndarray:
+    """Angles in radians between positions in radians, shape (n, m)."""
+    ours, theirs = (
+        np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)), axis=-1)
+        for lon, lat in ((ra, dec), (other_ra, other_dec))
+    )
+    return np.arccos(np.clip(ours @ theirs.T, -1, 1))
+
+
 def margin(threshold: float = 7200.0) -> Files:
     """A margin of the object catalog: for each tile, the stars of other tiles whose distance is small."""
     table = stars()
@@ -184,14 +193,12 @@ def margin(threshold: float = 7200.0) -> Files:
     tables = {}
     for order, pixel in tiles_of(table):
         inside = index >> 2 * (29 - order) == pixel
-        near = np.zeros(len(index), dtype=bool)
-        # Brute force: a star is near a tile if a point around it is in the tile.
-        for angle in np.linspace(0, 2 * np.pi, 60):
-            step = np.radians(threshold / 3600) * 0.99
-            around_dec = np.degrees(np.clip(dec + step * np.sin(angle), -1.57, 1.57))
-            around_ra = np.degrees(ra + step * np.cos(angle) / np.maximum(np.cos(dec), 0.05))
-            near |= nested(around_ra, around_dec, order) == pixel
-        chosen = near & ~inside & (np.abs(dec) < 1.4)
+        # Brute force: the nearest of many points on the tile's outline.
+        lon, lat = vertices(np.array([pixel], dtype=np.uint64), order, step=2_000)
+        near = separations(ra, dec, lon.rad.ravel(), lat.rad.ravel()).min(axis=1) <= np.radians(
+            threshold / 3600
+        )
+        chosen = near & ~inside
         if chosen.any():
             tables[order, pixel] = table.filter(pa.array(chosen))
     files = data_files(tables)

@@ -13,6 +13,8 @@ from hatsformat.validate import validate
 from hatsformat.validate.evidence import footers
 from test_validate_builders import (
     SKYMAP_ORDER,
+    Files,
+    footer,
     leaf_name,
     metadata_files,
     no_index,
@@ -324,6 +326,62 @@ def statistics_without_a_column(files):
 def statistics_of_few_row_groups(files):
     table = pa.table({"Norder": [0], "Npix": [3], "row_group_index": [0]})
     files["per_partition_statistics.parquet"] = parquet(table)
+
+
+STATISTICS = "per_partition_statistics.parquet"
+
+
+def statistics(files: Files) -> pa.Table:
+    """What writers keep: a row for each row group, from the footers."""
+    rows = []
+    for path in sorted(path for path in files if path.startswith("dataset/Norder")):
+        order, pixel = (
+            int(path.split(f"{name}=")[1].split("/")[0].split(".")[0]) for name in ("Norder", "Npix")
+        )
+        metadata = footer(files[path])
+        for group in range(metadata.num_row_groups):
+            row = {"Norder": order, "Npix": pixel, "row_group_index": group}
+            for number in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(number)
+                found = {
+                    "min_value": chunk.statistics.min,
+                    "max_value": chunk.statistics.max,
+                    "null_count": chunk.statistics.null_count,
+                    "row_count": chunk.num_values,
+                    "disk_bytes": chunk.total_compressed_size,
+                    "memory_bytes": chunk.total_uncompressed_size,
+                }
+                row |= {f"{chunk.path_in_schema}::{key}": value for key, value in found.items()}
+            rows.append(row)
+    return pa.Table.from_pylist(rows)
+
+
+def test_right_statistics_have_no_finding(tmp_path):
+    files = object_catalog()
+    files[STATISTICS] = parquet(statistics(files))
+    report = validate(write(tmp_path, files))
+    assert report.findings == ()
+    assert {"HATS-AUX-010", "HATS-AUX-011", "HATS-AUX-013", "HATS-AUX-014", "HATS-AUX-015"} <= set(
+        report.passed
+    )
+
+
+def wrong_statistics(rule: str, column: str, change, told: str | None = None) -> None:
+    def plant(files):
+        table = statistics(files)
+        files[STATISTICS] = parquet(put(table, column, change(numbers(table, column))))
+
+    plant.__name__ = f"wrong_{column}"
+    fault(rule, STATISTICS, told)(plant)
+
+
+wrong_statistics("AUX-013", "Npix", lambda values: [999, *values[1:]])
+wrong_statistics("AUX-013", "row_group_index", lambda values: [*values[:-1], 77])
+wrong_statistics(
+    "AUX-014", "ra::min_value", lambda values: [*values[:3], values[3] + 1e-9, *values[4:]], "ra::min_value"
+)
+wrong_statistics("AUX-014", "id::row_count", lambda values: [values[0] + 1, *values[1:]], "id::row_count")
+wrong_statistics("AUX-015", "mag::disk_bytes", lambda values: values + 1)
 
 
 @fault("AUX-012", "dataset/_common_metadata", "mag")

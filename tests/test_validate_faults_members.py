@@ -19,6 +19,7 @@ from test_validate_builders import (
     margin,
     metadata_files,
     parquet,
+    properties,
     read,
     set_property,
     stars,
@@ -126,7 +127,7 @@ def member_gone(files):
     listed(files, {"all_margins": "margin_2deg margin_9deg"})
 
 
-@fault("COLL-006", COLLECTION, "hats_primary_table_url", also="COLL-007 COLL-011 SUPP-104", base=collection)
+@fault("COLL-006", COLLECTION, "hats_primary_table_url", also="COLL-007 COLL-011", base=collection)
 def margin_as_primary(files):
     listed(
         files,
@@ -195,6 +196,211 @@ def index_of_a_tile_without_leaf(files):
         return put(put(table, "Npix", pixels), "Norder", orders)
 
     edit(files, f"index_id/{INDEX}", change, refresh=False)
+
+
+# Supplements against their tables
+
+MARGIN = "margin_2deg/"
+
+
+def refresh_margin(files: Files) -> None:
+    """Make the margin's own numbers right again, so that only its rows are wrong."""
+    own = {k.removeprefix(MARGIN): v for k, v in files.items() if k.startswith(MARGIN)}
+    leaves = {k: v for k, v in own.items() if k.startswith("dataset/Norder")}
+    own |= metadata_files(leaves)
+    tiles = [path.removesuffix(".parquet").split("=") for path in sorted(leaves)]
+    lines = [f"{tile[1].split('/')[0]},{tile[3]}" for tile in tiles]
+    own["partition_info.csv"] = "\n".join(["Norder,Npix", *lines, ""]).encode()
+    rows = sum(len(read(content)) for content in leaves.values())
+    set_property(own, {"hats_nrows": rows, "moc_sky_fraction": None, "hats_order": None})
+    files |= {MARGIN + path: content for path, content in own.items()}
+
+
+def margin_leaf(files: Files) -> str:
+    """The leaf of the margin with the most rows."""
+    return max(
+        (k for k in files if k.startswith(f"{MARGIN}dataset/Norder")), key=lambda k: len(read(files[k]))
+    )
+
+
+def fullest() -> str:
+    return margin_leaf(collection())
+
+
+@fault("SUPP-004", fullest(), base=collection)
+def margin_lacks_a_row(files):
+    path = margin_leaf(files)
+    files[path] = parquet(read(files[path]).slice(1))
+    refresh_margin(files)
+
+
+@fault("SUPP-004", fullest(), base=collection)
+def margin_lacks_a_leaf(files):
+    del files[margin_leaf(files)]
+    refresh_margin(files)
+
+
+@fault("SUPP-006", fullest(), also="SUPP-004", base=collection)
+def margin_of_moved_rows(files):
+    path = margin_leaf(files)
+    table = read(files[path])
+    ra = numbers(table, "ra")
+    ra[0] += 1e-9  # too little for another pixel of the index to be wrong
+    files[path] = parquet(put(table, "ra", ra))
+    refresh_margin(files)
+
+
+@fault(
+    "SUPP-007",
+    "margin_2deg/dataset/Norder=2/Dir=0/Npix=5.parquet",
+    also="SUPP-003 TREE-009 PINF-005",
+    base=collection,
+)
+def margin_of_another_tile(files):
+    files[f"{MARGIN}dataset/Norder=2/Dir=0/Npix=5.parquet"] = files[margin_leaf(files)]
+    refresh_margin(files)
+
+
+def refresh_index(files: Files) -> None:
+    own = {INDEX: files[f"index_id/{INDEX}"]}
+    files |= {f"index_id/{path}": content for path, content in metadata_files(own).items()}
+    set_property(files, {"hats_nrows": len(read(own[INDEX]))}, "index_id/")
+
+
+@fault("SUPP-105", "index_id/dataset", "id", base=collection)
+def index_lacks_a_value(files):
+    edit(files, f"index_id/{INDEX}", lambda table: table.slice(1), refresh=False)
+    refresh_index(files)
+
+
+@fault("SUPP-106", f"index_id/{INDEX}", "Npix", base=collection)
+def index_of_another_tile(files):
+    def change(table):
+        pixels, orders = numbers(table, "Npix"), numbers(table, "Norder")
+        at = next(index for index in range(len(table)) if (orders[index], pixels[index]) != (0, 3))
+        orders[at], pixels[at] = 0, 3
+        return put(put(table, "Npix", pixels), "Norder", orders)
+
+    edit(files, f"index_id/{INDEX}", change, refresh=False)
+    refresh_index(files)
+
+
+@fault("SUPP-106", f"index_id/{INDEX}", "Npix", base=collection)
+def index_of_a_value_that_is_not_there(files):
+    edit(
+        files,
+        f"index_id/{INDEX}",
+        lambda t: pa.concat_tables([t, put(t.slice(0, 1), "id", [10**6])]),
+        refresh=False,
+    )
+    refresh_index(files)
+
+
+def linked() -> Files:
+    """The collection with an association of its primary with itself."""
+    files = collection()
+    own = association()
+    set_property(own, {"hats_assn_join_table_url": "../catalog"})
+    return files | {f"links/{path}": content for path, content in own.items()}
+
+
+@fault("SUPP-205", f"links/{LEAF}", "id_join", base=linked)
+def link_to_nowhere(files):
+    edit(
+        files,
+        f"links/{LEAF}",
+        lambda t: put(t, "id_join", [10**6, *numbers(t, "id_join")[1:]]),
+        refresh=False,
+    )
+
+
+@fault("SUPP-205", f"links/{LEAF}", "id", base=linked)
+def link_from_nowhere(files):
+    edit(files, f"links/{LEAF}", lambda t: put(t, "id", [-1, *numbers(t, "id")[1:]]), refresh=False)
+
+
+# Extensions
+
+EXTENSION = "spectra.properties"
+
+
+def extended() -> Files:
+    """The collection with an extension: the margin's table serves as the joined one."""
+    files = collection()
+    files[EXTENSION] = properties(
+        {
+            "obs_collection": "demo_spectra",
+            "dataproduct_type": "extension",
+            "hats_primary_table_url": "catalog",
+            "hats_col_assn_primary": "id",
+            "hats_assn_join_table_url": "margin_2deg",
+            "hats_col_assn_join": "id",
+            "hats_ext_cols": "mag",
+            "hats_ext_join_style": "left",
+            "hats_ext_shares_primary_coords": "True",
+            "hats_product_type_served": "catalog",
+        }
+    )
+    listed(files, {"all_extensions": f"spectra {EXTENSION}"})
+    return files
+
+
+def extension(rule: str, column: str | None, also: str = "", **changes: object) -> None:
+    def plant(files):
+        set_property(files, changes, name=EXTENSION)
+
+    plant.__name__ = "_".join(changes)
+    fault(rule, EXTENSION, column, also, extended)(plant)
+
+
+extension("EXT-002", "dataproduct_type", dataproduct_type="object")
+extension("EXT-003", "dataproduct_type", dataproduct_type=None)
+extension("EXT-003", "hats_col_assn_join", hats_col_assn_join=None)
+extension("EXT-004", "hats_ext_join_style", hats_ext_join_style="outer")
+extension("EXT-004", "hats_ext_shares_primary_coords", hats_ext_shares_primary_coords="perhaps")
+extension("EXT-006", "hats_nrows", hats_nrows=7)
+extension("EXT-007", "hats_primary_table_url", hats_primary_table_url="gaia")
+extension("EXT-008", "hats_col_assn_primary", hats_col_assn_primary="objid")
+extension("EXT-008", "hats_ext_cols", hats_ext_cols="mag colour")
+
+
+@fault("EXT-001", EXTENSION, base=extended)
+def huge_extension(files):
+    files[EXTENSION] += b"#" * (1 << 20)
+
+
+@fault("EXT-005", EXTENSION, base=extended)
+def latin_extension(files):
+    files[EXTENSION] += b"obs_title=Sterne f\xfcr alle\n"
+
+
+@fault("EXT-009", "images.properties", base=extended)
+def unlisted_extension(files):
+    files["images.properties"] = files[EXTENSION]
+
+
+@fault("EXT-010", COLLECTION, "all_extensions", base=extended)
+def extension_below_the_root(files):
+    files[f"extensions/{EXTENSION}"] = files.pop(EXTENSION)
+    listed(files, {"all_extensions": f"spectra extensions/{EXTENSION}"})
+
+
+@fault("COLL-005", COLLECTION, "all_extensions", base=extended)
+def extension_gone(files):
+    del files[EXTENSION]
+
+
+@fault("COLL-004", COLLECTION, "all_extensions", base=extended)
+def extension_elsewhere(files):
+    listed(files, {"all_extensions": f"spectra {EXTENSION} more ../more.properties"})
+
+
+@pytest.mark.parametrize("base", [linked, extended], ids=["association", "extension"])
+def test_a_larger_collection_is_sound(tmp_path, base):
+    report = validate(write(tmp_path, base()))
+    assert described(report) == []
+    if base is linked:
+        assert report.passed.count("HATS-SUPP-205") == 1
 
 
 @pytest.mark.parametrize("planted", planted_in(__name__), ids=str)

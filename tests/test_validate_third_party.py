@@ -18,10 +18,11 @@ CATALOGS = {
     "small_sky_npix_alt_suffix": DATES | NO_MAP,
     "small_sky_npix_as_dir": DATES | NO_MAP,
     "small_sky_healpix13": DATES | {"HATS-HPX-003", "HATS-HPX-006"},
-    "small_sky_nested": DATES | {"HATS-PROP-402", "HATS-HPX-003", "HATS-PROP-013", "HATS-LEAF-006"},
+    "small_sky_nested": DATES
+    | {"HATS-PROP-402", "HATS-HPX-003", "HATS-PROP-013", "HATS-LEAF-006", "HATS-AUX-015"},
     "small_sky_o1_collection": DATES | {"HATS-PROP-013"},
     "small_sky_object_source_association": set(),
-    "small_sky_source": DATES,
+    "small_sky_source": DATES | {"HATS-AUX-015"},
     "small_sky_source_npix_dir_catalog": DATES,
     "small_sky_source_object_index": DATES,
     "small_sky_to_small_sky_order1": set(),

@@ -195,9 +195,7 @@ def _paths(pixels: IntArray, order: int) -> list[str]:
     ra, dec = healpix.outlines(pixels, order, step)
     centre, _ = healpix.pixel_to_radec(pixels, order)
     middle = ((centre + 180.0) % 360.0 - 180.0)[:, None]
-    # At a pole, any longitude will do, so that of the pixel does.
-    beside = np.where(np.abs(dec) > 89.999_999, 0.0, (ra - middle + 180.0) % 360.0 - 180.0)
-    longitude = middle + beside
+    longitude = middle + (ra - middle + 180.0) % 360.0 - 180.0
     shift = np.where(longitude.max(axis=1) > 180.0, -360.0, 0.0)
     shift = np.where(longitude.min(axis=1) < -180.0, 360.0, shift)
     x, y = mollweide(longitude, dec)

@@ -80,7 +80,7 @@ def paths(data: bytes) -> None:
         layout.parse_index_part(name)
         layout.is_inside(name)
     for kind in ("object", "index"):
-        parts = sort_out({f"dataset/{name}": 1 for name in names}, kind, ".parquet")
+        parts = sort_out([f"dataset/{name}" for name in names], kind, ".parquet")
         assert len(parts.leaves) + len(parts.strays) <= len(names)
 
 

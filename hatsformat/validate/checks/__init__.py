@@ -15,6 +15,7 @@ MODULES = (
     "rows",
     "members",
     "supplements",
+    "extensions",
 )
 
 

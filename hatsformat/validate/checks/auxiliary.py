@@ -9,6 +9,7 @@ from hatsformat.validate.checks.footers import compare_keys
 from hatsformat.validate.checks.schemas import compare_columns, compare_types
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer
+from hatsformat.validate.evidence.statistics import StatisticsScan, scan_statistics
 from hatsformat.validate.evidence.tree import Artefact
 from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.registry import catalog_check, catalog_checks
@@ -140,6 +141,51 @@ def statistics_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     if rows != groups:
         message = "the statistics are not one row a row group"
         yield Fault(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
+
+
+def _scan(catalog: CatalogEvidence) -> StatisticsScan:
+    catalog.scope.need("footers")
+    return catalog.once("statistics", lambda: scan_statistics(catalog))
+
+
+@catalog_check("HATS-AUX-013")
+def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that each row of the statistics is of another row group of the leaves."""
+    for row, (order, pixel, group) in _scan(catalog).strange:
+        yield Fault(
+            "a row of the statistics is of no row group of the leaves, or stands twice",
+            layout.STATISTICS,
+            row=row,
+            actual=f"Norder={order}, Npix={pixel}, row_group_index={group}",
+        )
+
+
+@catalog_check("HATS-AUX-014")
+def statistics_values(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the values of the statistics are those of the footers."""
+    for row, column, value, expected in _scan(catalog).wrong:
+        yield Fault(
+            "the statistics have other values than the footers",
+            layout.STATISTICS,
+            column,
+            row=row,
+            actual=value,
+            expected=expected,
+        )
+
+
+@catalog_check("HATS-AUX-015")
+def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the sizes in the statistics are those of the footers."""
+    found = _scan(catalog).sizes
+    if found:
+        row, column, value, expected = found[0]
+        yield Fault(
+            "the statistics have other sizes than the footers",
+            layout.STATISTICS,
+            actual=f"{value} bytes of {column.partition('::')[0]} in row {row}, and {len(found) - 1} more",
+            expected=expected,
+        )
 
 
 @catalog_check("HATS-AUX-203")

@@ -19,7 +19,7 @@ def _names(catalog: CatalogEvidence, keyword: str) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _has(schema: pa.Schema, name: str) -> bool:
+def has_column(schema: pa.Schema, name: str) -> bool:
     """Return whether there is such a column, or such a field of a nested one (``lc.mag``)."""
     if name in schema.names:
         return True
@@ -34,7 +34,7 @@ def _has(schema: pa.Schema, name: str) -> bool:
 
 def _missing(catalog: CatalogEvidence, keyword: str, names: Iterable[str]) -> Iterator[Fault]:
     for name in names:
-        if not _has(catalog.schema, name):
+        if not has_column(catalog.schema, name):
             message = f"{keyword} names a column that is not there"
             yield Fault(
                 message, catalog.properties_path, keyword, actual=name, expected="a column of the data files"

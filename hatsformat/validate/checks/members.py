@@ -10,16 +10,16 @@ import numpy as np
 
 from hatsformat import layout
 from hatsformat.validate.checks.schemas import compare_columns, compare_types
-from hatsformat.validate.evidence.catalog import CatalogEvidence
+from hatsformat.validate.evidence.catalog import PRIMARY_TYPES, CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.rows import RowBatch
+from hatsformat.validate.evidence.tree import OutsideError
 from hatsformat.validate.faults import Fault, NoEvidenceError, RowVerdict
 from hatsformat.validate.registry import catalog_check, catalog_checks, collection_check, row_check
 from hatsformat.validate.requirements import Requirement
 
 _PATH = layout.COLLECTION_PROPERTIES
-_PRIMARY_TYPES = ("object", "source", "nested", "map")
 
 
 @collection_check("HATS-COLL-001")
@@ -63,6 +63,15 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Fault]:
                 actual=member.told,
                 expected="a subdirectory",
             )
+    for extension in collection.extensions:
+        if isinstance(extension.file.error, OutsideError):
+            yield Fault(
+                "the extension lies outside of the collection, and is not opened",
+                _PATH,
+                "all_extensions",
+                actual=extension.path,
+                expected="a properties file at the collection's root",
+            )
 
 
 @collection_check("HATS-COLL-005")
@@ -73,13 +82,13 @@ def members_are_there(collection: CollectionEvidence) -> Iterator[Fault]:
             yield Fault(
                 "the member is not there", _PATH, member.keyword, actual=member.told, expected="a catalog"
             )
-    for path in collection.properties.extensions.values():
-        if layout.is_inside(path) and collection.tree.can_list and path not in collection.tree.files():
+    for extension in collection.extensions:
+        if not extension.file.is_there:
             yield Fault(
                 "the extension is not there",
                 _PATH,
                 "all_extensions",
-                actual=path,
+                actual=extension.path,
                 expected="a properties file",
             )
 
@@ -102,7 +111,7 @@ def _typed(collection: CollectionEvidence, role: str, types: tuple[str, ...]) ->
 @collection_check("HATS-COLL-006")
 def primary_is_catalog(collection: CollectionEvidence) -> Iterator[Fault]:
     """Check that the primary is a catalog."""
-    yield from _typed(collection, "primary", _PRIMARY_TYPES)
+    yield from _typed(collection, "primary", PRIMARY_TYPES)
 
 
 @collection_check("HATS-COLL-007")
@@ -139,7 +148,8 @@ def supplements_name_primary(collection: CollectionEvidence) -> Iterator[Fault]:
     if primary.path in collection.catalogs and collection.catalogs[primary.path].properties_files:
         accepted.add(collection.catalogs[primary.path].properties.obs_collection or "")
     for path, catalog in collection.catalogs.items():
-        told = catalog.properties.hats_primary_table_url if path != primary.path else None
+        is_own = path != primary.path and catalog.table_type != "association"
+        told = catalog.properties.hats_primary_table_url if is_own else None
         if told is not None and posixpath.basename(posixpath.normpath(told)) not in accepted:
             name = posixpath.join(path, catalog.properties_path)
             message = "the supplement names another primary than the collection"

@@ -34,7 +34,9 @@ def margin_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
         tile = tiles[index]
         yield Fault(
             "the margin lacks rows of the primary table that are within the threshold",
-            layout.leaf_path(tile.order, tile.pixel, catalog.dataset.suffix if catalog.tree.can_list else ".parquet"),
+            layout.leaf_path(
+                tile.order, tile.pixel, catalog.dataset.suffix if catalog.tree.can_list else ".parquet"
+            ),
             actual=f"{_rows(count)} missing, such as {example}",
             expected=f"every row within {threshold} arcsec of the tile",
         )
@@ -83,7 +85,7 @@ def index_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
     for found in _index(catalog).absent:
         yield Fault(
             "the index lacks values of the primary table",
-            layout.INDEX_DIR,
+            layout.DATASET,
             catalog.properties.hats_index_column,
             actual=f"{_seen(found)} of {catalog.primary.prefix}{found.path}",
             expected="every value, with every tile that has it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,11 +29,14 @@ from hatsformat.validate.evidence.partitions import PartitionLines
 from hatsformat.validate.evidence.rows import RowPlan, RowScan, scan_rows
 from hatsformat.validate.evidence.schemas import fingerprint
 from hatsformat.validate.evidence.skymaps import Skymap, read_map
-from hatsformat.validate.evidence.tree import Artefact, Tree
+from hatsformat.validate.evidence.tree import Artefact, Tree, shown
 from hatsformat.validate.faults import NoEvidenceError, RowCheck
 from hatsformat.validate.requirements import LEVELS, requirements
 
 T = TypeVar("T")
+
+PRIMARY_TYPES = ("object", "source", "nested", "map")
+"""The types of table that others may supplement."""
 
 PROPERTIES_LIMIT = 1 << 20
 CSV_LIMIT = 1 << 26
@@ -77,18 +81,28 @@ class CatalogEvidence:
     scope : Scope
     primary : CatalogEvidence, optional
         The primary table of the collection that this is a member of.
+    find : callable, optional
+        Returns the catalog in a directory of the tree, or None.
     """
 
-    def __init__(self, tree: Tree, prefix: str, scope: Scope, primary: CatalogEvidence | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        prefix: str,
+        scope: Scope,
+        primary: CatalogEvidence | None = None,
+        find: Callable[[str], CatalogEvidence | None] | None = None,
+    ) -> None:
         self.tree = tree
         self.prefix = prefix
         self.scope = scope
         self._primary = primary
+        self._find = find
         self.schemas = SchemaPool()
         self._gathered: dict[str, Any] = {}
 
     def once(self, name: str, gather: Callable[[], T]) -> T:
-        """Return what a function gathers, or raise the `NoEvidenceError` it raises; it is called once a name."""
+        """Return what a function gathers, or raise the `NoEvidenceError` it raises; it is called once."""
         if name not in self._gathered:
             try:
                 self._gathered[name] = gather()
@@ -374,7 +388,28 @@ class CatalogEvidence:
         """The primary table of the collection that this is a member of."""
         if self._primary is None:
             raise NoEvidenceError("the primary table lies outside of what is validated")
+        if self._primary.table_type not in PRIMARY_TYPES:
+            raise NoEvidenceError("the collection's primary is no catalog")
         return self._primary
+
+    def linked(self, reference: str) -> CatalogEvidence:
+        """Return a table that this one names, or raise `NoEvidenceError` where it is not within the tree.
+
+        Parameters
+        ----------
+        reference : str
+            Relative to the collection, to the catalog's parent or to the catalog: the note leaves it open.
+        """
+        for base in ("", posixpath.dirname(self.prefix.rstrip("/")), self.prefix):
+            path = posixpath.normpath(posixpath.join("/", base, reference))[1:]
+            # A path that climbs out of the tree is not one that was meant to end at its root.
+            climbs = posixpath.normpath(posixpath.join(base, reference)).startswith("..")
+            is_path = not reference.startswith("/") and "://" not in reference
+            if self._find is not None and is_path and not climbs:
+                found = self._find(path)
+                if found is not None and found is not self:
+                    return found
+        raise NoEvidenceError(f"the table {shown(reference)} lies outside of what is validated")
 
     @property
     def has_catalog(self) -> bool:

@@ -9,13 +9,15 @@ from functools import cached_property
 from hatsformat import layout
 from hatsformat.properties import (
     CollectionProperties,
+    ExtensionProperties,
     Problem,
     PropertiesDocument,
     parse_properties_text,
     validate_collection,
+    validate_extension,
 )
 from hatsformat.validate.evidence.catalog import PROPERTIES_LIMIT, CatalogEvidence, Scope
-from hatsformat.validate.evidence.tree import Artefact, Tree
+from hatsformat.validate.evidence.tree import Artefact, OutsideError, Tree
 from hatsformat.validate.faults import NoEvidenceError
 
 
@@ -48,6 +50,40 @@ class Member:
         )
 
 
+class Extension:
+    """An extension that a collection lists: a properties file at its root.
+
+    Parameters
+    ----------
+    name : str
+        Its name in ``all_extensions``.
+    path : str
+        The file, relative to the collection.
+    file : Artefact of bytes
+        Its content.
+    """
+
+    def __init__(self, name: str, path: str, file: Artefact[bytes]) -> None:
+        self.name = name
+        self.path = path
+        self.file = file
+
+    @cached_property
+    def document(self) -> PropertiesDocument:
+        """The lines of the file; raises `NoEvidenceError` where it cannot be read."""
+        return parse_properties_text(self.file.need())[0]
+
+    @cached_property
+    def properties(self) -> ExtensionProperties:
+        """What the file says."""
+        return ExtensionProperties.from_document(self.document)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong with the file."""
+        return validate_extension(self.document)
+
+
 class CollectionEvidence:
     """A collection: every attribute is gathered when it is first asked for; see `CatalogEvidence`.
 
@@ -63,6 +99,7 @@ class CollectionEvidence:
     def __init__(self, tree: Tree, scope: Scope) -> None:
         self.tree = tree
         self.scope = scope
+        self._others: dict[str, CatalogEvidence | None] = {}
 
     @cached_property
     def file(self) -> Artefact[bytes]:
@@ -99,20 +136,38 @@ class CollectionEvidence:
 
     @cached_property
     def catalogs(self) -> dict[str, CatalogEvidence]:
-        """The members that are there, by their subdirectory; the primary first."""
+        """The members that are there, by their subdirectory; the primary first.
+
+        Associations are among them: the note has no keyword that lists them.
+        """
         found: dict[str, CatalogEvidence] = {}
         primary: CatalogEvidence | None = None
         for member in self.members:
             if member.path is None or member.path in found:
                 continue
-            prefix = f"{member.path}/" if member.path else ""
-            catalog = CatalogEvidence(self.tree, prefix, self.scope, primary)
+            catalog = self._at(member.path, primary)
             if not catalog.has_catalog:
                 continue
             found[member.path] = catalog
             if member.role == "primary":
                 primary = catalog
+        named = {member.path for member in self.members}
+        for folder in self._folders if self.tree.can_list else []:
+            if folder not in named and (catalog := self._at(folder, primary)).table_type == "association":
+                found[folder] = catalog
         return found
+
+    def _at(self, path: str, primary: CatalogEvidence | None) -> CatalogEvidence:
+        return CatalogEvidence(self.tree, f"{path}/" if path else "", self.scope, primary, self.find)
+
+    def find(self, path: str) -> CatalogEvidence | None:
+        """Return the catalog in a subdirectory, a member or not, or None."""
+        if path in self.catalogs:
+            return self.catalogs[path]
+        if path not in self._others:
+            catalog = self._at(path, None)
+            self._others[path] = catalog if catalog.has_catalog else None
+        return self._others[path]
 
     def catalog(self, member: Member) -> CatalogEvidence:
         """Return what is known of a member, or raise `NoEvidenceError` where it is not there."""
@@ -121,15 +176,54 @@ class CollectionEvidence:
         return self.catalogs[member.path]
 
     @cached_property
-    def unlisted(self) -> list[str]:
-        """Subdirectories with a catalog's properties file that the collection does not name."""
-        named = {member.path for member in self.members}
+    def _folders(self) -> list[str]:
+        """The subdirectories with a catalog's properties file."""
         folders = {
             posixpath.dirname(path)
             for path in self.tree.files()
-            if posixpath.basename(path) in layout.CATALOG_PROPERTIES
+            if path.count("/") == 1 and posixpath.basename(path) in layout.CATALOG_PROPERTIES
         }
-        return sorted(folder for folder in folders - named if folder and "/" not in folder)
+        return sorted(folders)
+
+    @property
+    def unlisted(self) -> list[str]:
+        """Subdirectories with a catalog that the collection does not name."""
+        named = {member.path for member in self.members} | set(self.catalogs)
+        return [folder for folder in self._folders if folder not in named]
+
+    @cached_property
+    def extensions(self) -> list[Extension]:
+        """The extensions that the collection lists, each once."""
+        return [
+            Extension(name, path, self._read_inside(path))
+            for name, path in self.properties.extensions.items()
+        ]
+
+    def _read_inside(self, path: str) -> Artefact[bytes]:
+        if not layout.is_inside(path):
+            return Artefact(
+                path, error=OutsideError("the extension lies outside of the collection", path=path)
+            )
+        return self.tree.read(path, PROPERTIES_LIMIT)
+
+    @cached_property
+    def unlisted_extensions(self) -> list[str]:
+        """Properties files at the root that say that they are of an extension, and are not listed."""
+        listed = {extension.path for extension in self.extensions}
+        found = []
+        for path in self.tree.files():
+            if "/" not in path and path.endswith(".properties") and path not in (*_OWN_FILES, *listed):
+                file = self.tree.read(path, PROPERTIES_LIMIT)
+                if file.value is not None and _says_extension(file.value):
+                    found.append(path)
+        return found
+
+
+_OWN_FILES = (layout.COLLECTION_PROPERTIES, *layout.CATALOG_PROPERTIES)
+
+
+def _says_extension(content: bytes) -> bool:
+    return parse_properties_text(content)[0].to_dict().get("dataproduct_type", "").strip() == "extension"
 
 
 def _member(keyword: str, told: str, field: str | None = None) -> Member:

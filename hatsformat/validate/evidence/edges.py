@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, npix
 
@@ -24,11 +25,11 @@ _SHRINK = (np.sqrt(5) - 1) / 2
 _STEPS = 30
 
 NARROWEST = 0.5
-"""The width of the narrowest ring of pixels around a tile, in square roots of a pixel's area; a lower bound."""
+"""A lower bound of the width of a ring of pixels around a tile, in square roots of a pixel's area."""
 
 
 def radius_of_order(order: int) -> float:
-    """Return a distance in radians: what is nearer to a tile lies in it or in the pixels of `order` around it.
+    """Return a distance in radians: what is nearer to a tile lies in it or in pixels of `order` around it.
 
     The tile has to be of this order or coarser.
     """
@@ -48,16 +49,16 @@ def unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
 
 
 def corners(orders: IntArray, pixels: IntArray) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-    """Return the base tile of each tile, its southern corner in it (x and y), and its width; all from 0 to 1."""
+    """Return the base tile of each tile, its southern corner there (x and y), and its width, 0 to 1."""
     base = pixels >> (2 * orders)
     inner = pixels - (base << (2 * orders))
-    width = np.ldexp(1.0, -orders)
+    width: FloatArray = np.ldexp(1.0, -orders)
     return base, _every_other_bit(inner) * width, _every_other_bit(inner >> 1) * width, width
 
 
 def _every_other_bit(numbers: IntArray) -> IntArray:
     """Return the bits 0, 2, 4 … of numbers, closed up."""
-    bits = numbers.astype(np.uint64) & np.uint64(0x5555555555555555)
+    bits: npt.NDArray[np.uint64] = numbers.astype(np.uint64) & np.uint64(0x5555555555555555)
     for shift, mask in (
         (1, 0x3333333333333333),
         (2, 0x0F0F0F0F0F0F0F0F),

@@ -24,6 +24,19 @@ THRIFT_STRING_LIMIT = 256 << 20
 THRIFT_LIST_LIMIT = 4_000_000
 """What one text and one list of a footer may hold: room for a ``_metadata`` of a million row groups."""
 
+BROKEN = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+)
+"""What Arrow raises on a broken footer: that is the answer, then."""
+
 PRIVATE_KEYS = ("ARROW:schema", "pandas")
 
 
@@ -33,18 +46,17 @@ def describe(source: str | bytes, options: dict[str, Any]) -> dict[str, Any]:
         footer = _open(source, options["limit"])
     except FileNotFoundError:
         return {"gone": True}
-    except Exception as error:  # whatever Arrow says of a broken file is the answer
+    except BROKEN as error:
         return {"error": str(error).strip().partition("\n")[0] or type(error).__name__}
     try:
         return _summary(footer, options["column"], options["files"])
-    except Exception as error:
+    except BROKEN as error:
         return {"broken": str(error)}
 
 
 def _open(source: str | bytes, limit: int) -> Any:
-    stream = open(source, "rb") if isinstance(source, str) else pa.BufferReader(source)
-    with stream:
-        size = stream.seek(0, os.SEEK_END)
+    with pa.OSFile(source, "rb") if isinstance(source, str) else pa.BufferReader(source) as stream:
+        size = stream.size()
         if size >= 8:
             stream.seek(size - 8)
             ending = stream.read(8)
@@ -52,8 +64,6 @@ def _open(source: str | bytes, limit: int) -> Any:
             if ending[4:] == b"PAR1" and min(length, size) > limit:
                 raise ValueError(f"the footer is larger than {limit} bytes, and is not read")
         stream.seek(0)
-        if isinstance(source, str):
-            return pq.ParquetFile(source, **_LIMITS).metadata
         return pq.ParquetFile(stream, **_LIMITS).metadata
 
 
@@ -128,14 +138,16 @@ def columns(source: str | bytes, options: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         footer = _open(source, options["limit"])
-        at = {footer.schema.column(index).path: index for index in range(footer.num_columns)}
+        paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
+        # Statistics name the values inside lists by their fields alone.
+        at = {path.replace(".list.element", ""): index for index, path in enumerate(paths)}
         numbers = [at.get(name) for name in options["names"]]
         groups = []
         for index in range(footer.num_row_groups):
             group = footer.row_group(index)
             groups.append([None if number is None else _entry(group.column(number)) for number in numbers])
         return {"groups": groups}
-    except Exception as error:
+    except BROKEN as error:
         return {"error": str(error)}
 
 

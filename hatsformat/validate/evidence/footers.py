@@ -167,7 +167,7 @@ def ask_footers(
     options: Mapping[str, Any],
     limit: int = FOOTER_LIMIT,
 ) -> Iterator[tuple[str, dict[str, Any] | HatsError]]:
-    """Yield what the footers of files say, or why they cannot be read; the paths are relative to the catalog."""
+    """Yield what the footers of files say, or why they cannot be read."""
     local = storage.is_local(tree.root)
     # In steps: a `map` over all of them would hold everything at once.
     step = 4_000 if local else 400

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -37,7 +38,7 @@ def mixed(numbers: npt.NDArray[Any]) -> KeyArray:
 
 
 def common_kind(kinds: Sequence[pa.DataType]) -> str:
-    """Return how columns of these types are made comparable: ``integer``, ``real``, ``text`` or a type's name.
+    """Return how columns of these types are compared: as ``integer``, ``real``, ``text`` or ``time``.
 
     Raises
     ------
@@ -45,10 +46,10 @@ def common_kind(kinds: Sequence[pa.DataType]) -> str:
         If they cannot be compared.
     """
     families = {_family(kind) for kind in kinds}
-    if families <= {"integer", "real"}:
-        return families.pop() if len(families) == 1 else "real"
-    if len(families) == 1 and None not in families:
-        return str(families.pop())
+    if families == {"integer", "real"}:
+        return "real"
+    if len(families) == 1 and (family := families.pop()) is not None:
+        return family
     raise NoEvidenceError(f"columns of the types {', '.join(sorted(set(map(str, kinds))))} are not compared")
 
 
@@ -121,6 +122,10 @@ def _text_keys(column: Any) -> KeyArray:
     return np.concatenate(keys) if keys else np.zeros(0, dtype=np.uint64)
 
 
+def _temporary() -> IO[bytes]:
+    return tempfile.TemporaryFile(prefix="hatsformat-")
+
+
 class PairSet:
     """Pairs of a key and a number, in any number, of which one bucket at a time has to fit into memory.
 
@@ -132,13 +137,13 @@ class PairSet:
         self._waiting: list[tuple[KeyArray, IntArray]] = []
         self._count = 0
         self._files: list[IO[bytes]] = []
+        self._open = ExitStack()
 
     def __enter__(self) -> PairSet:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in self._files:
-            file.close()
+        self._open.close()
 
     def add(self, keys: KeyArray, numbers: IntArray) -> None:
         """Add pairs, shape (n,) each."""
@@ -149,7 +154,7 @@ class PairSet:
 
     def _spill(self) -> None:
         if not self._files:
-            self._files = [tempfile.TemporaryFile(prefix="hatsformat-") for _ in range(1 << BUCKET_BITS)]
+            self._files = [self._open.enter_context(_temporary()) for _ in range(1 << BUCKET_BITS)]
         for file, pairs in zip(self._files, self._sorted_out(), strict=True):
             file.write(pairs.tobytes())
 
@@ -166,7 +171,7 @@ class PairSet:
         return np.split(pairs, ends[:-1])
 
     def buckets(self) -> Iterator[KeyArray]:
-        """Yield the distinct pairs of each bucket, sorted, shape (k, 2): keys, and numbers as unsigned bits."""
+        """Yield the distinct pairs of each bucket, shape (k, 2): keys, and numbers as unsigned bits."""
         if not self._files:
             rest = self._sorted_out()
             everything = np.concatenate(rest)

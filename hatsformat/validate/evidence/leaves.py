@@ -50,11 +50,11 @@ class Leaves:
         return cls(known, none, none, none)
 
     @classmethod
-    def of_tiles(cls, orders: IntArray, pixels: IntArray, suffix: str) -> Leaves:
+    def of_tiles(cls, orders: npt.NDArray[np.integer], pixels: IntArray, suffix: str) -> Leaves:
         """Make it from the tiles of a catalog whose files cannot be listed."""
         paths = np.array(leaf_paths(orders, pixels, suffix), dtype=object)
         by_path = np.argsort(paths, kind="stable")
-        wide, numbers = orders.astype(np.int64)[by_path], pixels[by_path]
+        wide, numbers = np.asarray(orders, dtype=np.int64)[by_path], pixels[by_path]
         return cls(paths[by_path].tolist(), wide, numbers, dir_number(numbers))
 
     def __len__(self) -> int:
@@ -141,7 +141,8 @@ def sort_out(files: Iterable[str], table_type: str, declared: str) -> Dataset:
     # A file that is named like a leaf directory, and what readers pass over, are no leaves.
     is_leaf = names.found & ~(is_folder & ~names.has_part)
     suffix = _effective_suffix(names, is_leaf, declared)
-    impossible, unexpected = [], []
+    impossible: list[str] = []
+    unexpected: list[str] = []
     for at in np.flatnonzero(~is_leaf).tolist():
         hidden = paths[at].rsplit("/", 1)[-1].startswith((".", "_"))
         is_data = not names.found[at] and paths[at].endswith(_PARQUET_ENDINGS) and not hidden

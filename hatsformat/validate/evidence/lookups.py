@@ -99,9 +99,7 @@ def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) ->
         _gather(primary, [column], in_primary, held)
         _gather(index, columns, in_index, told)
         absent, wrong = _differences(held, told, tiles)
-    return IndexScan(
-        _locate(primary, [column], in_primary, absent), _locate(index, columns, in_index, wrong)
-    )
+    return IndexScan(_locate(primary, [column], in_primary, absent), _locate(index, columns, in_index, wrong))
 
 
 def _differences(held: PairSet, told: PairSet, tiles: IntArray) -> tuple[KeyArray, KeyArray]:

@@ -200,9 +200,8 @@ class _Found:
     @classmethod
     def joined(cls, parts: list[_Found]) -> _Found:
         """Put the columns of several end to end."""
-        none = cls(
-            *(np.zeros(0, dtype=kind) for kind in (np.int64, np.uint64, np.int64, np.int64, np.uint64))
-        )
+        number, key = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
+        none = cls(number, key, number, number, key)
         everything = [none, *parts]
         return cls(
             np.concatenate([part.tiles for part in everything]),
