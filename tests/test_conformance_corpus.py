@@ -134,12 +134,12 @@ def test_a_case_has_the_findings_that_it_expects_and_no_others(case_id, tmp_path
     assert (not report.findings) == (item.verdict == "sound")
 
 
-@pytest.mark.parametrize("case_id", [case.id for case in CASES.values() if case.pending is not None])
-def test_a_pending_case_is_of_a_requirement_without_a_check(case_id, tmp_path):
-    case = CASES[case_id]
-    without = {rule for rule in case.rules if requirements()[rule].unchecked is not None}
-    assert without, "the check is there: remove `pending`"
-    assert materialize_case(case, tmp_path).path.is_dir()
+def test_a_pending_case_is_of_a_requirement_without_a_check(tmp_path):
+    for case in CASES.values():
+        if case.pending is not None:
+            without = {rule for rule in case.rules if requirements()[rule].unchecked is not None}
+            assert without, f"the check is there: remove `pending` from {case.id}"
+            assert materialize_case(case, tmp_path).path.is_dir()
 
 
 def test_every_mutation_is_used():

@@ -20,7 +20,7 @@ CATALOGS = {
     "small_sky_healpix13": DATES | {"HATS-HPX-003", "HATS-HPX-006"},
     "small_sky_nested": DATES
     | {"HATS-PROP-402", "HATS-HPX-003", "HATS-PROP-013", "HATS-LEAF-006", "HATS-AUX-015"},
-    "small_sky_o1_collection": DATES | {"HATS-PROP-013"},
+    "small_sky_o1_collection": DATES | {"HATS-PROP-013", "HATS-SUPP-007", "HATS-AUX-015"},
     "small_sky_object_source_association": set(),
     "small_sky_source": DATES | {"HATS-AUX-015"},
     "small_sky_source_npix_dir_catalog": DATES,

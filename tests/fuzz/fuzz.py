@@ -1,6 +1,6 @@
 """Fuzzing the parsers of what a catalog may hold; see README.md.
 
-Each target takes bytes and must come back: with a value, or with the one kind of error that its parser promises.
+Each target takes bytes and must come back: with a value, or with the kind of error its parser promises.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def properties(data: bytes) -> None:
     assert format_properties_text(again) == text
     kinds = {problem.kind for problem in problems} - {"duplicate-keyword", "no-keyword"}
     # Half a character, which Java allows, cannot be written so that nobody objects.
-    assert not kinds or any("\ud800" <= character <= "\udfff" for character in document_text(document)), problems
+    lone = any("\ud800" <= character <= "\udfff" for character in document_text(document))
+    assert not kinds or lone, problems
     for validate, kind in (
         (validate_table, TableProperties),
         (validate_collection, CollectionProperties),
@@ -125,8 +126,10 @@ def seeds(target: str) -> dict[str, bytes]:
     from hatsformat.artefacts.skymap import encode_skymap
 
     if target == "properties":
-        table = "#HATS\nobs_collection=a\ndataproduct_type = object\nhats_nrows: 3\nhats_col_ra=ra\nhats_col_dec=dec\n"
-        group = "obs_collection=a\nhats_primary_table_url=b\nall_margins=c d\nall_indexes=id e\nall_extensions=f f.properties\n"
+        table = "#HATS\nobs_collection=a\ndataproduct_type = object\nhats_nrows: 3\n"
+        table += "hats_col_ra=ra\nhats_col_dec=dec\n"
+        group = "obs_collection=a\nhats_primary_table_url=b\nall_margins=c d\nall_indexes=id e\n"
+        group += "all_extensions=f f.properties\n"
         return {
             "table": table.encode(),
             "collection": group.encode(),
@@ -139,7 +142,8 @@ def seeds(target: str) -> dict[str, bytes]:
         }
     if target == "paths":
         return {
-            "leaves": b"Norder=1/Dir=0/Npix=47.parquet\nNorder=0/Dir=0/Npix=3/p.parquet\n_metadata\nindex/part.0.parquet"
+            "leaves": b"Norder=1/Dir=0/Npix=47.parquet\nNorder=0/Dir=0/Npix=3/p.parquet\n"
+            b"_metadata\nindex/part.0.parquet"
         }
     if target == "fits":
         few = np.zeros(48, dtype=np.int64)
