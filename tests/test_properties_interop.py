@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hatsformat.properties import (
@@ -129,6 +129,7 @@ def read_by_jproperties(text: str) -> dict[str, str]:
     return dict(properties.properties)
 
 
+@example(texts={"0": "\ufeff"})
 @given(st.dictionaries(st.text(min_size=1), st.text()))
 def test_the_library_of_hats_reads_any_text_that_we_write(texts):
     text = format_properties_text(PropertiesDocument.of(texts, title="HATS catalog"))

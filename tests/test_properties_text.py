@@ -244,7 +244,7 @@ def test_plain_values_are_written_as_they_are(texts):
 
 def test_characters_that_other_readers_stumble_over_are_escaped():
     document = PropertiesDocument.of({"\ufeffa": "\ufeffb\x00\x0b\x85\u2028\x7f", "#c =": "  \td\\"})
-    text = "\\ufeffa=\\ufeffb\\u0000\\u000b\\u0085\\u2028\\u007f\n\\#c\\ \\==\\  \\td\\\\\n"
+    text = "\\ufeffa=\ufeffb\\u0000\\u000b\\u0085\\u2028\\u007f\n\\#c\\ \\==\\  \\td\\\\\n"
     assert format_properties_text(document) == text
 
 
