@@ -22,8 +22,8 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
 
-# Characters that some reader takes for the end of a line, or for nothing at all. A byte-order mark stands as it
-# is within a value: the library that hats reads with loses it where it is escaped.
+# Characters that some reader takes for the end of a line, or for nothing at all. A byte-order mark stands as
+# it is within a value: the library that hats reads with loses it where it is escaped.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\\\]")
 _UNSAFE_IN_KEYWORD = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\\\\=:]")
 _ESCAPED = {
