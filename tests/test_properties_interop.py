@@ -129,8 +129,12 @@ def read_by_jproperties(text: str) -> dict[str, str]:
     return dict(properties.properties)
 
 
+# In a keyword that library loses a byte-order mark however it is written; no keyword has one.
+KEYWORDS = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), min_size=1)
+
+
 @example(texts={"0": "\ufeff"})
-@given(st.dictionaries(st.text(min_size=1), st.text()))
+@given(st.dictionaries(KEYWORDS, st.text()))
 def test_the_library_of_hats_reads_any_text_that_we_write(texts):
     text = format_properties_text(PropertiesDocument.of(texts, title="HATS catalog"))
     assert read_by_jproperties(text) == texts
