@@ -31,6 +31,7 @@ BASES: Mapping[str, Callable[[], dict[str, Content]]] = MappingProxyType(
         "association_soft": supplements.association_soft,
         "map": supplements.map_catalog,
         "collection": supplements.collection,
+        "linked": supplements.linked,
     }
 )
 """What makes each base, by its name."""

@@ -1,4 +1,4 @@
-"""More bases: margin, index, association, map, and the collection of them."""
+"""More bases: margin, index, association, map, and collections of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import pyarrow as pa
 
 from hatsformat import layout
 from hatsformat.conformance.artefacts import made_again, properties_text
-from hatsformat.conformance.catalogs import BOTH_METADATA, SHARED, object_catalog
+from hatsformat.conformance.catalogs import (
+    BOTH_METADATA,
+    SHARED,
+    catalog_keywords,
+    catalog_of,
+    object_catalog,
+)
 from hatsformat.conformance.parquet import encode
 from hatsformat.conformance.sky import (
     MARGIN_ARCSEC,
@@ -25,6 +31,9 @@ MAP_PIXEL_ORDER = 4
 
 MAP_TILES = 6
 """The tiles of the map, of order 1."""
+
+EXTENSION = "fluxes.properties"
+"""The properties file of the extension."""
 
 
 def _with_properties(tree: dict[str, Content], keywords: dict[str, str]) -> dict[str, Content]:
@@ -168,6 +177,46 @@ def collection() -> dict[str, Content]:
     }
     tree: dict[str, Content] = {layout.COLLECTION_PROPERTIES: properties_text(keywords, "HATS collection")}
     members = {"demo/": object_catalog, "demo_10arcs/": margin, "demo_id/": index}
+    for prefix, make in members.items():
+        tree |= below(prefix, make())
+    return tree
+
+
+def _other() -> dict[str, Content]:
+    """Return the catalog of another survey, with the id of each star in the first."""
+    table = stars().table
+    ids = table["id"].to_numpy()
+    columns = {"object_id": ids * 10 + 7, "star": ids, "ra": table["ra"], "dec": table["dec"]}
+    other = with_index(pa.table({**columns, "flux": (ids % 17 / 4).astype(np.float32)}))
+    keywords = catalog_keywords(other.num_rows) | {
+        "obs_collection": "other",
+        "hats_cols_default": "object_id flux",
+        "hats_cols_survey_id": "object_id",
+    }
+    return catalog_of(other, keywords, [layout.POINT_MAP])
+
+
+def linked() -> dict[str, Content]:
+    """Return a collection with another survey in it, an association with that, and an extension by it."""
+    keywords = {"obs_collection": "linked", "hats_primary_table_url": "demo"}
+    keywords["all_extensions"] = f"fluxes {EXTENSION}"
+    extension = {
+        "obs_collection": "demo_fluxes",
+        "dataproduct_type": "extension",
+        "hats_primary_table_url": "demo",
+        "hats_col_assn_primary": "id",
+        "hats_assn_join_table_url": "other",
+        "hats_col_assn_join": "star",
+        "hats_ext_cols": "flux",
+        "hats_ext_join_style": "left",
+        "hats_ext_shares_primary_coords": "True",
+        "hats_product_type_served": "catalog",
+    }
+    tree: dict[str, Content] = {
+        layout.COLLECTION_PROPERTIES: properties_text(keywords, "HATS collection"),
+        EXTENSION: properties_text(extension, "HATS extension"),
+    }
+    members = {"demo/": object_catalog, "other/": _other, "demo_x_other/": association}
     for prefix, make in members.items():
         tree |= below(prefix, make())
     return tree

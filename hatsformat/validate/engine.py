@@ -12,8 +12,9 @@ from typing import Any
 from hatsformat import layout, storage
 from hatsformat.errors import HatsError, NotFoundError, StorageError, UsageError
 from hatsformat.validate import checks
-from hatsformat.validate.evidence.catalog import CatalogEvidence, Scope
+from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
+from hatsformat.validate.evidence.statements import Scope
 from hatsformat.validate.evidence.tree import Tree, printable, shown
 from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.findings import Finding, Location, NotRun, Place

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
-from hatsformat.validate.evidence.rows import RowBatch
+from hatsformat.validate.evidence.row_batch import RowBatch
 from hatsformat.validate.faults import Fault, RowCheck, RowVerdict
 from hatsformat.validate.requirements import Requirement
 

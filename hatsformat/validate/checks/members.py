@@ -13,7 +13,7 @@ from hatsformat.validate.checks.schemas import compare_columns, compare_types
 from hatsformat.validate.evidence.catalog import PRIMARY_TYPES, CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
 from hatsformat.validate.evidence.leaves import uniq
-from hatsformat.validate.evidence.rows import RowBatch
+from hatsformat.validate.evidence.row_batch import RowBatch
 from hatsformat.validate.evidence.tree import OutsideError
 from hatsformat.validate.faults import Fault, NoEvidenceError, RowVerdict
 from hatsformat.validate.registry import catalog_check, catalog_checks, collection_check, row_check

@@ -9,7 +9,8 @@ import numpy as np
 from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix
 from hatsformat.validate.checks.footers import INDEX_IN_TILE, change_range
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.evidence.rows import DATA_RULE, RowBatch
+from hatsformat.validate.evidence.row_batch import RowBatch
+from hatsformat.validate.evidence.rows import DATA_RULE
 from hatsformat.validate.faults import Fault, NoEvidenceError, RowVerdict
 from hatsformat.validate.registry import ROW_CHECKS, catalog_checks, row_check
 from hatsformat.validate.requirements import Requirement

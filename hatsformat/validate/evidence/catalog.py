@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -15,60 +13,28 @@ import pyarrow as pa
 from hatsformat import layout
 from hatsformat.healpix import HealpixPixel, IntArray
 from hatsformat.partition_info import PartitionInfo
-from hatsformat.properties import (
-    TABLE_TYPES,
-    Problem,
-    PropertiesDocument,
-    TableProperties,
-    parse_properties_text,
-    validate_table,
-)
 from hatsformat.validate.evidence.footers import Footer, Footers, SchemaPool, read_footers, read_one_footer
 from hatsformat.validate.evidence.leaves import Dataset, Leaves, sort_out, uniq
 from hatsformat.validate.evidence.partitions import PartitionLines
-from hatsformat.validate.evidence.rows import RowPlan, RowScan, scan_rows
+from hatsformat.validate.evidence.row_batch import RowPlan
+from hatsformat.validate.evidence.rows import RowScan, scan_rows
 from hatsformat.validate.evidence.schemas import fingerprint
 from hatsformat.validate.evidence.skymaps import Skymap, read_map
+from hatsformat.validate.evidence.statements import CatalogStatements, Scope, readings
 from hatsformat.validate.evidence.tree import Artefact, Tree, shown
-from hatsformat.validate.faults import NoEvidenceError, RowCheck
-from hatsformat.validate.requirements import LEVELS, requirements
+from hatsformat.validate.faults import NoEvidenceError
+from hatsformat.validate.requirements import requirements
 
 T = TypeVar("T")
 
 PRIMARY_TYPES = ("object", "source", "nested", "map")
 """The types of table that others may supplement."""
 
-PROPERTIES_LIMIT = 1 << 20
 CSV_LIMIT = 1 << 26
-"""The most bytes of a properties file and of a CSV file that are read; four million tiles fit."""
+"""The most bytes of a CSV file that are read; four million tiles fit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """How a validation was asked for.
-
-    Attributes
-    ----------
-    edition, level : str
-    row_checks : mapping of str to RowCheck
-        The checks that see every row, by the requirement's id.
-    """
-
-    edition: str
-    level: str
-    row_checks: Mapping[str, RowCheck] = field(default_factory=dict)
-
-    def reaches(self, level: str) -> bool:
-        """Whether the validation goes as deep as `level`."""
-        return LEVELS.index(self.level) >= LEVELS.index(level)
-
-    def need(self, level: str) -> None:
-        """Raise `NoEvidenceError` where the validation does not go that deep."""
-        if not self.reaches(level):
-            raise NoEvidenceError(f"a validation of the level {self.level} does not read {level}")
-
-
-class CatalogEvidence:
+class CatalogEvidence(CatalogStatements):
     """One catalog: every attribute is gathered when it is first asked for.
 
     Attributes that need what is not there raise `NoEvidenceError`, and the check that asked is not run.
@@ -93,9 +59,7 @@ class CatalogEvidence:
         primary: CatalogEvidence | None = None,
         find: Callable[[str], CatalogEvidence | None] | None = None,
     ) -> None:
-        self.tree = tree
-        self.prefix = prefix
-        self.scope = scope
+        super().__init__(tree, prefix, scope)
         self._primary = primary
         self._find = find
         self.schemas = SchemaPool()
@@ -113,87 +77,6 @@ class CatalogEvidence:
             raise found
         result: T = found
         return result
-
-    # Files
-
-    @cached_property
-    def files(self) -> dict[str, None]:
-        """The paths of the catalog's own files, in order: those in its directory and below ``dataset/``."""
-        everything = self.tree.files()
-        start, dataset = len(self.prefix), f"{layout.DATASET}/"
-        inside = (
-            (path[start:] for path in everything if path.startswith(self.prefix)) if start else everything
-        )
-        return dict.fromkeys(path for path in inside if path.startswith(dataset) or "/" not in path)
-
-    def read(self, path: str, limit: int) -> Artefact[bytes]:
-        """Read a small file."""
-        found = self.tree.read(self.prefix + path, limit)
-        return Artefact(path, found.value, found.error)
-
-    # Properties
-
-    @cached_property
-    def properties_files(self) -> dict[str, Artefact[bytes]]:
-        """The properties files that are there, the one that counts first."""
-        found = {name: self.read(name, PROPERTIES_LIMIT) for name in layout.CATALOG_PROPERTIES}
-        return {name: file for name, file in found.items() if file.is_there}
-
-    @cached_property
-    def properties_path(self) -> str:
-        """The properties file that counts."""
-        for name, file in self.properties_files.items():
-            if file.value is not None:
-                return name
-        raise NoEvidenceError("there is no properties file that can be read")
-
-    @cached_property
-    def document(self) -> PropertiesDocument:
-        """The lines of the properties file."""
-        return parse_properties_text(self.properties_files[self.properties_path].need())[0]
-
-    @property
-    def documents(self) -> list[PropertiesDocument]:
-        """The lines of all properties files that can be read, the one that counts first."""
-        files = self.properties_files.values()
-        return [parse_properties_text(file.value)[0] for file in files if file.value is not None]
-
-    @cached_property
-    def properties(self) -> TableProperties:
-        """What the properties file says; an attribute is None where it does not, or cannot be read."""
-        return TableProperties.from_document(self.document)
-
-    @cached_property
-    def problems(self) -> list[Problem]:
-        """Everything that is wrong with the properties file."""
-        return validate_table(self.document)
-
-    @cached_property
-    def table_type(self) -> str:
-        """The type of table; guessed from the tree where the properties do not say."""
-        try:
-            stated = self.properties.dataproduct_type
-            if stated in TABLE_TYPES:
-                return str(stated)
-            has_index = any(path.startswith(f"{layout.INDEX_DIR}/") for path in self.files)
-        except NoEvidenceError:
-            has_index = False
-        return "index" if has_index else "object"
-
-    def value(self, keyword: str) -> Any:
-        """Return the value of a keyword, or raise `NoEvidenceError` where there is none."""
-        found = getattr(self.properties, keyword)
-        if found is None:
-            raise NoEvidenceError(f"the properties say nothing readable of {keyword}")
-        return found
-
-    @property
-    def is_soft(self) -> bool:
-        """Whether this is an association that says it has no leaf files."""
-        try:
-            return self.table_type == "association" and self.properties.hats_assn_leaf_files is False
-        except NoEvidenceError:
-            return False
 
     # Tiles
 
@@ -400,21 +283,8 @@ class CatalogEvidence:
         reference : str
             Relative to the collection, to the catalog's parent or to the catalog: the note leaves it open.
         """
-        for base in ("", posixpath.dirname(self.prefix.rstrip("/")), self.prefix):
-            path = posixpath.normpath(posixpath.join("/", base, reference))[1:]
-            # A path that climbs out of the tree is not one that was meant to end at its root.
-            climbs = posixpath.normpath(posixpath.join(base, reference)).startswith("..")
-            is_path = not reference.startswith("/") and "://" not in reference
-            if self._find is not None and is_path and not climbs:
-                found = self._find(path)
-                if found is not None and found is not self:
-                    return found
+        for path in readings(reference, self.prefix):
+            found = None if self._find is None else self._find(path)
+            if found is not None and found is not self:
+                return found
         raise NoEvidenceError(f"the table {shown(reference)} lies outside of what is validated")
-
-    @property
-    def has_catalog(self) -> bool:
-        """Whether there is anything of a catalog here: a properties file, or data."""
-        try:
-            return bool(self.properties_files) or any(path.startswith("dataset/") for path in self.files)
-        except NoEvidenceError:
-            return bool(self.properties_files)

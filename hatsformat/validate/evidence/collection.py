@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,8 @@ from hatsformat.properties import (
     validate_collection,
     validate_extension,
 )
-from hatsformat.validate.evidence.catalog import PROPERTIES_LIMIT, CatalogEvidence, Scope
+from hatsformat.validate.evidence.catalog import CatalogEvidence
+from hatsformat.validate.evidence.statements import PROPERTIES_LIMIT, Scope, readings
 from hatsformat.validate.evidence.tree import Artefact, OutsideError, Tree
 from hatsformat.validate.faults import NoEvidenceError
 
@@ -138,7 +140,8 @@ class CollectionEvidence:
     def catalogs(self) -> dict[str, CatalogEvidence]:
         """The members that are there, by their subdirectory; the primary first.
 
-        Associations are among them: the note has no keyword that lists them.
+        Associations, and the tables that they and extensions join, are among them: the note has no keyword
+        that lists them.
         """
         found: dict[str, CatalogEvidence] = {}
         primary: CatalogEvidence | None = None
@@ -151,11 +154,33 @@ class CollectionEvidence:
             found[member.path] = catalog
             if member.role == "primary":
                 primary = catalog
-        named = {member.path for member in self.members}
         for folder in self._folders if self.tree.can_list else []:
-            if folder not in named and (catalog := self._at(folder, primary)).table_type == "association":
+            if folder not in found and (catalog := self._at(folder, primary)).table_type == "association":
                 found[folder] = catalog
+        for folder in self._joined(found):
+            found.setdefault(folder, self._at(folder, None))
         return found
+
+    def _joined(self, members: Mapping[str, CatalogEvidence]) -> list[str]:
+        """Return the subdirectories with tables that associations and extensions join with the primary."""
+        if not self.tree.can_list:
+            return []
+        links = [
+            (catalog.prefix, catalog.properties.hats_assn_join_table_url)
+            for catalog in members.values()
+            if catalog.table_type == "association" and catalog.properties_files
+        ]
+        links += [
+            ("", extension.properties.hats_assn_join_table_url)
+            for extension in self.extensions
+            if extension.file.value is not None
+        ]
+        named = [
+            [path for path in readings(told, prefix) if path in self._folders]
+            for prefix, told in links
+            if told is not None
+        ]
+        return [paths[0] for paths in named if paths]
 
     def _at(self, path: str, primary: CatalogEvidence | None) -> CatalogEvidence:
         return CatalogEvidence(self.tree, f"{path}/" if path else "", self.scope, primary, self.find)

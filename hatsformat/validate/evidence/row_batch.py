@@ -1,0 +1,157 @@
+"""The rows of a data file as checks see them: a batch at a time, with what follows from its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hatsformat.healpix import MAX_ORDER, FloatArray, HealpixPixel, IntArray, radec_to_pixel
+from hatsformat.validate.evidence.footers import Statistics
+from hatsformat.validate.faults import NoEvidenceError
+
+_FLOAT64_SLACK = 1e-12
+"""Degrees within which two programs may compute another pixel for the same float64 position."""
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """What is the same for all rows of a catalog: the names of the columns that matter."""
+
+    ra: str | None
+    dec: str | None
+    index: str
+    index_order: int
+    margin_threshold: float | None = None
+    primary_tiles: IntArray | None = None
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """What is the same for all rows of a file; see `RowBatch`."""
+
+    plan: RowPlan
+    tile: HealpixPixel | None
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Consecutive rows of one file.
+
+    Attributes
+    ----------
+    plan : RowPlan
+    tile : HealpixPixel or None
+        The tile of the file; None for the files of an index.
+    table : pyarrow.Table
+        All columns.
+    statistics : tuple of (int, Statistics)
+        For each row group: how many rows are of it, and the statistics of its index column.
+    before : int or None
+        The index value of the row before the first; None at the start of a file.
+    """
+
+    plan: RowPlan
+    tile: HealpixPixel | None
+    table: pa.Table
+    statistics: tuple[tuple[int, Statistics], ...] = ()
+    before: int | None = None
+
+    @cached_property
+    def ra(self) -> FloatArray:
+        """Right ascensions in degrees, NaN where there is none."""
+        return self._degrees(self.plan.ra, "hats_col_ra")
+
+    @cached_property
+    def dec(self) -> FloatArray:
+        """Declinations in degrees, NaN where there is none."""
+        return self._degrees(self.plan.dec, "hats_col_dec")
+
+    def _degrees(self, name: str | None, keyword: str) -> FloatArray:
+        if name is None:
+            raise NoEvidenceError(f"the properties have no {keyword}")
+        column = self.column(name)
+        kind = column.type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+            raise NoEvidenceError(f"the column {name} holds no numbers")
+        values: FloatArray = column.cast(pa.float64(), safe=False).to_numpy()
+        return values
+
+    def column(self, name: str) -> Any:
+        """Return a column, or raise `NoEvidenceError`."""
+        if self.table.column_names.count(name) != 1:
+            raise NoEvidenceError(f"not every data file has the column {name}")
+        return self.table.column(name)
+
+    def integers(self, name: str) -> IntArray:
+        """Return a column of integers, -1 where there is none and for what is beyond 64 bits with a sign."""
+        column = self.column(name)
+        if not pa.types.is_integer(column.type):
+            raise NoEvidenceError(f"the column {name} does not hold integers")
+        filled = column.fill_null(0).to_numpy().astype(np.int64)
+        if column.null_count:
+            filled[column.is_null().to_numpy()] = -1
+        numbers: IntArray = np.maximum(filled, -1)
+        return numbers
+
+    @cached_property
+    def index(self) -> IntArray:
+        """The index values, -1 where there is none."""
+        return self.integers(self.plan.index)
+
+    @cached_property
+    def on_sky(self) -> npt.NDArray[np.bool_]:
+        """Which rows have a position on the sky."""
+        found: npt.NDArray[np.bool_] = np.isfinite(self.ra) & (np.abs(self.dec) <= 90)
+        return found
+
+    @cached_property
+    def pixels29(self) -> IntArray:
+        """The order-29 pixel of each row's position; -1 where there is none."""
+        if self.on_sky.all():
+            return radec_to_pixel(self.ra, self.dec, MAX_ORDER)
+        pixels = np.full(len(self.ra), -1, dtype=np.int64)
+        pixels[self.on_sky] = radec_to_pixel(self.ra[self.on_sky], self.dec[self.on_sky], MAX_ORDER)
+        return pixels
+
+    @cached_property
+    def slack(self) -> float:
+        """Degrees by which a position may be off, by the precision that its columns have."""
+        slack = _FLOAT64_SLACK
+        for name in (self.plan.ra, self.plan.dec):
+            kind = self.column(str(name)).type
+            if pa.types.is_float32(kind):
+                slack = max(slack, float(np.spacing(np.float32(360))))
+            elif pa.types.is_float16(kind):
+                slack = max(slack, float(np.spacing(np.float16(360))))
+        return slack
+
+    def nearby_pixels(self, rows: IntArray, order: int) -> IntArray:
+        """Return the pixels at `order` that rows could be in if their positions were a little off.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (m,)
+            Indices of rows with a position.
+        order : int
+
+        Returns
+        -------
+        ndarray of int64, shape (8, m)
+        """
+        steps = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
+        ra, dec = self.ra[rows], self.dec[rows]
+        # Towards the poles a small angle is a large difference in right ascension.
+        stretch = np.minimum(1 / np.maximum(np.cos(np.radians(dec)), 1e-9), 180 / self.slack)
+        return np.stack(
+            [
+                radec_to_pixel(
+                    ra + east * self.slack * stretch, np.clip(dec + north * self.slack, -90, 90), order
+                )
+                for east, north in steps
+            ]
+        )
