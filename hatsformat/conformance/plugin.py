@@ -27,7 +27,7 @@ _MARKER_HELP = (
     "departing from one of some requirements, made from some bases, for a level and an edition; tables: only "
     "those with rows"
 )
-_WITHOUT_ROWS = frozenset({"collection", "association_soft"})
+_WITHOUT_ROWS = frozenset({"collection", "linked", "association_soft"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
