@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy import units
 from astropy.coordinates import Angle
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,20 +17,23 @@ from hypothesis import strategies as st
 import skies
 from hatsformat.errors import ColumnError, CoordinatesError, HatsError, InputError, UsageError
 from hatsformat.partitioner import import_catalog, run_import
-from hatsformat.partitioner.coordinates import (
-    REASONS,
-    CoordinateColumns,
-    declared_unit,
-    needs_conversion,
-    positions,
-    unit_name,
-)
+from hatsformat.partitioner.coordinates import REASONS, CoordinateColumns, needs_conversion, positions
+from hatsformat.partitioner.units import DEGREES_PER, declared_unit, unit_name
 
 RADEC = CoordinateColumns("ra", "dec")
 
 
 def table_of(ra, dec):
     return pa.table({"ra": ra, "dec": dec})
+
+
+def with_units(ra_unit, dec_unit, ra, dec):
+    """A table whose columns declare units."""
+    fields = [
+        pa.field(name, pa.float64(), metadata={"unit": unit} if unit else None)
+        for name, unit in (("ra", ra_unit), ("dec", dec_unit))
+    ]
+    return pa.table([ra, dec], schema=pa.schema(fields))
 
 
 def reasons(ra, dec, columns=RADEC):
@@ -240,12 +244,52 @@ class TestUnits:
             [pa.field("ra", pa.float64(), metadata={"unit": "hourangle"}), ("dec", pa.float64())]
         )
         table = pa.table([[90.0], [1.0]], schema=schema)
-        assert declared_unit(schema.field("ra")) == "hour"
+        assert declared_unit(schema.field("ra"), "ra") == "hour"
         assert positions(table, CoordinateColumns("ra", "dec", ra_unit="deg")).ra[0] == 90.0
 
-    def test_units_that_are_none_of_angle_do_not_matter(self):
-        assert declared_unit(pa.field("ra", pa.float64(), metadata={"unit": "mJy"})) is None
-        assert declared_unit(pa.field("ra", pa.float64())) is None
+    @pytest.mark.parametrize("unit", ["mJy", "deg2", "pix", "s", "furlong", "deg/h"])
+    def test_a_column_in_no_unit_of_angle(self, tmp_path, unit):
+        """Refused, rather than taken for degrees; unless the caller says what it is."""
+        table = with_units("", unit, [1.0], [2.0])
+        with pytest.raises(ColumnError) as raised:
+            import_catalog(table, tmp_path / "sky")
+        for word in ("'dec'", unit, "--dec-unit", "the table"):
+            assert word in str(raised.value)
+        assert list(tmp_path.iterdir()) == []
+        import_catalog(table, tmp_path / "sky", dec_unit="deg")
+        assert skies.read_properties(tmp_path / "sky")["hats_col_dec"] == "dec"
+
+    @pytest.mark.parametrize("unit", ["", "-", "---", "h:m:s", '"d:m:s"', "none"])
+    def test_no_unit(self, unit):
+        assert declared_unit(pa.field("ra", pa.float64(), metadata={"unit": unit}), "ra") is None
+        assert declared_unit(pa.field("ra", pa.float64()), "ra") is None
+
+    @pytest.mark.parametrize(
+        "unit", [*DEGREES_PER, "uas", "microarcsecond", "hourangle", "'", '"', "0.1 arcsec"]
+    )
+    def test_units_against_astropy(self, unit):
+        """As the columns declare them, to the last digit or two."""
+        known = {"'": units.arcmin, '"': units.arcsec, "hour": units.hourangle, "hourangle": units.hourangle}
+        factor = (known.get(unit) or units.Unit(unit)).to(units.deg)
+        ra, dec = np.array([0.0, 123.456, 359.9]), np.array([-89.9, 12.5, 89.9])
+        table = with_units(unit, unit, ra / factor, dec / factor)
+        found = positions(table, RADEC)
+        assert found.ra == pytest.approx(ra, rel=1e-15)
+        assert found.dec == pytest.approx(dec, rel=1e-15)
+        assert found.reasons.tolist() == [0, 0, 0]
+        assert found.converted == (unit != "deg")
+
+    @pytest.mark.parametrize(("unit", "pole"), [("arcmin", 5400), ("arcsec", 324_000), ("mas", 324_000_000)])
+    def test_poles_in_small_units(self, unit, pole):
+        columns = CoordinateColumns("ra", "dec", ra_unit=unit, dec_unit=unit)
+        found = positions(table_of([0.0, 0.0], [float(pole), -float(pole)]), columns)
+        assert found.dec.tolist() == [90.0, -90.0]
+        assert found.reasons.tolist() == [0, 0]
+
+    def test_marks_overrule_the_role(self):
+        """83d38m is no hour angle, though it stands in the column of right ascensions."""
+        found = positions(table_of(["83d38m00s", "083°38′", "5h34m32s"], ["+22:00:00"] * 3), RADEC)
+        assert found.ra == pytest.approx([83 + 38 / 60, 83 + 38 / 60, Angle("5h34m32s").degree], rel=1e-15)
 
     def test_radians_up_to_the_pole(self):
         """The float nearest to a quarter turn is still a declination."""
@@ -293,6 +337,31 @@ class TestImported:
             ra, dec = (leaf.table.column(name).to_numpy().astype(np.float64) for name in ("ra", "dec"))
             assert (found == skies.healpix(ra, dec)).all()
         skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), table)
+
+    def test_short_floats_are_noted(self, tmp_path):
+        """With the distance of two neighbouring values where they are coarsest."""
+        ra = pa.array([359.99, 1.0], pa.float32())
+        files = [tmp_path / name for name in ("a.parquet", "b.parquet", "c.parquet")]
+        pq.write_table(pa.table({"ra": ra, "dec": ra}).slice(1), files[0])
+        pq.write_table(pa.table({"ra": ra, "dec": [0.0, 1.0]}), files[1], row_group_size=1)
+        pq.write_table(pa.table({"ra": [0.0, 1.0], "dec": [0.0, 1.0]}), files[2])
+        notes = run_import(files, tmp_path / "sky").notes
+        step = float(np.spacing(np.float32(359.99))) * 3600
+        assert len(notes) == 2
+        assert "a.parquet and 1 more: the column 'ra' is float32" in notes[0]
+        assert f"{step:.2g} arcsec" in notes[0]
+        assert "a.parquet: the column 'dec' is float32" in notes[1]
+        assert f"{float(np.spacing(np.float32(89.9))) * 3600:.2g} arcsec" in notes[1]
+        table = pa.table({"ra": pa.array([1.0], pa.float32()), "dec": [1.0]})
+        hours = run_import(table, tmp_path / "hours", ra_unit="hour").notes
+        assert f"{float(np.spacing(np.float32(23.9))) * 15 * 3600:.2g} arcsec" in hours[0]
+        assert run_import(skies.stars(5), tmp_path / "fine").notes == []
+
+    def test_columns_of_the_same_name_as_those_that_are_made(self, tmp_path):
+        """An input's own ``ra_deg`` is nothing special where its coordinates are degrees."""
+        table = pa.table({"ra": [1.0], "dec": [2.0], "ra_deg": [77.0], "dec_deg": [88.0]})
+        properties = import_catalog(table, tmp_path / "sky").properties
+        assert (properties.hats_col_ra, properties.hats_col_dec) == ("ra", "dec")
 
     def test_other_units_get_columns_of_their_own(self, tmp_path):
         table = pa.table(

@@ -12,7 +12,7 @@ from hatsformat.cli._types import CHARACTER, NAMES, SIZE, flatten
 if TYPE_CHECKING:
     from hatsformat.partitioner.log import BuildLog
 
-_UNITS = click.Choice(["deg", "rad", "hour"])
+_UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
 
 
 @click.command("import")
@@ -25,9 +25,16 @@ _UNITS = click.Choice(["deg", "rad", "hour"])
 @click.option("--ra", metavar="COLUMN", help="The column with right ascensions.  [default: ra]")
 @click.option("--dec", metavar="COLUMN", help="The column with declinations.  [default: dec]")
 @click.option(
-    "--ra-unit", type=_UNITS, help="The unit of RA; sexagesimal text is understood.  [default: deg]"
+    "--ra-unit",
+    type=_UNITS,
+    help="The unit of RA; sexagesimal text is understood.  [default: its own, or deg]",
 )
-@click.option("--dec-unit", type=_UNITS, help="The unit of Dec.  [default: deg]")
+@click.option("--dec-unit", type=_UNITS, help="The unit of Dec.  [default: its own, or deg]")
+@click.option(
+    "--frame",
+    type=click.Choice(["icrs", "fk5", "galactic", "ecliptic"]),
+    help="What --ra and --dec refer to; of others, ICRS positions are added.  [default: icrs]",
+)
 @click.option(
     "--format",
     type=click.Choice(["csv", "parquet", "arrow", "fits", "votable", "ecsv"]),
@@ -96,6 +103,7 @@ def import_command(
     \b
     Examples:
       hatsformat import stars-*.csv --out stars --ra RAJ2000 --dec DEJ2000
+      hatsformat import gas.fits --out gas --ra GLON --dec GLAT --frame galactic
       hatsformat import part-*.parquet --out survey --max-rows 500000 --workers 8 --memory 16GiB
     """
     from hatsformat.partitioner import run_import
@@ -116,6 +124,8 @@ def _print_log(log: BuildLog) -> None:
         f"{log.path}: {log.rows_written} rows in {log.tiles} tiles, {human_size(log.size_bytes)}, "
         f"in {sum(log.seconds.values()):.1f} s"
     )
+    for note in log.notes:
+        click.echo(f"note: {note}")
     if log.rows_rejected:
         where = f"; they are in {log.quarantine}" if log.quarantine else ""
         click.echo(f"{log.rows_rejected} of {log.rows_read} rows have no position and were left out{where}")

@@ -1,4 +1,4 @@
-"""Positions on the sky, from whatever columns hold them: checked, in degrees, float64.
+"""Positions on the sky, from whatever columns hold them: checked, in ICRS, in degrees, float64.
 
 Rows are judged before anything is computed from them: a coordinate that is missing, NaN, infinite or beyond
 a pole has no tile. Right ascensions outside [0, 360) are positions all the same; they are wrapped for the
@@ -7,6 +7,7 @@ index and stored as they came.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,26 +20,21 @@ import pyarrow.compute as pc
 from hatsformat.arrays import as_floats
 from hatsformat.errors import ColumnError, UsageError
 from hatsformat.healpix import FloatArray
-
-DEGREES_PER = {"deg": 1.0, "hour": 15.0, "rad": 180.0 / np.pi}
-"""Units that coordinates may be in."""
+from hatsformat.partitioner.frames import FRAMES, to_icrs
+from hatsformat.partitioner.units import declared_unit, degrees_per, to_degrees, unit_name
 
 SEXAGESIMAL = (
-    r"^\s*(?P<sign>[+\-−]?)(?P<whole>\d{1,3})[:hd°\s]\s*(?P<minutes>\d{1,2})"
-    r"(?:[:m'′\s]\s*(?P<seconds>\d{1,2}(?:\.\d*)?)[s\"″]?)?\s*$"
+    r"^\s*(?P<sign>[+\-−]?)(?P<whole>\d{1,3})(?P<mark>[:hd°\s])\s*(?P<minutes>\d{1,2})"
+    r"(?:[:m'′\s]\s*(?P<seconds>\d{1,2}(?:\.\d*)?)[s\"″]?|[m'′])?\s*$"
 )
 
 Reasons: TypeAlias = npt.NDArray[np.uint8]
 
+ROLES = {"ra": 360.0, "dec": 90.0}
+"""What a coordinate column can be, as the options name it, and the largest angle there, in degrees."""
+
 REASONS = ("", "missing", "NaN", "infinite", "declination beyond ±90", "not a number")
 """What can be wrong with a row's coordinates; 0 is a good row."""
-
-_UNIT_NAMES = {
-    "deg": "deg", "degree": "deg", "degrees": "deg", "d": "deg", "°": "deg",
-    "hour": "hour", "hours": "hour", "h": "hour", "hr": "hour", "hourangle": "hour",
-    "15deg": "hour", "15 deg": "hour",  # VOTable has no hours
-    "rad": "rad", "radian": "rad", "radians": "rad",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +44,35 @@ class CoordinateColumns:
     Attributes
     ----------
     ra, dec : str
-        Names of the columns.
+        Names of the columns: right ascension and declination, or longitude and latitude in another frame.
     ra_unit, dec_unit : str or None
-        ``deg``, ``hour`` or ``rad``. None takes the unit that the column itself declares, else degrees;
-        sexagesimal right ascensions are in hours.
+        A unit of angle. None takes the unit that the column itself declares, else degrees; sexagesimal right
+        ascensions are in hours.
+    frame : str
+        One of `frames.FRAMES`.
     """
 
     ra: str
     dec: str
     ra_unit: str | None = None
     dec_unit: str | None = None
+    frame: str = "icrs"
 
     def __post_init__(self) -> None:
+        if self.frame not in FRAMES:
+            raise UsageError("no such frame", found=self.frame, expected=", ".join(FRAMES))
         for name in ("ra_unit", "dec_unit"):
             unit = getattr(self, name)
             if unit is not None:
                 object.__setattr__(self, name, unit_name(unit))
+
+    def name(self, role: str) -> str:
+        """Return the column of a role, ``ra`` or ``dec``."""
+        return self.ra if role == "ra" else self.dec
+
+    def unit(self, role: str) -> str | None:
+        """Return the unit that the caller gives for a role."""
+        return self.ra_unit if role == "ra" else self.dec_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +86,8 @@ class Positions:
     reasons : ndarray of uint8, shape (n,)
         Index into `REASONS`.
     converted : bool
-        Whether the columns were in other units than decimal degrees, so that the catalog needs columns of
-        its own.
+        Whether the columns were something else than decimal degrees in ICRS, so that the catalog needs
+        columns of its own.
     """
 
     ra: FloatArray
@@ -87,51 +96,72 @@ class Positions:
     converted: bool
 
 
-def unit_name(text: str) -> str:
-    """Return ``deg``, ``hour`` or ``rad`` for the many ways to write them.
-
-    Raises
-    ------
-    UsageError
-        If the unit is none of these.
-    """
-    name = _UNIT_NAMES.get(text.strip().lower())
-    if name is None:
-        raise UsageError("not a unit of coordinates", found=text, expected="deg, hour or rad")
-    return name
-
-
-def declared_unit(column: pa.Field) -> str | None:
-    """Return the unit in a column's metadata (key ``unit``), if it is one of coordinates."""
-    text = (column.metadata or {}).get(b"unit", b"").decode("utf-8", "replace").strip().strip('"').lower()
-    return _UNIT_NAMES.get(text)
-
-
-def positions(table: pa.Table, columns: CoordinateColumns) -> Positions:
+def positions(table: pa.Table, columns: CoordinateColumns, path: object = None) -> Positions:
     """Return the positions of a table's rows, with what is wrong with each.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    columns : CoordinateColumns
+    path : object, optional
+        What messages call the table.
 
     Raises
     ------
     ColumnError
-        If a coordinate column is missing or cannot hold coordinates.
+        If a coordinate column is missing, or cannot hold coordinates by its type or unit.
     """
-    ra, ra_reasons, ra_converted = _degrees(table, columns.ra, columns.ra_unit, "ra")
-    dec, dec_reasons, dec_converted = _degrees(table, columns.dec, columns.dec_unit, "dec")
+    converted = needs_conversion(table.schema, columns, path)
+    ra, ra_reasons = _degrees(table, columns, "ra", path)
+    dec, dec_reasons = _degrees(table, columns, "dec", path)
     reasons = np.maximum(ra_reasons, dec_reasons * (ra_reasons == 0))
     with np.errstate(invalid="ignore"):
         beyond = np.abs(dec) > 90
     if beyond.any():
         reasons[(reasons == 0) & beyond] = REASONS.index("declination beyond ±90")
-    return Positions(ra, dec, reasons, ra_converted or dec_converted)
+    if columns.frame != "icrs":
+        with np.errstate(invalid="ignore"):
+            ra, dec = to_icrs(ra, dec, columns.frame)
+    return Positions(ra, dec, reasons, converted)
 
 
-def needs_conversion(schema: pa.Schema, columns: CoordinateColumns) -> bool:
-    """Return whether the columns are not decimal degrees as they stand."""
-    for name, unit in ((columns.ra, columns.ra_unit), (columns.dec, columns.dec_unit)):
-        column = schema.field(name)
-        if (unit or declared_unit(column) or "deg") != "deg" or _is_text(column.type):
-            return True
-    return False
+def needs_conversion(schema: pa.Schema, columns: CoordinateColumns, path: object = None) -> bool:
+    """Return whether the columns are not decimal degrees in ICRS as they stand.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing, or its unit is none of angle.
+    """
+    converted = columns.frame != "icrs"
+    for role in ROLES:
+        column = schema.field(find_column(schema, columns.name(role), role, path))
+        unit = columns.unit(role) or declared_unit(column, role, path) or "deg"
+        converted |= unit != "deg" or _is_text(column.type)
+    return converted
+
+
+def coarse_notes(inputs: Iterable[tuple[str, pa.Schema]], columns: CoordinateColumns) -> list[str]:
+    """Return a sentence for each coordinate column of short floats: which, of what input, and how coarse.
+
+    Positions are computed in float64 all the same. What is told is how far apart two neighbouring values may
+    be: at the far end of a full turn, or at a pole.
+    """
+    named: dict[str, dict[str, None]] = {}  # an input in parts is named once
+    for name, schema in inputs:
+        for role, largest in ROLES.items():
+            column = schema.field(columns.name(role))
+            if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+                factor = degrees_per(columns.unit(role) or declared_unit(column, role) or "deg") or 1.0
+                short = np.float32 if pa.types.is_float32(column.type) else np.float16
+                below = np.nextafter(short(largest / factor), short(0))
+                step = float(np.spacing(below)) * factor * 3600
+                told = f"the column {column.name!r} is {short.__name__}: steps of up to {step:.2g} arcsec"
+                named.setdefault(told, {})[name] = None
+    return [
+        f"{next(iter(names))}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {told}"
+        for told, names in named.items()
+    ]
 
 
 def find_column(schema: pa.Schema, name: str, role: str, path: object = None) -> int:
@@ -160,30 +190,29 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _degrees(table: pa.Table, name: str, unit: str | None, role: str) -> tuple[FloatArray, Reasons, bool]:
-    column = table.column(find_column(table.schema, name, role))
-    unit = unit or declared_unit(table.schema.field(name))
+def _degrees(
+    table: pa.Table, columns: CoordinateColumns, role: str, path: object
+) -> tuple[FloatArray, Reasons]:
+    name = columns.name(role)
+    column = table.column(name)
+    unit = columns.unit(role) or declared_unit(table.schema.field(name), role, path)
     reasons = np.zeros(len(column), dtype=np.uint8)
     if _is_text(column.type):
         column = _blank_as_missing(column)
-        values, understood, sexagesimal = _from_text(column)
+        hours = role == "ra" and columns.frame in ("icrs", "fk5")
+        values, understood = _from_text(column, unit or ("hour" if hours else "deg"), unit or "deg")
         reasons[~understood] = REASONS.index("not a number")
-        sexagesimal_unit = unit or ("hour" if role == "ra" else "deg")
-        factors = np.where(sexagesimal, DEGREES_PER[sexagesimal_unit], DEGREES_PER[unit or "deg"])
-        converted = True
     else:
-        values = _numbers(column, name)
-        factors = np.asarray(DEGREES_PER[unit or "deg"])
-        converted = (unit or "deg") != "deg"
+        values = to_degrees(_numbers(column, name, path), unit or "deg")
     if column.null_count:
         reasons[column.is_null().to_numpy()] = REASONS.index("missing")
     if not np.isfinite(values).all():
         reasons[np.isnan(values) & (reasons == 0)] = REASONS.index("NaN")
         reasons[np.isinf(values)] = REASONS.index("infinite")
-    return (values * factors if converted else values), reasons, converted
+    return values, reasons
 
 
-def _numbers(column: pa.ChunkedArray, name: str) -> FloatArray:
+def _numbers(column: pa.ChunkedArray, name: str, path: object) -> FloatArray:
     kind = column.type
     # Arrow would turn truth values and bytes into numbers, too.
     if not (pa.types.is_boolean(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
@@ -191,7 +220,10 @@ def _numbers(column: pa.ChunkedArray, name: str) -> FloatArray:
             values: FloatArray = as_floats(column)
             return values
     raise ColumnError(
-        f"the column {name!r} cannot hold coordinates", found=str(kind), expected="numbers or text"
+        f"the column {name!r} cannot hold coordinates",
+        path=path,
+        found=str(kind),
+        expected="numbers or text",
     )
 
 
@@ -200,8 +232,10 @@ def _blank_as_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(text, ""), None, text)
 
 
-def _from_text(column: pa.ChunkedArray) -> tuple[FloatArray, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return values, which were understood, and which of them were sexagesimal."""
+def _from_text(
+    column: pa.ChunkedArray, sexagesimal_unit: str, decimal_unit: str
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return degrees, and which values were understood; marks such as 5h30m overrule the units."""
     text = column.cast(pa.string()).combine_chunks()
     parts = pc.extract_regex(text, SEXAGESIMAL)
     sexagesimal = parts.is_valid().to_numpy(zero_copy_only=False)
@@ -212,16 +246,27 @@ def _from_text(column: pa.ChunkedArray) -> tuple[FloatArray, npt.NDArray[np.bool
         values: FloatArray = digits.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
         return values
 
+    def written_with(field: str, *signs: str) -> npt.NDArray[np.bool_]:
+        found: npt.NDArray[np.bool_] = pc.is_in(pc.struct_field(parts, field), pa.array(signs)).to_numpy(
+            zero_copy_only=False
+        )
+        return found
+
     minutes, seconds = number("minutes"), number("seconds")
     sexagesimal &= (minutes < 60) & (seconds < 60)
     size = number("whole") + minutes / 60 + seconds / 3600
-    negative = pc.is_in(pc.struct_field(parts, "sign"), pa.array(["-", "−"])).to_numpy(zero_copy_only=False)
+    angles = np.where(written_with("sign", "-", "−"), -size, size)
+    degrees = np.select(
+        [written_with("mark", "h"), written_with("mark", "d", "°")],
+        [to_degrees(angles, "hour"), angles],
+        to_degrees(angles, sexagesimal_unit),
+    )
     plain = pc.utf8_trim_whitespace(text)
     decimal = pc.match_substring_regex(
         plain, r"^[+\-]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?$|^[+\-]?(?i:nan|inf)$"
     )
     decimals = pc.if_else(decimal, pc.utf8_ltrim(plain, "+"), None).cast(pa.float64())
     is_decimal = decimals.is_valid().to_numpy(zero_copy_only=False)
-    values = np.where(sexagesimal, np.where(negative, -size, size), 0.0)
-    values[is_decimal] = decimals.drop_null().to_numpy(zero_copy_only=False)
-    return values, sexagesimal | is_decimal, sexagesimal
+    values = np.where(sexagesimal, degrees, 0.0)
+    values[is_decimal] = to_degrees(decimals.drop_null().to_numpy(zero_copy_only=False), decimal_unit)
+    return values, sexagesimal | is_decimal

@@ -25,6 +25,9 @@ from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties.table import TableProperties
 
 HATS_VERSION = "1.0"
+FRAME = "equatorial"
+"""The frame of the index and of the coordinate columns, ICRS in the note's word, whatever the input had."""
+
 METADATA_LIMIT_BYTES = 512 * 1024 * 1024
 """Footers that are gathered into ``_metadata``; a larger file would be a burden, and no reader needs it."""
 
@@ -138,6 +141,7 @@ def describe(
         obs_collection=info.name,
         dataproduct_type=info.catalog_type,
         hats_nrows=rows,
+        hats_frame=FRAME,
         hats_col_ra=info.ra,
         hats_col_dec=info.dec,
         hats_col_healpix=schema.names[0],

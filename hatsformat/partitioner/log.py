@@ -30,6 +30,8 @@ class BuildLog:
         Of the catalog, and of scratch.
     seconds : dict of str to float
         By stage.
+    notes : list of str
+        What the caller should know, though it is no error.
     """
 
     path: str
@@ -43,6 +45,7 @@ class BuildLog:
     size_bytes: int = 0
     spilled_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -21,7 +21,7 @@ from hatsformat.partitioner.coordinates import (
     REASONS,
     CoordinateColumns,
     Positions,
-    find_column,
+    needs_conversion,
     positions,
 )
 from hatsformat.partitioner.inputs import Chunk, CsvSource, ReadAgainError, Source
@@ -31,7 +31,7 @@ from hatsformat.partitioner.sizes import row_sizes
 from hatsformat.partitioner.sorting import stable_argsort
 
 RA_DEGREES, DEC_DEGREES = "ra_deg", "dec_deg"
-"""Columns added where the input's own coordinates are not decimal degrees."""
+"""Columns added where the input's own coordinates are not decimal degrees in ICRS."""
 
 FILE_COLUMN, ROW_COLUMN, REASON_COLUMN = "_file", "_row", "_reason"
 """Columns that a quarantined row has beside its own."""
@@ -153,8 +153,7 @@ def map_chunk(
     store : RunStore
     mapped : Mapped
     """
-    check_columns(chunk.table.schema, settings, name)
-    where = positions(chunk.table, settings.columns)
+    where = positions(chunk.table, settings.columns, name)
     mapped.rows_read += chunk.table.num_rows
     bad = np.flatnonzero(where.reasons)
     if bad.size:
@@ -175,14 +174,13 @@ def map_chunk(
 
 
 def check_columns(schema: pa.Schema, settings: MapSettings, name: object) -> None:
-    """Refuse a table without the columns of the coordinates.
+    """Refuse a table without the columns of the coordinates, or whose units are none of angle.
 
     Raises
     ------
     ColumnError
     """
-    for column, role in ((settings.columns.ra, "ra"), (settings.columns.dec, "dec")):
-        find_column(schema, column, role, name)
+    needs_conversion(schema, settings.columns, name)
 
 
 def check_rows(mapped: Mapped, name: object) -> None:

@@ -37,10 +37,15 @@ class ImportOptions:
     catalog_type : str
         ``object``, or ``source`` for detections.
     ra, dec : str
-        The columns with the coordinates.
+        The columns with the coordinates: right ascension and declination, or longitude and latitude in
+        another frame.
     ra_unit, dec_unit : str or None
-        ``deg``, ``hour`` or ``rad``; None goes by the column's own unit, else degrees. Sexagesimal text is
-        understood, and its right ascensions are in hours.
+        ``deg``, ``hour``, ``rad``, ``arcmin``, ``arcsec``, ``mas``, or another unit of angle that Astropy
+        knows; None goes by the column's own unit, else degrees. Sexagesimal text is understood, and its right
+        ascensions are in hours.
+    frame : str
+        What the coordinates refer to: ``icrs``, ``fk5``, ``galactic`` or ``ecliptic``. Of all but the first,
+        positions in ICRS are added as columns ``ra_deg`` and ``dec_deg``, and the catalog is made from those.
     format, delimiter : str or None
         Of the inputs; see `InputOptions`.
     max_rows : int
@@ -84,6 +89,7 @@ class ImportOptions:
     dec: str = "dec"
     ra_unit: str | None = None
     dec_unit: str | None = None
+    frame: str = "icrs"
     format: str | None = None
     delimiter: str | None = None
     max_rows: int = 1_000_000
@@ -144,7 +150,7 @@ class ImportOptions:
     @property
     def coordinates(self) -> CoordinateColumns:
         """Where the positions are."""
-        return CoordinateColumns(self.ra, self.dec, self.ra_unit, self.dec_unit)
+        return CoordinateColumns(self.ra, self.dec, self.ra_unit, self.dec_unit, self.frame)
 
     @property
     def inputs(self) -> InputOptions:

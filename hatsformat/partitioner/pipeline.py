@@ -16,7 +16,7 @@ from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
 from hatsformat.errors import UsageError
 from hatsformat.partitioner import mapping, resuming
 from hatsformat.partitioner.binning import Alignment, align
-from hatsformat.partitioner.coordinates import find_column
+from hatsformat.partitioner.coordinates import coarse_notes, find_column, needs_conversion
 from hatsformat.partitioner.destination import Destination
 from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
@@ -156,6 +156,7 @@ def _map(sources: Sequence[Source], job: Job) -> tuple[Mapped, pa.Schema]:
             seen.append(InputSchema(source.name, part.schema, part.inferred))
         parts.append(replace(part, schema=None))
         job.told("mapping", len(parts), len(sources))
+    job.log.notes += coarse_notes(((item.name, item.schema) for item in seen), options.coordinates)
     mapped = mapping.merge(parts, options.highest_order)
     mapping.check_rows(mapped, sources[0].name)
     schema = plan_schema(seen)
@@ -192,7 +193,7 @@ def _reduce(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Job) -> I
 
 
 def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
-    converted = mapping.RA_DEGREES in schema.names and options.ra != mapping.RA_DEGREES
+    converted = needs_conversion(schema, options.coordinates)
     ra, dec = (mapping.RA_DEGREES, mapping.DEC_DEGREES) if converted else (options.ra, options.dec)
     return CatalogInfo(
         name,
