@@ -168,6 +168,14 @@ class TestTypes:
         found = self.column(tmp_path, ["1.5", "2"], fill="7")
         assert (found.type, found.to_pylist()) == (pa.float64(), [1.5, 2.0])
 
+    def test_a_type_that_does_not_hold_in_one_of_several_files(self, tmp_path, small_blocks):
+        """Several files are parsed by one thread each, which words its errors in its own way."""
+        for name in "ab":
+            lines = "".join(f"{name}{row},{row % 360},0,7\n" for row in range(3000)) + f"{name}3000,1,1,x\n"
+            write(tmp_path, "id,ra,dec,value\n" + lines, f"{name}.csv")
+        found = rows_of(tmp_path, tmp_path / "a.csv", tmp_path / "b.csv")
+        assert sorted(found["value"].to_pylist()) == ["7"] * 6000 + ["x"] * 2
+
     def test_numbers_then_text(self, tmp_path, small_blocks):
         found = self.column(tmp_path, ["1.5", "x"], fill="7")
         assert (found.type, found.to_pylist()) == (pa.string(), ["1.5", "x"])

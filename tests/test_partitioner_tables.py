@@ -23,6 +23,10 @@ from hatsformat.partitioner.options import ImportOptions
 from test_inputs import refused, rows_of
 
 
+def unit_of(field):
+    return "deg" if field.name in ("ra", "dec") else "mJy"
+
+
 def every_type(count=40, seed=0):
     """A column of every type that Parquet can hold, with missing values."""
     rng = np.random.default_rng(seed)
@@ -78,7 +82,8 @@ def every_type(count=40, seed=0):
         {"id": range(count), "ra": rng.uniform(0, 360, count), "dec": rng.uniform(-90, 90, count), **columns}
     )
     fields = [
-        field.with_metadata({"unit": "mJy", "description": f"the {field.name}"}) for field in table.schema
+        field.with_metadata({"unit": unit_of(field), "description": f"the {field.name}"})
+        for field in table.schema
     ]
     return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, metadata={"origin": "a test"}))
 
@@ -105,7 +110,7 @@ class TestEveryType:
         for field in wanted.schema:
             assert found.schema.field(field.name).type == field.type, field.name
             metadata = found.schema.field(field.name).metadata or {}
-            assert metadata.get(b"unit") == b"mJy"
+            assert metadata.get(b"unit") == unit_of(field).encode()
             assert metadata.get(b"description") == f"the {field.name}".encode()
         assert plain(found) == plain(wanted)
 
@@ -138,7 +143,7 @@ class TestEveryType:
         catalog = import_catalog(table, tmp_path / "sky", max_rows=15)
         for field in catalog.schema:
             if field.name != skies.INDEX:
-                assert field.metadata[b"unit"] == b"mJy"
+                assert field.metadata[b"unit"] == unit_of(field).encode()
         assert catalog.scan(columns="all").to_table().drop_columns([skies.INDEX]).num_rows == len(table)
 
     def test_a_thousand_columns(self, tmp_path):

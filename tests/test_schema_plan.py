@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-import skies
 from hatsformat.errors import SchemaError
-from hatsformat.partitioner import import_catalog
-from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
+from hatsformat.partitioner.schema import InputSchema, fit, plan_schema, to_read_again
 
 WORDS = pa.dictionary(pa.int32(), pa.string())
 STAMP = pa.timestamp
@@ -39,6 +36,11 @@ WIDENED = [
     (STAMP("ms", "UTC"), STAMP("ns", "UTC"), STAMP("ns", "UTC")),
     (pa.list_(pa.int32()), pa.list_(pa.int64()), pa.list_(pa.int64())),
     (pa.list_(pa.int32()), pa.large_list(pa.int32()), pa.large_list(pa.int32())),
+    (pa.list_(pa.int32(), 3), pa.list_(pa.int64(), 3), pa.list_(pa.int64(), 3)),
+    (pa.decimal128(9, 2), pa.decimal128(20, 2), pa.decimal128(20, 2)),
+    (pa.decimal128(20, 2), pa.decimal256(60, 2), pa.decimal256(60, 2)),
+    (pa.string_view(), pa.string(), pa.string()),
+    (pa.binary_view(), pa.large_binary(), pa.large_binary()),
     (pa.struct([("a", pa.int32())]), pa.struct([("a", pa.int64())]), pa.struct([("a", pa.int64())])),
 ]
 # Two types without one that holds all of both.
@@ -58,6 +60,8 @@ CLASHES = [
     (pa.list_(pa.int32()), pa.int32()),
     (pa.struct([("a", pa.int32())]), pa.struct([("b", pa.int32())])),
     (WORDS, pa.int64()),
+    (pa.decimal128(9, 2), pa.decimal128(9, 3)),
+    (pa.list_(pa.int32(), 3), pa.list_(pa.int32(), 4)),
 ]
 
 
@@ -115,6 +119,94 @@ def test_numbers_guessed_from_text(inferred):
     else:
         with pytest.raises(SchemaError):
             plan_schema(inputs)
+
+
+TEXT = pa.string()
+# Guesses of two files, and what each is read again as.
+AGAIN = [
+    (pa.int64(), pa.string(), (TEXT, None)),
+    (pa.float64(), pa.string(), (TEXT, None)),
+    (pa.bool_(), pa.string(), (TEXT, None)),
+    (pa.bool_(), pa.int64(), (TEXT, TEXT)),
+    (pa.date32(), pa.float64(), (TEXT, TEXT)),
+    (pa.date32(), STAMP("s"), (TEXT, TEXT)),
+    (pa.time32("s"), pa.string(), (TEXT, None)),
+    (STAMP("s"), STAMP("ns"), (None, None)),
+    (pa.int64(), pa.float64(), (None, None)),
+    (pa.int64(), pa.uint64(), (pa.uint64(), None)),
+    (pa.null(), pa.string(), (None, None)),
+    (pa.null(), pa.bool_(), (None, None)),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "wanted"), AGAIN, ids=str)
+def test_guesses_that_do_not_agree(left, right, wanted):
+    for turn in (1, -1):
+        inputs = [one(left, "a.csv", True), one(right, "b.csv", True)][::turn]
+        found = to_read_again(inputs)
+        kinds = {index: {"mag": kind} for index, kind in enumerate(wanted[::turn]) if kind is not None}
+        assert found == kinds
+        for index, item in enumerate(inputs):
+            inputs[index] = one(
+                found.get(index, {}).get("mag", item.schema.field("mag").type), item.name, True
+            )
+        assert to_read_again(inputs) == {}
+        plan_schema(inputs)
+
+
+def test_guesses_yield_to_what_is_known():
+    """A Parquet file means its types; a text file is read as they are, where that loses nothing."""
+    for known, guess, wanted in (
+        (pa.string(), pa.float64(), TEXT),
+        (pa.large_string(), pa.date32(), TEXT),
+        (WORDS, pa.int64(), TEXT),
+        (pa.uint64(), pa.int64(), pa.uint64()),
+        (pa.float64(), pa.int64(), None),
+        (pa.float32(), pa.float64(), None),
+    ):
+        inputs = [one(known), one(guess, "b.csv", True)]
+        assert to_read_again(inputs) == ({1: {"mag": wanted}} if wanted else {})
+        assert plan_schema([one(known), one(wanted or guess, "b.csv", True)])
+    for known, guess in ((pa.int64(), pa.float64()), (pa.bool_(), pa.string()), (pa.date32(), pa.int64())):
+        inputs = [one(known), one(guess, "b.csv", True)]
+        assert to_read_again(inputs) == {}
+        with pytest.raises(SchemaError, match=r"b\.csv.*a\.parquet"):
+            plan_schema(inputs)
+
+
+def measured(unit, name="a.parquet", **more):
+    field = pa.field("mag", pa.float64(), metadata={"unit": unit, **more} if unit else more or None)
+    return InputSchema(name, pa.schema([("ra", pa.float64()), field]))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("mJy", "Jy"), ("deg", "rad"), ("nmgy", "mag"), ("count", "furlong")]
+)
+def test_units_that_differ(ours, theirs):
+    """The values would be wrong, and nothing would say so."""
+    inputs = [measured("", "none.fits"), measured(ours, "a.fits"), measured(theirs, "b.fits")]
+    with pytest.raises(SchemaError) as raised:
+        plan_schema(inputs)
+    for word in ("a.fits", "b.fits", "'mag'", ours, theirs):
+        assert word in str(raised.value)
+    assert "none.fits" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("mJy", "mJy"), ("Jy", "Jansky"), ("deg", "degree"), ("furlong", "furlong"), ('"mag"', "mag")],
+)
+def test_units_that_are_the_same(ours, theirs):
+    inputs = [measured(ours, description="one"), measured(theirs, "b.fits", description="two", ucd="phot")]
+    planned = plan_schema(inputs).field("mag").metadata
+    assert planned == {b"unit": ours.encode(), b"description": b"one", b"ucd": b"phot"}
+
+
+def test_a_unit_that_only_one_file_tells():
+    described = measured("", description="how bright")
+    for inputs in ([described, measured("mag")], [measured("mag"), described]):
+        planned = plan_schema(inputs).field("mag").metadata
+        assert planned == {b"unit": b"mag", b"description": b"how bright"}
 
 
 def test_columns_that_are_not_everywhere():
@@ -180,42 +272,3 @@ class TestFit:
         assert fit(pa.table({"a": [2**53]}), pa.schema([("a", pa.float64())]), "a.csv")["a"].to_pylist() == [
             2.0**53
         ]
-
-
-class TestImported:
-    """The same through an import."""
-
-    def test_files_of_different_types(self, tmp_path):
-        a = skies.stars(20)
-        b = a.set_column(0, "id", a["id"].cast(pa.int16())).set_column(
-            5, "band", a["band"].dictionary_encode()
-        )
-        b = b.select(b.column_names[::-1])
-        pq.write_table(a.slice(0, 10), tmp_path / "a.parquet")
-        pq.write_table(b.slice(10), tmp_path / "b.parquet")
-        import_catalog([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "sky", max_rows=5)
-        skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), a)
-
-    def test_a_clash(self, tmp_path):
-        a = skies.stars(20)
-        pq.write_table(a, tmp_path / "a.parquet")
-        pq.write_table(a.set_column(0, "id", a["id"].cast(pa.string())), tmp_path / "b.parquet")
-        with pytest.raises(SchemaError) as raised:
-            import_catalog([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "sky")
-        for word in ("a.parquet", "b.parquet", "'id'"):
-            assert word in str(raised.value)
-        assert skies.files(tmp_path) == {"a.parquet", "b.parquet"}
-
-    def test_text_files(self, tmp_path):
-        (tmp_path / "a.csv").write_text("id,ra,dec,x,y,z\n1,1,1,5,,7\n")
-        (tmp_path / "b.csv").write_text("id,ra,dec,x,y,z\n2,2.5,2,5.5,abc,\n")
-        import_catalog([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "sky")
-        found = skies.read_rows(tmp_path / "sky").sort_by("id")
-        assert found.to_pydict() == {
-            "id": [1, 2],
-            "ra": [1.0, 2.5],
-            "dec": [1, 2],
-            "x": [5.0, 5.5],
-            "y": [None, "abc"],
-            "z": [7, None],
-        }

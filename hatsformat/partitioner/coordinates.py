@@ -141,6 +141,13 @@ def needs_conversion(schema: pa.Schema, columns: CoordinateColumns, path: object
     return converted
 
 
+def has_coordinates(schema: pa.Schema, columns: CoordinateColumns) -> bool:
+    """Return whether an input can have rows with a position: not if it is a bare header."""
+    return bool(schema.names) and not any(
+        pa.types.is_null(schema.field(columns.name(role)).type) for role in ROLES
+    )
+
+
 def coarse_notes(inputs: Iterable[tuple[str, pa.Schema]], columns: CoordinateColumns) -> list[str]:
     """Return a sentence for each coordinate column of short floats: which, of what input, and how coarse.
 

@@ -26,7 +26,7 @@ from hatsformat.partitioner.coordinates import (
 )
 from hatsformat.partitioner.inputs import Chunk, CsvSource, ReadAgainError, Source
 from hatsformat.partitioner.runs import Run, RunStore
-from hatsformat.partitioner.schema import InputSchema, plan_schema
+from hatsformat.partitioner.schema import InputSchema, long_integers, plan_schema
 from hatsformat.partitioner.sizes import row_sizes
 from hatsformat.partitioner.sorting import stable_argsort
 
@@ -68,8 +68,9 @@ class MapSettings:
 
 @dataclass(slots=True)
 class Mapped:
-    """What mapping found in one input, or in several together; `weights` counts bytes, if that was asked
-    for.
+    """What mapping found in one input, or in several together.
+
+    `weights` counts bytes, if that was asked for; `long` names the columns of guessed integers beyond 2**53.
     """
 
     counts: PixelCounts
@@ -80,6 +81,12 @@ class Mapped:
     rows_rejected: int = 0
     schema: pa.Schema | None = None
     inferred: bool = False
+    long: frozenset[str] = frozenset()
+
+    def input_schema(self, name: str) -> InputSchema:
+        """Return the schema of the input of this name."""
+        schema = pa.schema([]) if self.schema is None else self.schema
+        return InputSchema(name, schema, self.inferred, self.long)
 
 
 def map_source(index: int, source: Source, settings: MapSettings, store: RunStore) -> Mapped:
@@ -164,6 +171,8 @@ def map_chunk(
             mapped.rejected.append(store.keep(sequence, name, table, rows, "rejected"))
     table, pixels = sorted_rows(chunk.table, where, settings)
     mapped.schema = _common_schema(name, mapped.schema, table.schema)
+    if mapped.inferred:
+        mapped.long |= long_integers(table)
     if pixels.size:
         mapped.runs.append(store.keep(sequence, name, table, pixels))
         found = PixelCounts.of_sorted(pixels, settings.order)

@@ -16,17 +16,17 @@ from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
 from hatsformat.errors import UsageError
 from hatsformat.partitioner import mapping, resuming
 from hatsformat.partitioner.binning import Alignment, align
-from hatsformat.partitioner.coordinates import coarse_notes, find_column, needs_conversion
+from hatsformat.partitioner.coordinates import coarse_notes, find_column, has_coordinates, needs_conversion
 from hatsformat.partitioner.destination import Destination
 from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
-from hatsformat.partitioner.inputs import Source, open_inputs
+from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
 from hatsformat.partitioner.log import BuildLog, Progress
 from hatsformat.partitioner.mapping import Mapped, MapSettings
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore, spilled_bytes
-from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
+from hatsformat.partitioner.schema import InputSchema, fit, plan_schema, to_read_again
 from hatsformat.partitioner.splitting import Shards, split
 from hatsformat.partitioner.tasks import MapTask, ReduceTask, map_input, reduce_one
 from hatsformat.properties.table import HEALPIX_COLUMN
@@ -145,24 +145,34 @@ def _map(sources: Sequence[Source], job: Job) -> tuple[Mapped, pa.Schema]:
     # resumed.
     fits = sum(source.estimated_bytes for source in sources) <= options.runs_bytes
     store = RunStore(options.runs_bytes if fits and job.team.share_memory else 0, scratch)
-    tasks = (
-        MapTask(index, source, settings, store, scratch, options.resume)
-        for index, source in enumerate(sources)
-    )
-    parts: list[Mapped] = []
-    seen: list[InputSchema] = []
-    for source, part in zip(sources, job.team.in_order(map_input, tasks, store.stop), strict=True):
-        if part.schema is not None:
-            seen.append(InputSchema(source.name, part.schema, part.inferred))
-        parts.append(replace(part, schema=None))
-        job.told("mapping", len(parts), len(sources))
-    job.log.notes += coarse_notes(((item.name, item.schema) for item in seen), options.coordinates)
-    mapped = mapping.merge(parts, options.highest_order)
+    sources, parts = list(sources), dict[int, Mapped]()
+    waiting, resume = list(range(len(sources))), options.resume
+    while waiting:
+        tasks = [MapTask(index, sources[index], settings, store, scratch, resume) for index in waiting]
+        for index, part in zip(waiting, job.team.in_order(map_input, tasks, store.stop), strict=True):
+            parts[index] = part
+            job.told("mapping", len(parts), len(sources))
+        seen = [part.input_schema(source.name) for source, part in zip(sources, parts.values(), strict=True)]
+        # What was guessed from one file may not hold in another.
+        again = to_read_again(seen)
+        for index, kinds in again.items():
+            resuming.forget(scratch, index)
+            store.release(parts[index].runs + parts[index].rejected)
+            sources[index] = _read_as(sources[index], kinds)
+        waiting, resume = list(again), False
+    mapped = mapping.merge(list(parts.values()), options.highest_order)
     mapping.check_rows(mapped, sources[0].name)
+    seen = [item for item in seen if has_coordinates(item.schema, options.coordinates)]
+    job.log.notes += coarse_notes(((item.name, item.schema) for item in seen), options.coordinates)
     schema = plan_schema(seen)
     for name in options.sort_by:
         find_column(schema, name, "sort-by", sources[0].name)
     return mapped, schema
+
+
+def _read_as(source: Source, kinds: dict[str, pa.DataType]) -> Source:
+    assert isinstance(source, CsvSource)  # no other source guesses
+    return replace(source, kinds={**source.kinds, **kinds})
 
 
 def map_settings(options: ImportOptions) -> MapSettings:

@@ -125,6 +125,7 @@ def note(scratch: Path, index: int, mapped: Mapped) -> None:
         if mapped.schema is None
         else base64.b64encode(mapped.schema.serialize().to_pybytes()).decode(),
         "inferred": mapped.inferred,
+        "long": sorted(mapped.long),
     }
     path = _note_path(scratch, index)
     with storage.explained(scratch, "writing scratch"):
@@ -157,9 +158,15 @@ def noted(scratch: Path, index: int) -> Mapped | None:
             content["rows_rejected"],
             None if schema is None else pa.ipc.read_schema(pa.py_buffer(base64.b64decode(schema))),
             content["inferred"],
+            frozenset(content["long"]),
         )
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
+
+
+def forget(scratch: Path, index: int) -> None:
+    """Take back the note of an input, before it is mapped again."""
+    _note_path(scratch, index).unlink(missing_ok=True)
 
 
 def _note_path(scratch: Path, index: int) -> Path:

@@ -1,19 +1,25 @@
 """One schema for all inputs, planned before anything is written.
 
 Types are widened where every value survives: int32 with int64, null with anything, string with
-large_string, a dictionary with what it encodes. Everything else is an error that names the column and both
-files.
+large_string, a dictionary with what it encodes. Types that were guessed from text yield: where guesses do not
+agree, the column is text in all files, as it was written. Everything else is an error that names the column
+and both files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from hatsformat.errors import SchemaError
+from hatsformat.partitioner.units import same_unit
+
+EXACT = 2**53
+"""Integers up to here are floats, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +33,18 @@ class InputSchema:
     schema : pyarrow.Schema
     inferred : bool
         Whether the types were guessed from text, where ``5`` and ``5.5`` are both numbers.
+    long : frozenset of str
+        Columns of guessed integers beyond 2**53, which no float holds.
     """
 
     name: str
     schema: pa.Schema
     inferred: bool = False
+    long: frozenset[str] = frozenset()
+
+    def is_exact(self, column: str) -> bool:
+        """Return whether the integers of a column may just as well be floats."""
+        return self.inferred and column not in self.long
 
 
 def plan_schema(inputs: Iterable[InputSchema]) -> pa.Schema:
@@ -40,37 +53,108 @@ def plan_schema(inputs: Iterable[InputSchema]) -> pa.Schema:
     Raises
     ------
     SchemaError
-        If a column is missing from an input, or two inputs have types that no common type can hold.
+        If a column is missing from an input, or two inputs have types that no common type can hold, or
+        different units.
     """
     # Most inputs look alike: each schema that differs is compared once, not each file. Serialized, because
     # schemas that differ in their units alone are equal to Arrow.
-    distinct: dict[tuple[bytes, bool], InputSchema] = {}
+    distinct: dict[tuple[bytes, bool, frozenset[str]], InputSchema] = {}
     for item in inputs:
         alike = item.schema.remove_metadata().serialize().to_pybytes()
-        distinct.setdefault((alike, item.inferred), item)
-    items = iter(distinct.values())
-    first = next(items)
-    fields = {column.name: _settled(column) for column in first.schema}
-    decided = dict.fromkeys(fields, first)
-    for item in items:
+        distinct.setdefault((alike, item.inferred, item.long), item)
+    first, *others = distinct.values()
+    columns = {column.name: _Planned(first, column) for column in first.schema}
+    for item in others:
         _check_same_columns(first, item)
         for column in item.schema:
-            known = fields[column.name]
-            kind = _common(known.type, column.type, first.inferred and item.inferred)
-            if kind is None:
-                other = decided[column.name]
-                raise SchemaError(
-                    f"the column {column.name!r} does not fit the same column of {other.name}",
-                    path=item.name,
-                    found=str(column.type),
-                    expected=str(known.type),
-                    hint="convert one of the files, so that both have one type",
-                )
-            if kind != known.type:
-                decided[column.name] = item
-            nullable = known.nullable or column.nullable
-            fields[column.name] = pa.field(column.name, kind, nullable, known.metadata or column.metadata)
-    return pa.schema(list(fields.values()))
+            columns[column.name].widen(item, column)
+    return pa.schema([column.field for column in columns.values()])
+
+
+def to_read_again(inputs: Sequence[InputSchema]) -> dict[int, dict[str, pa.DataType]]:
+    """Return which columns of which inputs are to be read again, as what, for one schema to hold them all.
+
+    Only types that were guessed from text change. Text is read as it was written, so that no value is lost to
+    what another file made of the column.
+    """
+    again: dict[int, dict[str, pa.DataType]] = {}
+    for name in dict.fromkeys(name for item in inputs if item.inferred for name in item.schema.names):
+        having = [(index, item) for index, item in enumerate(inputs) if name in item.schema.names]
+        kind = _agreed([(item, item.schema.field(name).type) for _, item in having], name)
+        for index, item in having:
+            known = item.schema.field(name).type
+            if kind is not None and item.inferred and known != kind and not pt.is_null(known):
+                again.setdefault(index, {})[name] = kind
+    return again
+
+
+def _agreed(found: Sequence[tuple[InputSchema, pa.DataType]], name: str) -> pa.DataType | None:
+    """Return what to read a column as where it was guessed, or None where the guesses can stay."""
+    found = [(item, kind.value_type if pt.is_dictionary(kind) else kind) for item, kind in found]
+    kinds = {kind for _, kind in found if not pt.is_null(kind)}
+    told = {kind for item, kind in found if not item.inferred}
+    if len(kinds) < 2:
+        return None
+    if any(_is_text(kind) for kind in kinds):
+        return pa.string() if all(_is_text(kind) or pt.is_null(kind) for kind in told) else None
+    if all(pt.is_integer(kind) for kind in kinds):
+        return pa.uint64() if pa.uint64() in kinds else None
+    if all(pt.is_integer(kind) or pt.is_floating(kind) for kind in kinds):
+        whole = [item for item, kind in found if pt.is_integer(kind)]
+        return None if told or all(item.is_exact(name) for item in whole) else pa.string()
+    return None if told or all(pt.is_timestamp(kind) for kind in kinds) else pa.string()
+
+
+def long_integers(table: pa.Table) -> frozenset[str]:
+    """Return the columns of integers that no float holds."""
+    names = (column.name for column in table.schema if pt.is_int64(column.type) or pt.is_uint64(column.type))
+    ends = ((name, pc.min_max(table[name]).as_py()) for name in names)
+    return frozenset(
+        name for name, end in ends if end["max"] is not None and max(end["max"], -end["min"]) > EXACT
+    )
+
+
+class _Planned:
+    """A column of the schema in the making."""
+
+    def __init__(self, item: InputSchema, column: pa.Field) -> None:
+        # Views are only a way to hold text and bytes in memory; files know none.
+        self.field = column.with_type(_settled(column.type))
+        self._decided = self._measured = item  # by which input it has its type, and its unit
+        self._exact = item.is_exact(column.name)
+
+    def widen(self, item: InputSchema, column: pa.Field) -> None:
+        """Make room for the column as another input has it."""
+        known, name = self.field, self.field.name
+        exact = item.is_exact(name)
+        kind = _common(known.type, column.type, exact if pt.is_integer(column.type) else self._exact)
+        if kind is None:
+            raise SchemaError(
+                f"the column {name!r} does not fit the same column of {self._decided.name}",
+                path=item.name,
+                found=str(column.type),
+                expected=str(known.type),
+                hint="convert one of the files, so that both have one type",
+            )
+        if pt.is_integer(column.type):
+            self._exact = exact and (self._exact or not pt.is_integer(known.type))
+        if kind != known.type:
+            self._decided = item
+        ours, theirs = known.metadata or {}, column.metadata or {}
+        self._check_units(item, ours.get(b"unit", b""), theirs.get(b"unit", b""))
+        if not ours.get(b"unit"):
+            self._measured = item
+        self.field = pa.field(name, kind, known.nullable or column.nullable, {**theirs, **ours} or None)
+
+    def _check_units(self, item: InputSchema, ours: bytes, theirs: bytes) -> None:
+        if ours and theirs and not same_unit(ours.decode(), theirs.decode()):
+            raise SchemaError(
+                f"the column {self.field.name!r} has another unit in {self._measured.name}",
+                path=item.name,
+                found=theirs.decode(),
+                expected=ours.decode(),
+                hint="convert one of the files, so that both have one unit",
+            )
 
 
 def fit(table: pa.Table, schema: pa.Schema, name: object) -> pa.Table:
@@ -107,41 +191,43 @@ def _check_same_columns(first: InputSchema, item: InputSchema) -> None:
     )
 
 
-def _settled(column: pa.Field) -> pa.Field:
-    """Return a column as files know it: views are only a way to hold text and bytes in memory."""
-    if pt.is_string_view(column.type):
-        return column.with_type(pa.string())
-    return column.with_type(pa.binary()) if pt.is_binary_view(column.type) else column
+def _settled(kind: pa.DataType) -> pa.DataType:
+    if pt.is_string_view(kind):
+        return pa.string()
+    return pa.binary() if pt.is_binary_view(kind) else kind
 
 
-def _common(one: pa.DataType, two: pa.DataType, inferred: bool) -> pa.DataType | None:
-    """Return the type that holds all values of both, or None."""
+def _common(one: pa.DataType, two: pa.DataType, exact: bool) -> pa.DataType | None:
+    """Return the type that holds all values of both, or None; `exact` integers are floats, too."""
     if one == two or pt.is_null(two):
         return one
     if pt.is_null(one):
-        return two
+        return _settled(two)
     if pt.is_dictionary(one) or pt.is_dictionary(two):
         plain = [kind.value_type if pt.is_dictionary(kind) else kind for kind in (one, two)]
-        return _common(plain[0], plain[1], inferred)
+        return _common(plain[0], plain[1], exact)
     if pt.is_integer(one) and pt.is_integer(two):
         return _common_integer(one, two)
     if pt.is_floating(one) and pt.is_floating(two):
         return max(one, two, key=lambda kind: kind.bit_width)
-    numbers = all(pt.is_integer(kind) or pt.is_floating(kind) for kind in (one, two))
-    if numbers:
+    if all(pt.is_integer(kind) or pt.is_floating(kind) for kind in (one, two)):
         whole, real = (one, two) if pt.is_integer(one) else (two, one)
-        exact = whole.bit_width < (53 if pt.is_float64(real) else 24 if pt.is_float32(real) else 0)
-        return real if exact or (inferred and pt.is_float64(real)) else None
+        if whole.bit_width < (53 if pt.is_float64(real) else 24 if pt.is_float32(real) else 0):
+            return real
+        return pa.float64() if exact else None
     if _is_text(one) and _is_text(two):
-        return pa.large_string()
-    if inferred and (pt.is_integer(one) or pt.is_integer(two)) and (_is_text(one) or _is_text(two)):
-        # Codes that all looked like numbers in one file; those that would not survive are text there, too.
-        return pa.string()
+        views = pt.is_string_view(one) or pt.is_string_view(two)
+        large = pt.is_large_string(one) or pt.is_large_string(two)
+        return pa.string() if views and not large else pa.large_string()
     if _is_bytes(one) and _is_bytes(two):
-        return pa.large_binary()
+        views = pt.is_binary_view(one) or pt.is_binary_view(two)
+        large = pt.is_large_binary(one) or pt.is_large_binary(two)
+        return pa.binary() if views and not large else pa.large_binary()
     if pt.is_timestamp(one) and pt.is_timestamp(two) and one.tz == two.tz:
         return max(one, two, key=lambda kind: ("s", "ms", "us", "ns").index(kind.unit))
-    return _common_nested(one, two, inferred)
+    if pt.is_decimal(one) and pt.is_decimal(two) and one.scale == two.scale:
+        return max(one, two, key=lambda kind: (kind.bit_width, kind.precision))
+    return _common_nested(one, two)
 
 
 def _common_integer(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
@@ -153,13 +239,16 @@ def _common_integer(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
     return {8: pa.int16(), 16: pa.int32(), 32: pa.int64()}.get(unsigned.bit_width)
 
 
-def _common_nested(one: pa.DataType, two: pa.DataType, inferred: bool) -> pa.DataType | None:
+def _common_nested(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
     if (pt.is_list(one) or pt.is_large_list(one)) and (pt.is_list(two) or pt.is_large_list(two)):
-        inner = _common(one.value_type, two.value_type, inferred)
+        inner = _common(one.value_type, two.value_type, False)
         large = pt.is_large_list(one) or pt.is_large_list(two)
         return None if inner is None else (pa.large_list(inner) if large else pa.list_(inner))
+    if pt.is_fixed_size_list(one) and pt.is_fixed_size_list(two) and one.list_size == two.list_size:
+        inner = _common(one.value_type, two.value_type, False)
+        return None if inner is None else pa.list_(inner, one.list_size)
     if pt.is_struct(one) and pt.is_struct(two) and [f.name for f in one] == [f.name for f in two]:
-        kinds = [_common(a.type, b.type, inferred) for a, b in zip(one, two, strict=True)]
+        kinds = [_common(a.type, b.type, False) for a, b in zip(one, two, strict=True)]
         if all(kind is not None for kind in kinds):
             return pa.struct([column.with_type(kind) for column, kind in zip(one, kinds, strict=True)])
     return None

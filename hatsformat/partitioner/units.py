@@ -69,6 +69,19 @@ def declared_unit(column: pa.Field, role: str, path: object = None) -> str | Non
 
 
 @lru_cache
+def same_unit(one: str, two: str) -> bool:
+    """Return whether two units are the same, as far as Astropy can tell: ``Jansky`` is ``Jy``."""
+    if one.strip(' "') == two.strip(' "'):
+        return True
+    from astropy import units
+
+    try:
+        return bool(units.Unit(one) == units.Unit(two))
+    except (ValueError, TypeError):
+        return False
+
+
+@lru_cache
 def degrees_per(name: str) -> float | None:
     """Return the degrees in a unit as `unit_name` names it, or None if it is no unit of angle."""
     if name in DEGREES_PER:

@@ -33,7 +33,7 @@ COMPRESSION_RATIO = 5
 DELIMITERS = (",", ";", "\t", "|")
 
 _CONVERSION = re.compile(
-    r"In CSV column #(\d+): CSV conversion error to ([^:]+): invalid value '(.*)'", re.DOTALL
+    r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error to ([^:]+): invalid value '(.*)'", re.DOTALL
 )
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
