@@ -67,6 +67,18 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
 )
 @click.option("--row-group-rows", type=click.IntRange(min=1), help="Rows in a row group of a leaf file.")
 @click.option(
+    "--row-group-bytes",
+    type=SIZE,
+    metavar="SIZE",
+    help="Bytes of rows in memory in a row group at most.  [default: 32MiB]",
+)
+@click.option(
+    "--subtile-order-delta",
+    type=click.IntRange(0, 29),
+    metavar="N",
+    help="Cut row groups at sub-tiles, too, N orders below their tile.",
+)
+@click.option(
     "--leaf", type=click.Choice(["file", "directory"]), help="A leaf is a file, or a folder of files."
 )
 @click.option("--thumbnail", is_flag=True, default=None, help="Also write data_thumbnail.parquet.")

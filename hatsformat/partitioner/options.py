@@ -12,14 +12,20 @@ from hatsformat.healpix import check_order
 from hatsformat.layout import DIRECTORY_SUFFIX, LEAF_SUFFIX
 from hatsformat.partitioner.coordinates import CoordinateColumns
 from hatsformat.partitioner.inputs import InputOptions
+from hatsformat.partitioner.reducing import PIECE_BYTES
+from hatsformat.partitioner.row_groups import ROW_GROUP_BYTES, RowGroups
 from hatsformat.properties.table import HEALPIX_COLUMN
 
 MIB = 1024 * 1024
 BASE_BYTES = 320 * MIB
 """Memory of the interpreter and its libraries, before any row is read."""
 
-CHUNK_COPIES = 4
-"""How often a chunk is in memory while it is mapped: as read, joined, and sorted, with its pixels."""
+CHUNK_COPIES = 8
+"""How often a chunk is in memory while it is mapped: as read, decoded, joined, sorted and written, with its
+pixels and with what allocators keep."""
+
+PIECE_COPIES = 4
+"""How often a piece of a leaf is in memory while it is written: as read, sorted, cut and encoded."""
 
 BAD_COORDINATES = ("error", "drop", "quarantine")
 LEAVES = {"file": LEAF_SUFFIX, "directory": DIRECTORY_SUFFIX}
@@ -60,6 +66,10 @@ class ImportOptions:
         Columns to sort rows of the same order-29 pixel by.
     row_group_rows : int
         Most rows in a row group.
+    row_group_bytes : int
+        Most bytes of rows in memory in a row group, which bounds what it takes to read and to write one.
+    subtile_order_delta : int or None
+        Also cut row groups at the borders of sub-tiles that are so many orders below the leaf's tile.
     leaf : str
         ``file`` or ``directory``.
     thumbnail : bool
@@ -99,6 +109,8 @@ class ImportOptions:
     keep_empty_siblings: bool = False
     sort_by: tuple[str, ...] = ()
     row_group_rows: int = ROW_GROUP_ROWS
+    row_group_bytes: int = ROW_GROUP_BYTES
+    subtile_order_delta: int | None = None
     leaf: str = "file"
     thumbnail: bool = False
     bad_coordinates: str = "error"
@@ -121,7 +133,9 @@ class ImportOptions:
         _check_choice("bad_coordinates", self.bad_coordinates, BAD_COORDINATES)
         _check_choice("leaf", self.leaf, tuple(LEAVES))
         _check_choice("catalog_type", self.catalog_type, CATALOG_TYPES)
-        for name in ("max_rows", "max_bytes", "row_group_rows", "workers", "memory"):
+        if self.subtile_order_delta is not None:
+            check_order(self.subtile_order_delta, "subtile_order_delta")
+        for name in ("max_rows", "max_bytes", "row_group_rows", "row_group_bytes", "workers", "memory"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1", found=value)
@@ -163,6 +177,11 @@ class ImportOptions:
         return LeafFormat(self.row_group_rows, (HEALPIX_COLUMN, *self.sort_by))
 
     @property
+    def row_groups(self) -> RowGroups:
+        """Where leaves are cut."""
+        return RowGroups(self.row_group_bytes, self.subtile_order_delta)
+
+    @property
     def suffix(self) -> str:
         """``hats_npix_suffix``."""
         return LEAVES[self.leaf]
@@ -188,6 +207,12 @@ class ImportOptions:
         """Size of the chunks that are mapped."""
         share = self.usable_bytes // 2 // (self.worker_count * CHUNK_COPIES)
         return max(MIB, min(128 * MIB, share))
+
+    @property
+    def piece_bytes(self) -> int:
+        """Size of the pieces that leaves are brought together in."""
+        share = self.usable_bytes // 2 // (self.worker_count * PIECE_COPIES)
+        return max(MIB, min(PIECE_BYTES, share))
 
 
 def machine_memory() -> int:

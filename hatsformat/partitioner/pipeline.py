@@ -107,7 +107,9 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
     with log.stage("splitting"):
         shards = split(mapped.runs, alignment)
     job.place.begin()
-    plan = LeafPlan(leaf_schema(schema), options.leaf_format, options.thumbnail)
+    plan = LeafPlan(
+        leaf_schema(schema), options.leaf_format, options.thumbnail, options.row_groups, options.piece_bytes
+    )
     with log.stage("reducing and finishing"):
         leaves = _reduce(alignment, shards, plan, job)
         info = _info(options, log.name, schema)

@@ -7,7 +7,7 @@ is decided from the order-29 pixels alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +18,16 @@ from upath import UPath
 from hatsformat.arrays import from_numbers
 from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
 from hatsformat.healpix import HealpixPixel, IntArray
+from hatsformat.partitioner.row_groups import RowGroups
 from hatsformat.partitioner.schema import fit
 from hatsformat.partitioner.sorting import stable_argsort
 from hatsformat.partitioner.splitting import Shard
 
 PIECE_ROWS = 100_000
-"""Rows of a leaf that are brought together at a time."""
+"""Most rows of a leaf that are brought together at a time."""
+
+PIECE_BYTES = 64 * 1024 * 1024
+"""About how many bytes they are at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,17 @@ class LeafPlan:
         How they are written; its ``sorting`` names the index column and then any further columns to sort by.
     keep_first_row : bool
         Whether to hand over each leaf's first row, for the thumbnail.
+    row_groups : RowGroups
+        Where leaves are cut.
+    piece_bytes : int
+        About how much of a leaf is brought together at a time; it does not show in the leaf.
     """
 
     schema: pa.Schema
     format: LeafFormat
     keep_first_row: bool = False
+    row_groups: RowGroups = field(default_factory=RowGroups)
+    piece_bytes: int = PIECE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +94,35 @@ def reduce_tile(tile: HealpixPixel, path: str, shards: Sequence[Shard], plan: Le
     """
     first_row = None
     with leaf_writer(root / path, plan.schema, plan.format) as sink:
-        for table in sorted_pieces(shards, plan):
+        for table in sorted_row_groups(shards, plan, tile.order):
             if plan.keep_first_row and first_row is None:
                 first_row = table.take([0])  # a copy: a slice would keep its whole row group alive
             sink.write(table)
     return Leaf(tile, path, sink.footer, sink.size, first_row)
 
 
-def sorted_pieces(shards: Sequence[Shard], plan: LeafPlan) -> Iterator[pa.Table]:
-    """Return the rows of a tile, sorted, in tables of a few whole row groups each."""
+def sorted_row_groups(shards: Sequence[Shard], plan: LeafPlan, order: int) -> Iterator[pa.Table]:
+    """Return the rows of a tile of some order, sorted, a table a row group."""
     pixels = np.concatenate([shard.pixels for shard in shards])
     if len(plan.format.sorting) > 1:
         by_sky = _sorted_by_columns(pixels, shards, plan)
     else:
         by_sky = stable_argsort(pixels)
     offsets = np.cumsum([0, *(len(shard) for shard in shards)])
-    groups = max(1, -(-pixels.size // plan.format.row_group_rows))
-    step = -(-pixels.size // groups) * max(1, PIECE_ROWS // plan.format.row_group_rows)
-    for first in range(0, pixels.size, step):
-        chosen = by_sky[first : first + step]
-        rows = _gather(shards, offsets, chosen, pa.schema(list(plan.schema)[1:]))
-        yield rows.add_column(0, plan.schema.field(0), from_numbers(pixels[chosen])).cast(plan.schema)
+    schema = pa.schema(list(plan.schema)[1:])
+    index = pixels[by_sky]
+    cutter = plan.row_groups.cutter(index, order, schema, plan.format.row_group_rows)
+    row_bytes = max(shard.run.rows.row_bytes for shard in shards)
+    while cutter.done < pixels.size:
+        first, wanted = cutter.done, max(1, min(PIECE_ROWS, plan.piece_bytes // row_bytes))
+        piece = slice(first, cutter.next_stop(wanted))
+        rows = _gather(shards, offsets, by_sky[piece], schema)
+        row_bytes = max(row_bytes, rows.nbytes // rows.num_rows)  # here they may be larger than elsewhere
+        rows = rows.add_column(0, plan.schema.field(0), from_numbers(index[piece]))
+        yield from cutter.cut(rows.cast(plan.schema))
+        if plan.piece_bytes < PIECE_BYTES:  # memory is short: do not let the allocator keep it
+            del rows
+            pa.default_memory_pool().release_unused()
 
 
 def _gather(shards: Sequence[Shard], offsets: IntArray, chosen: IntArray, schema: pa.Schema) -> pa.Table:

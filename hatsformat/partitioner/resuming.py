@@ -180,6 +180,7 @@ def _run_to_dict(run: Run) -> dict[str, Any]:
         "name": run.name,
         "file": run.rows.path.name,
         "batch_rows": run.rows.batch_rows,
+        "row_bytes": run.rows.row_bytes,
     }
 
 
@@ -188,4 +189,5 @@ def _run_of(scratch: Path, item: dict[str, Any]) -> Run:
     path = scratch / Path(item["file"]).name
     if not path.is_file():
         raise FileNotFoundError(path)
-    return Run((int(first), int(second)), item["name"], SpilledRows(path, int(item["batch_rows"])))
+    rows = SpilledRows(path, int(item["batch_rows"]), int(item["row_bytes"]))
+    return Run((int(first), int(second)), item["name"], rows)

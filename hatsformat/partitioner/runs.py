@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat import storage
+from hatsformat.arrays import row_numbers
 from hatsformat.errors import WorkerError
 from hatsformat.healpix import IntArray
 
@@ -29,6 +30,10 @@ class Rows(Protocol):
     @property
     def pixels(self) -> IntArray:
         """Order-29 pixels of the rows, shape (n,)."""
+
+    @property
+    def row_bytes(self) -> int:
+        """About how many bytes a row takes in memory, at least 1."""
 
     def pixels_between(self, first: int, last: int) -> IntArray:
         """Return the order-29 pixels of the rows ``first`` to ``last``, exclusive."""
@@ -57,13 +62,21 @@ class MemoryRows:
         """Bytes in memory."""
         return int(self.table.nbytes + self.pixels.nbytes)
 
+    @property
+    def row_bytes(self) -> int:
+        """About how many bytes a row takes in memory."""
+        return 1 + self.size // max(1, self.pixels.size)
+
 
 @dataclass(frozen=True, slots=True)
 class SpilledRows:
-    """Rows in an Arrow IPC file on scratch, in batches of `batch_rows`; only the path travels to a worker."""
+    """Rows in an Arrow IPC file on scratch, in batches of `batch_rows`, each row of about `row_bytes`; only
+    the path travels to a worker.
+    """
 
     path: Path
     batch_rows: int
+    row_bytes: int
 
     @property
     def pixels(self) -> IntArray:
@@ -86,9 +99,15 @@ class SpilledRows:
         low, high = first // self.batch_rows, -(-last // self.batch_rows)
         with storage.explained(self.path, "reading scratch"), pa.OSFile(str(self.path)) as stream:
             reader = pa.ipc.open_file(stream)
-            batches = [reader.get_batch(index) for index in range(low, high)]
-            table = pa.Table.from_batches(batches, reader.schema)
-        return table.slice(first - low * self.batch_rows, last - first)
+            parts = []
+            for index in range(low, high):
+                batch, begin = reader.get_batch(index), index * self.batch_rows
+                part = batch.slice(max(0, first - begin))
+                part = part.slice(0, last - max(first, begin))
+                # A slice keeps its whole batch in memory, and there may be a thousand runs to take rows of.
+                small = 2 * part.num_rows < batch.num_rows
+                parts.append(part.take(row_numbers(part.num_rows)) if small else part)
+            return pa.Table.from_batches(parts, reader.schema)
 
     def write(self, table: pa.Table, pixels: IntArray) -> int:
         """Write the files, and return their size in bytes."""
@@ -162,8 +181,9 @@ class RunStore:
         rows = MemoryRows(table, pixels)
         if self._reserve(rows.size):
             return Run(sequence, name, rows)
-        batch_rows = max(1, min(table.num_rows, table.num_rows * SPILL_BATCH_BYTES // max(1, table.nbytes)))
-        spilled = SpilledRows(self._scratch / f"{kind}-{sequence[0]:06}-{sequence[1]:06}.arrow", batch_rows)
+        batch_rows = max(1, min(table.num_rows, SPILL_BATCH_BYTES // rows.row_bytes))
+        path = self._scratch / f"{kind}-{sequence[0]:06}-{sequence[1]:06}.arrow"
+        spilled = SpilledRows(path, batch_rows, rows.row_bytes)
         spilled.write(table, pixels)
         pa.default_memory_pool().release_unused()  # memory is short: do not let the allocator keep it
         return Run(sequence, name, spilled)

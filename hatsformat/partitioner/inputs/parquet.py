@@ -15,6 +15,8 @@ from hatsformat.errors import InputError, LeafError
 from hatsformat.partitioner.inputs.base import Chunk, FileSource, check_names, gathered
 
 BATCH_ROWS = 64 * 1024
+MIN_BUFFER, MAX_BUFFER = 16 * 1024, 1024 * 1024
+"""Bytes that are read at a time of each column of a large row group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,17 @@ class ParquetSource(FileSource):
             if footer.row_group(group).total_byte_size <= target_bytes:
                 yield read_row_groups(self.place, footer, [group])
             else:
-                # A row group larger than a chunk is decoded page by page.
-                with (
-                    storage.explained(self.place, "reading"),
-                    self.place.fs.open(self.place.path, "rb") as stream,
-                ):
-                    yield from pq.ParquetFile(stream, metadata=footer, pre_buffer=False).iter_batches(
-                        batch_size=BATCH_ROWS, row_groups=[group], use_threads=False
-                    )
+                yield from self._batches(footer, group, target_bytes)
+
+    def _batches(self, footer: pq.FileMetaData, group: int, target_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Decode a row group that is larger than a chunk page by page."""
+        size = footer.row_group(group)
+        rows = max(1, min(BATCH_ROWS, size.num_rows * target_bytes // size.total_byte_size))
+        # Without a buffer Arrow reads a whole column of the row group at once.
+        buffer = max(MIN_BUFFER, min(MAX_BUFFER, target_bytes // footer.num_columns))
+        with storage.explained(self.place, "reading"), self.place.fs.open(self.place.path, "rb") as stream:
+            reader = pq.ParquetFile(stream, metadata=footer, pre_buffer=False, buffer_size=buffer)
+            yield from reader.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
 
 
 def parquet_sources(place: UPath, part_bytes: int) -> list[ParquetSource]:
