@@ -8,28 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from hatsformat.errors import HatsError
-from hatsformat.healpix import (
-    MAX_ORDER,
-    FloatArray,
-    IntArray,
-    change_order,
-    merge_ranges,
-    radec_to_pixel,
-    range29,
-)
+from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, radec_to_pixel
+from hatsformat.margins import WIDEST_ARCSEC, margin_rows, surroundings
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.evidence.edges import deepest_order, distances, unit_vectors
 from hatsformat.validate.evidence.footers import Footer
-from hatsformat.validate.evidence.keys import KeyArray, mixed
+from hatsformat.validate.evidence.keys import KeyArray
 from hatsformat.validate.evidence.leaves import uniq
+from hatsformat.validate.evidence.positions import Coordinates, coordinates_of, position_keys, with_tile
 from hatsformat.validate.evidence.streaming import read_batches, threads_for
 from hatsformat.validate.evidence.tree import BROKEN_DATA
 from hatsformat.validate.faults import NoEvidenceError
@@ -38,24 +30,10 @@ MOST_ROWS = 2_000_000
 MOST_TILES = 5_000
 """Rows of a margin, and tiles, that are looked at together."""
 
-CELLS_PER_EDGE = 7
-"""How many orders deeper than a tile the cells around it are at most: 128 along an edge."""
-
 SURELY = 1 - 1e-6
 """Only rows within this part of the threshold are asked for: programs round differently."""
 
-_PAIRS = 50_000
 _FILTER_BITS = 22
-
-
-@dataclass(frozen=True)
-class Coordinates:
-    """The columns of the positions, and how exactly both tables have them."""
-
-    ra: str
-    dec: str
-    is_single: bool
-    slack: float
 
 
 @dataclass
@@ -90,35 +68,14 @@ def scan_margin(margin: CatalogEvidence, primary: CatalogEvidence, threshold: fl
     """
     margin.footers.check_complete()
     primary.footers.check_complete()
-    where = _coordinates(margin, primary)
+    where = coordinates_of(margin, primary)
     tiles = primary.tiles
     scan = MarginScan()
-    radius = float(np.radians(threshold / 3600))
-    for chosen in _stretches(margin, primary, tiles, radius):
-        _Stretch(margin, primary, tiles, chosen, where, radius).judge(scan)
+    if threshold > WIDEST_ARCSEC:
+        raise NoEvidenceError("the threshold is wider than any tile")
+    for chosen in _stretches(margin, primary, tiles, float(np.radians(threshold / 3600))):
+        _Stretch(margin, primary, tiles, chosen, where, threshold).judge(scan)
     return scan
-
-
-def _coordinates(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordinates:
-    told = primary.properties
-    if told.hats_col_ra is None or told.hats_col_dec is None:
-        raise NoEvidenceError("the primary table does not tell its coordinates")
-    own = margin.properties
-    names = own.hats_col_ra or told.hats_col_ra, own.hats_col_dec or told.hats_col_dec
-    if names != (told.hats_col_ra, told.hats_col_dec):
-        raise NoEvidenceError("the margin has its coordinates in other columns than the primary table")
-    kinds = []
-    for catalog in (margin, primary):
-        for name in names:
-            if catalog.schema.names.count(name) != 1:
-                raise NoEvidenceError(f"there is no column {name}")
-            kind = catalog.schema.field(name).type
-            if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-                raise NoEvidenceError(f"the column {name} holds no numbers")
-            kinds.append(kind)
-    is_single = any(pa.types.is_float32(kind) or pa.types.is_float16(kind) for kind in kinds)
-    slack = np.radians(float(np.spacing(np.float32(360)))) if is_single else 1e-14
-    return Coordinates(names[0], names[1], is_single, float(slack))
 
 
 def _stretches(
@@ -145,46 +102,6 @@ def _rows_by_tile(catalog: CatalogEvidence, numbers: IntArray) -> FloatArray:
     known = numbers[at] == own
     np.add.at(counts, at[known], rows[known])
     return counts
-
-
-def _around(pixels: IntArray, order: int, level: int) -> tuple[IntArray, IntArray]:
-    """Return the pixels of order `level` around tiles, and the index of the tile that each is around.
-
-    Where the pixels are larger than the tiles, the one that holds the tile is among them.
-    """
-    from cdshealpix.nested import external_neighbours
-
-    shift = 2 * max(order - level, 0)
-    inner = (pixels >> shift).astype(np.uint64)
-    edges, corners = external_neighbours(inner, min(order, level), max(level - order, 0))
-    cells = np.concatenate(
-        [np.asarray(part).reshape(len(pixels), -1).astype(np.int64) for part in (edges, corners)], axis=1
-    )
-    if shift:
-        cells = np.concatenate((cells, inner.astype(np.int64)[:, np.newaxis]), axis=1)
-    there = cells >= 0
-    return cells[there], np.nonzero(there)[0]
-
-
-def _position_keys(ra: FloatArray, dec: FloatArray, where: Coordinates) -> KeyArray:
-    """Return a key for each position."""
-    if where.is_single:
-        ra, dec = ra.astype(np.float32).astype(np.float64), dec.astype(np.float32).astype(np.float64)
-    keys: KeyArray = mixed(ra + 0.0) ^ (mixed(dec + 0.0) << np.uint64(1))
-    return keys
-
-
-def _with_tile(keys: KeyArray, tiles: IntArray) -> KeyArray:
-    return mixed(keys + mixed(tiles.astype(np.int64)))
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """Pixels of one order around tiles, sorted; `tiles` are the indices of the tiles they are around."""
-
-    order: int
-    pixels: IntArray
-    tiles: IntArray
 
 
 @dataclass
@@ -232,28 +149,11 @@ class _Stretch:
         tiles: PartitionInfo,
         chosen: IntArray,
         where: Coordinates,
-        radius: float,
+        threshold: float,
     ) -> None:
         self.margin, self.primary = margin, primary
         self.tiles, self.chosen = tiles, chosen
-        self.where, self.radius = where, radius
-
-    @cached_property
-    def cells(self) -> list[_Cells]:
-        """The pixels around the tiles that hold all that is near them."""
-        deep = deepest_order(self.radius)
-        if deep < 0:
-            raise NoEvidenceError("the threshold is wider than any tile")
-        orders = self.tiles.orders[self.chosen].astype(np.int64)
-        found = []
-        for order in np.unique(orders).tolist():
-            own = self.chosen[orders == order]
-            pixels = self.tiles.pixels[own]
-            level = min(deep, order + CELLS_PER_EDGE)
-            cells, which = _around(pixels, order, level)
-            by_cell = np.argsort(cells, kind="stable")
-            found.append(_Cells(level, cells[by_cell], own[which][by_cell]))
-        return found
+        self.where, self.threshold = where, threshold
 
     def judge(self, scan: MarginScan) -> None:
         """Add what is wrong in this stretch to a scan."""
@@ -263,7 +163,7 @@ class _Stretch:
         from_tiles = np.unique(np.concatenate([self.chosen[:0], *(leaf.from_tiles for leaf in actual)]))
         found = self._primary_rows(mine, from_tiles)
         had = np.concatenate(
-            [none, *(_with_tile(leaf.keys, np.full(len(leaf.keys), leaf.tile)) for leaf in actual)]
+            [none, *(with_tile(leaf.keys, np.full(len(leaf.keys), leaf.tile)) for leaf in actual)]
         )
         self._find_absent(scan, found, had)
         for leaf in actual:
@@ -274,7 +174,7 @@ class _Stretch:
     def _find_absent(self, scan: MarginScan, found: _Found, had: KeyArray) -> None:
         """Add the rows that the margin should have and has not: as often as they are in the primary."""
         wanted, first, times = np.unique(
-            _with_tile(found.keys, found.tiles), return_index=True, return_counts=True
+            with_tile(found.keys, found.tiles), return_index=True, return_counts=True
         )
         known, have = np.unique(had, return_counts=True)
         known, have = np.append(known, 0), np.append(have, 0)
@@ -303,7 +203,7 @@ class _Stretch:
         def read(leaf: tuple[Footer, int]) -> _MarginLeaf:
             keys, tiles = [np.zeros(0, dtype=np.uint64)], [self.chosen[:0]]
             for _, ra, dec in self._positions(self.margin, leaf[0]):
-                keys.append(_position_keys(ra, dec, self.where))
+                keys.append(position_keys(ra, dec, self.where))
                 on_sky = np.isfinite(ra) & (np.abs(dec) <= 90)
                 tiles.append(np.unique(self.tiles.find(radec_to_pixel(ra[on_sky], dec[on_sky], MAX_ORDER))))
             found = np.unique(np.concatenate(tiles))
@@ -329,11 +229,7 @@ class _Stretch:
 
     def _primary_rows(self, mine: KeyArray, from_tiles: IntArray) -> _Found:
         """Return the rows of the primary that are near the tiles, and those that the margin has."""
-        ranges = [range29(np.full(len(group.pixels), group.order), group.pixels) for group in self.cells]
-        near = merge_ranges(
-            np.concatenate([low for low, _ in ranges]), np.concatenate([high for _, high in ranges])
-        )
-        concerned = self.tiles.overlapping(near)
+        concerned = self.tiles.overlapping(surroundings(self.tiles.select(self.chosen), self.threshold))
         concerned[from_tiles] = True  # a margin may have more than it has to
         numbers = set(uniq(self.tiles.orders.astype(np.int64), self.tiles.pixels)[concerned].tolist())
         leaves = [
@@ -367,32 +263,18 @@ class _Stretch:
     ) -> _Found:
         """Return what a batch of the primary's rows has near the tiles."""
         at = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
-        keys = _position_keys(ra, dec, self.where)
+        keys = position_keys(ra, dec, self.where)
         known = keys[sieve[(keys & np.uint64((1 << _FILTER_BITS) - 1)).astype(np.int64)]]
         known = known[np.isin(known, mine)]
-        pixels = radec_to_pixel(ra[at], dec[at], MAX_ORDER)
-        rows, tiles = [], []
-        for group in self.cells:
-            cells = change_order(pixels, MAX_ORDER, group.order)
-            low = np.searchsorted(group.pixels, cells, side="left")
-            count = np.searchsorted(group.pixels, cells, side="right") - low
-            hit = np.flatnonzero(count)
-            again = np.repeat(hit, count[hit])
-            offset = np.arange(len(again)) - np.repeat(np.cumsum(count[hit]) - count[hit], count[hit])
-            tile = group.tiles[low[again] + offset]
-            outside = (pixels[again] < self.tiles.starts[tile]) | (pixels[again] >= self.tiles.stops[tile])
-            rows.append(at[again[outside]])
-            tiles.append(tile[outside])
-        row, tile = np.concatenate(rows), np.concatenate(tiles)
-        keep = self._is_near(ra[row], dec[row], tile)
-        row, tile = row[keep], tile[keep]
+        row, tile = self._wanted(ra[at], dec[at])
+        row = at[row]
         return _Found(tile, keys[row], np.full(len(row), leaf), row + first, known)
 
-    def _is_near(self, ra: FloatArray, dec: FloatArray, tiles: IntArray) -> npt.NDArray[np.bool_]:
-        orders, pixels = self.tiles.orders.astype(np.int64)[tiles], self.tiles.pixels[tiles]
-        parts = [np.zeros(0, dtype=bool)]
-        for start in range(0, len(ra), _PAIRS):
-            some = slice(start, start + _PAIRS)
-            found = distances(unit_vectors(ra[some], dec[some]), orders[some], pixels[some])
-            parts.append(found <= self.radius * SURELY - self.where.slack)
-        return np.concatenate(parts)
+    def _wanted(self, ra: FloatArray, dec: FloatArray) -> tuple[IntArray, IntArray]:
+        """Return the rows that margins of this stretch surely should have, and the tiles of these margins."""
+        surely = self.threshold * SURELY - np.degrees(self.where.slack) * 3600
+        if surely <= 0:
+            return self.chosen[:0], self.chosen[:0]
+        row, tile = margin_rows(self.tiles, surely, radec_to_pixel(ra, dec, MAX_ORDER), ra, dec)
+        mine = np.isin(tile, self.chosen)
+        return row[mine], tile[mine]
