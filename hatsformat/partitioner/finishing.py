@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 from upath import UPath
@@ -88,6 +89,32 @@ def finish(
     -------
     Finished
     """
+    data = write_dataset(root, leaves, plan)
+    written = []
+    if info.thumbnail:
+        most = info.max_rows or len(data.tiles)
+        write_thumbnail(root / layout.THUMBNAIL, plan.schema, data.first_rows, most, plan.format)
+        written.append(layout.THUMBNAIL)
+    order = skymap_order(data.rows, data.tiles.max_order, counts.order)
+    written += write_skymaps(root, counts, order)
+    size = data.size + sum(storage.size(root / name) for name in written)
+    properties = describe(info, plan.schema, data.tiles, data.rows, order, size, now)
+    size += write_properties(root, properties)
+    return Finished(data.rows, len(data.tiles), size)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The leaves of a catalog, with the files that tell of them: tiles, rows, bytes in all, first rows."""
+
+    tiles: PartitionInfo
+    rows: int
+    size: int
+    first_rows: list[pa.Table]
+
+
+def write_dataset(root: UPath, leaves: Iterable[Leaf], plan: LeafPlan) -> Dataset:
+    """Write ``partition_info.csv``, ``_common_metadata`` and ``_metadata``: see `finish`."""
     tiles, footers, first_rows = [], [], []
     rows = size = footer_bytes = 0
     for leaf in leaves:
@@ -106,17 +133,8 @@ def finish(
     if footer_bytes <= METADATA_LIMIT_BYTES:
         write_metadata(root / layout.METADATA, plan.schema, footers)
         written.append(layout.METADATA)
-    if info.thumbnail:
-        write_thumbnail(
-            root / layout.THUMBNAIL, plan.schema, first_rows, info.max_rows or len(tiles), plan.format
-        )
-        written.append(layout.THUMBNAIL)
-    order = skymap_order(rows, partitions.max_order, counts.order)
-    written += write_skymaps(root, counts, order)
     size += sum(storage.size(root / name) for name in written)
-    properties = describe(info, plan.schema, partitions, rows, order, size, now)
-    size += write_properties(root, properties)
-    return Finished(rows, len(partitions), size)
+    return Dataset(partitions, rows, size, first_rows)
 
 
 def write_skymaps(root: UPath, counts: PixelCounts, order: int) -> list[str]:
@@ -153,12 +171,19 @@ def describe(
         hats_max_bytes=info.max_bytes,
         hats_order=partitions.max_order,
         moc_sky_fraction=round(partitions.sky_fraction, 10),
-        hats_builder=f"hatsformat v{__version__}",
-        hats_creation_date=now,
-        hats_release_date=now,
-        hats_estsize=max(1, round(size / 1000)),
-        hats_version=HATS_VERSION,
+        **making(size, now),
     )
+
+
+def making(size: int, now: datetime) -> dict[str, Any]:
+    """Return the keywords that say by what, when and how large a table was made."""
+    return {
+        "hats_builder": f"hatsformat v{__version__}",
+        "hats_creation_date": now,
+        "hats_release_date": now,
+        "hats_estsize": max(1, round(size / 1000)),
+        "hats_version": HATS_VERSION,
+    }
 
 
 def write_properties(root: UPath, properties: TableProperties) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -82,6 +83,17 @@ class Job:
     team: Workers
     log: BuildLog
     told: Progress
+    member: str = ""
+
+    @property
+    def root(self) -> UPath:
+        """Where the files of the table at hand are written: of the whole, or of a member of a collection."""
+        return self.place.staging / self.member if self.member else self.place.staging
+
+    @property
+    def scratch(self) -> Path:
+        """Where its rows are kept meanwhile."""
+        return self.place.scratch / self.member if self.member else self.place.scratch
 
 
 def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
@@ -111,9 +123,9 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
         leaf_schema(schema), options.leaf_format, options.thumbnail, options.row_groups, options.piece_bytes
     )
     with log.stage("reducing and finishing"):
-        leaves = _reduce(alignment, shards, plan, job)
+        leaves = reduce_tiles(alignment, shards, plan, job)
         info = _info(options, log.name, schema)
-        done = finish(job.place.staging, leaves, mapped.counts, plan, info, job.created)
+        done = finish(job.root, leaves, mapped.counts, plan, info, job.created)
     log.quarantine = _write_quarantine(job.place.root, mapped.rejected)
     log.spilled_bytes = spilled_bytes(job.place.scratch)
     log.rows_read, log.rows_rejected, log.rows_written = mapped.rows_read, mapped.rows_rejected, done.rows
@@ -189,8 +201,9 @@ def map_settings(options: ImportOptions) -> MapSettings:
     )
 
 
-def _reduce(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Job) -> Iterator[Leaf]:
-    options, root = job.options, job.place.staging
+def reduce_tiles(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Job) -> Iterator[Leaf]:
+    """Write the leaves of all tiles, and yield them along the sky."""
+    options, root = job.options, job.root
     part = "part0.parquet" if options.suffix == layout.DIRECTORY_SUFFIX else None
 
     def task(index: int, order: int, pixel: int, rows: int) -> ReduceTask:

@@ -46,6 +46,8 @@ class LeafPlan:
         Where leaves are cut.
     piece_bytes : int
         About how much of a leaf is brought together at a time; it does not show in the leaf.
+    makes_index : bool
+        Whether the index column is made from the rows' pixels and is not among their own columns.
     """
 
     schema: pa.Schema
@@ -53,6 +55,12 @@ class LeafPlan:
     keep_first_row: bool = False
     row_groups: RowGroups = field(default_factory=RowGroups)
     piece_bytes: int = PIECE_BYTES
+    makes_index: bool = True
+
+    @property
+    def own_schema(self) -> pa.Schema:
+        """The schema of the rows' own columns."""
+        return pa.schema(list(self.schema)[1:]) if self.makes_index else self.schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +117,23 @@ def sorted_row_groups(shards: Sequence[Shard], plan: LeafPlan, order: int) -> It
     else:
         by_sky = stable_argsort(pixels)
     offsets = np.cumsum([0, *(len(shard) for shard in shards)])
-    schema = pa.schema(list(plan.schema)[1:])
     index = pixels[by_sky]
-    cutter = plan.row_groups.cutter(index, order, schema, plan.format.row_group_rows)
+    cutter = plan.row_groups.cutter(index, order, plan.own_schema, plan.format.row_group_rows)
     row_bytes = max(shard.run.rows.row_bytes for shard in shards)
     while cutter.done < pixels.size:
         first, wanted = cutter.done, max(1, min(PIECE_ROWS, plan.piece_bytes // row_bytes))
         piece = slice(first, cutter.next_stop(wanted))
-        rows = _gather(shards, offsets, by_sky[piece], schema)
+        rows = gather(shards, offsets, by_sky[piece], plan.own_schema)
         row_bytes = max(row_bytes, rows.nbytes // rows.num_rows)  # here they may be larger than elsewhere
-        rows = rows.add_column(0, plan.schema.field(0), from_numbers(index[piece]))
+        if plan.makes_index:
+            rows = rows.add_column(0, plan.schema.field(0).with_type(pa.int64()), from_numbers(index[piece]))
         yield from cutter.cut(rows.cast(plan.schema))
         if plan.piece_bytes < PIECE_BYTES:  # memory is short: do not let the allocator keep it
             del rows
             pa.default_memory_pool().release_unused()
 
 
-def _gather(shards: Sequence[Shard], offsets: IntArray, chosen: IntArray, schema: pa.Schema) -> pa.Table:
+def gather(shards: Sequence[Shard], offsets: IntArray, chosen: IntArray, schema: pa.Schema) -> pa.Table:
     """Return rows by their position among those of all shards, reading only the span of each shard that is
     needed.
     """
