@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 from upath import UPath
 
-from hatsformat import layout, storage
+from hatsformat import storage
 from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
 from hatsformat.errors import UsageError
 from hatsformat.partitioner import mapping, resuming
-from hatsformat.partitioner.binning import Alignment, align
+from hatsformat.partitioner.binning import align
 from hatsformat.partitioner.coordinates import coarse_notes, find_column, has_coordinates, needs_conversion
 from hatsformat.partitioner.destination import Destination
-from hatsformat.partitioner.executors import Workers, open_workers
+from hatsformat.partitioner.executors import open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
 from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
+from hatsformat.partitioner.job import Job, name_of, reduce_tiles
 from hatsformat.partitioner.log import BuildLog, Progress
 from hatsformat.partitioner.mapping import Mapped, MapSettings
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.reducing import Leaf, LeafPlan
+from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore, spilled_bytes
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema, to_read_again
-from hatsformat.partitioner.splitting import Shards, split
-from hatsformat.partitioner.tasks import MapTask, ReduceTask, map_input, reduce_one
+from hatsformat.partitioner.splitting import split
+from hatsformat.partitioner.tasks import MapTask, map_input
 from hatsformat.properties.table import HEALPIX_COLUMN
 
 
@@ -71,29 +70,6 @@ def run_import(
             mapped, schema = _map(sources, job)
         make_catalog(mapped, schema, job)
     return log
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What the stages of one import share."""
-
-    place: Destination
-    options: ImportOptions
-    created: datetime
-    team: Workers
-    log: BuildLog
-    told: Progress
-    member: str = ""
-
-    @property
-    def root(self) -> UPath:
-        """Where the files of the table at hand are written: of the whole, or of a member of a collection."""
-        return self.place.staging / self.member if self.member else self.place.staging
-
-    @property
-    def scratch(self) -> Path:
-        """Where its rows are kept meanwhile."""
-        return self.place.scratch / self.member if self.member else self.place.scratch
 
 
 def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
@@ -201,22 +177,6 @@ def map_settings(options: ImportOptions) -> MapSettings:
     )
 
 
-def reduce_tiles(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Job) -> Iterator[Leaf]:
-    """Write the leaves of all tiles, and yield them along the sky."""
-    options, root = job.options, job.root
-    part = "part0.parquet" if options.suffix == layout.DIRECTORY_SUFFIX else None
-
-    def task(index: int, order: int, pixel: int, rows: int) -> ReduceTask:
-        path = layout.leaf_path(order, pixel, options.suffix, part)
-        return ReduceTask(rows, order, pixel, path, shards.of_tile(index), plan, root, options.resume)
-
-    total = len(alignment.tiles)
-    tasks = (task(index, *triple) for index, triple in enumerate(alignment.triples.tolist()))
-    for done, leaf in enumerate(job.team.in_order(reduce_one, tasks), 1):
-        job.told("reducing", done, total)
-        yield leaf
-
-
 def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
     converted = needs_conversion(schema, options.coordinates)
     ra, dec = (mapping.RA_DEGREES, mapping.DEC_DEGREES) if converted else (options.ra, options.dec)
@@ -231,11 +191,6 @@ def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
         options.sort_by,
         options.thumbnail,
     )
-
-
-def name_of(root: UPath) -> str:
-    """Return the name of a catalog that is given none: that of its directory, in one word."""
-    return "_".join(root.name.split()) or "catalog"
 
 
 def _write_quarantine(root: UPath, rejected: list[Run]) -> str | None:

@@ -15,9 +15,10 @@ from hatsformat.partitioner.destination import Destination
 from hatsformat.partitioner.executors import open_workers
 from hatsformat.partitioner.inputs.base import gathered
 from hatsformat.partitioner.inputs.tables import to_arrow
+from hatsformat.partitioner.job import Job, name_of
 from hatsformat.partitioner.log import BuildLog
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.pipeline import Job, make_catalog, map_settings, name_of
+from hatsformat.partitioner.pipeline import make_catalog, map_settings
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import RunStore
 from hatsformat.partitioner.schema import fit

@@ -19,7 +19,8 @@ from hatsformat.margins import check_threshold, margin_rows, surroundings
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.partitioner.binning import Alignment
 from hatsformat.partitioner.finishing import making, write_dataset, write_properties
-from hatsformat.partitioner.pipeline import Job, reduce_tiles
+from hatsformat.partitioner.job import Job, reduce_tiles
+from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.splitting import Shards
@@ -45,7 +46,7 @@ def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Jo
         If the threshold is none, or the catalog cannot be read.
     """
     check_threshold(threshold)
-    plan = margin_plan(primary, job.options.row_group_rows)
+    plan = margin_plan(primary, job.options)
     alignment, shards = _routed(_collect(primary, threshold, plan, job), primary.tiles)
     data = write_dataset(job.root, reduce_tiles(alignment, shards, plan, job), plan)
     told = primary.properties
@@ -70,12 +71,17 @@ def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Jo
     write_properties(job.root, properties)
 
 
-def margin_plan(primary: Primary, row_group_rows: int) -> LeafPlan:
+def margin_plan(primary: Primary, options: ImportOptions) -> LeafPlan:
     """Return how the leaves of a margin are written: with the columns of its primary, sorted as that is."""
     index = primary.columns.pixel
     sorting = () if index is None else (index,)
     makes_index = index is not None and primary.schema.names[0] == index
-    return LeafPlan(primary.schema, LeafFormat(row_group_rows, sorting), makes_index=makes_index)
+    return LeafPlan(
+        primary.schema,
+        LeafFormat(options.row_group_rows, sorting),
+        piece_bytes=options.piece_bytes,
+        makes_index=makes_index,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,64 @@
+"""What the stages share: where a table is made, of what options, by whom; and how its tiles are reduced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from upath import UPath
+
+from hatsformat import layout
+from hatsformat.partitioner.binning import Alignment
+from hatsformat.partitioner.destination import Destination
+from hatsformat.partitioner.executors import Workers
+from hatsformat.partitioner.log import BuildLog, Progress
+from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.reducing import Leaf, LeafPlan
+from hatsformat.partitioner.splitting import Shards
+from hatsformat.partitioner.tasks import ReduceTask, reduce_one
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the stages of one import share."""
+
+    place: Destination
+    options: ImportOptions
+    created: datetime
+    team: Workers
+    log: BuildLog
+    told: Progress
+    member: str = ""
+
+    @property
+    def root(self) -> UPath:
+        """Where the files of the table at hand are written: of the whole, or of a member of a collection."""
+        return self.place.staging / self.member if self.member else self.place.staging
+
+    @property
+    def scratch(self) -> Path:
+        """Where its rows are kept meanwhile."""
+        return self.place.scratch / self.member if self.member else self.place.scratch
+
+
+def reduce_tiles(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Job) -> Iterator[Leaf]:
+    """Write the leaves of all tiles, and yield them along the sky."""
+    options, root = job.options, job.root
+    part = "part0.parquet" if options.suffix == layout.DIRECTORY_SUFFIX else None
+
+    def task(index: int, order: int, pixel: int, rows: int) -> ReduceTask:
+        path = layout.leaf_path(order, pixel, options.suffix, part)
+        return ReduceTask(rows, order, pixel, path, shards.of_tile(index), plan, root, options.resume)
+
+    total = len(alignment.tiles)
+    tasks = (task(index, *triple) for index, triple in enumerate(alignment.triples.tolist()))
+    for done, leaf in enumerate(job.team.in_order(reduce_one, tasks), 1):
+        job.told("reducing", done, total)
+        yield leaf
+
+
+def name_of(root: UPath) -> str:
+    """Return the name of a catalog that is given none: that of its directory, in one word."""
+    return "_".join(root.name.split()) or "catalog"
