@@ -61,7 +61,7 @@ def tiles_of(table: pa.Table) -> dict[tuple[int, int], pa.Table]:
 
 def parquet(table: pa.Table, **options) -> bytes:
     sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=10, compression="zstd", **options)
+    pq.write_table(table, sink, **{"row_group_size": 10, "compression": "zstd", **options})
     return sink.getvalue()
 
 

@@ -55,7 +55,7 @@ def cut_in_half(files):
     files[LEAF] = files[LEAF][: len(files[LEAF]) // 2]
 
 
-@fault("LEAF-002", LEAF, also="PROP-401 AUX-105 AUX-106")
+@fault("LEAF-002", LEAF, also="PROP-401 AUX-105 AUX-106 AUX-206")
 def no_rows(files):
     edit(files, LEAF, lambda table: table.slice(0, 0))
 
@@ -169,17 +169,17 @@ def one_wrong_index_value(files):
     edit(files, LEAF, change)
 
 
-@fault("HPX-007", LEAF, "_healpix_29", also="HPX-008")
+@fault("HPX-007", LEAF, "_healpix_29", also="HPX-008 AUX-206")
 def all_zero_index(files):
     edit(files, LEAF, lambda table: put(table, "_healpix_29", np.zeros(len(table), dtype=np.int64)))
 
 
-@fault("HPX-008", LEAF, "_healpix_29", also="HPX-007")
+@fault("HPX-008", LEAF, "_healpix_29", also="HPX-007 AUX-206")
 def index_of_another_tile(files):
     edit(files, LEAF, lambda table: put(table, "_healpix_29", numbers(table, "_healpix_29") + (1 << 58)))
 
 
-@fault("HPX-008", LEAF, "_healpix_29", also="HPX-007")
+@fault("HPX-008", LEAF, "_healpix_29", also="HPX-007 AUX-206")
 def index_of_another_tile_without_statistics(files):
     def change(table):
         return put(table, "_healpix_29", numbers(table, "_healpix_29") + (1 << 58))
@@ -209,7 +209,7 @@ def rows_of_another_tile(files):
     files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
 
 
-@fault("HPX-011", LEAF, also="HPX-007")
+@fault("HPX-011", LEAF, also="HPX-007 AUX-110")
 def position_of_another_tile(files):
     def change(table):
         ra = numbers(table, "ra")
@@ -249,7 +249,7 @@ def beyond_the_pole(files):
     edit(files, LEAF, change)
 
 
-@fault("HPX-014", LEAF, "ra")
+@fault("HPX-014", LEAF, "ra", also="AUX-206")
 def once_more_around(files):
     edit(files, LEAF, lambda table: put(table, "ra", numbers(table, "ra") + 360))
 
@@ -384,6 +384,16 @@ wrong_statistics("AUX-014", "id::row_count", lambda values: [values[0] + 1, *val
 wrong_statistics("AUX-015", "mag::disk_bytes", lambda values: values + 1)
 
 
+@fault("AUX-016", LEAF)
+def metadata_of_other_row_groups(files):
+    edit(files, LEAF, lambda table: table, refresh=False, row_group_size=3)
+
+
+@fault("AUX-016", LEAF, "_healpix_29", also="AUX-110 AUX-206")
+def metadata_of_other_rows(files):
+    edit(files, LEAF, lambda table: pa.concat_tables([table.slice(1, 1), table.slice(1)]), refresh=False)
+
+
 @fault("AUX-012", "dataset/_common_metadata", "mag")
 def common_metadata_lacks_a_column(files):
     leaf = parquet(read(files[LEAF]).drop_columns("mag"))
@@ -435,7 +445,7 @@ def no_down_sampled_map(files):
 
 @fault("AUX-108", "skymap.fits")
 def promised_sky_map(files):
-    del files["skymap.fits"]
+    del files["skymap.fits"], files["skymap.1.fits"]
     set_property(files, {"hats_skymap_alt_orders": None})
 
 
@@ -444,7 +454,33 @@ def other_point_map(files):
     files["point_map.fits"] = skymap(counts()[::-1].copy())
 
 
+@fault("AUX-110", "skymap.fits", also="AUX-109")
+def sky_map_of_other_pixels(files):
+    files["skymap.fits"] = skymap(counts().reshape(-1, 4)[:, ::-1].ravel())
+    assert (counts() != counts().reshape(-1, 4)[:, ::-1].ravel()).any()
+
+
+@fault("AUX-111", "skymap.2.fits")
+def map_that_is_not_listed(files):
+    files["skymap.2.fits"] = skymap(counts().reshape(-1, 4).sum(axis=1))
+
+
+@fault("AUX-107", "skymap.2.fits", also="AUX-111")
+def map_that_is_not_listed_and_of_other_rows(files):
+    files["skymap.2.fits"] = skymap(counts().reshape(-1, 4).sum(axis=1)[::-1].copy())
+
+
 THUMBNAIL = "data_thumbnail.parquet"
+
+
+@fault("AUX-206", THUMBNAIL)
+def thumbnail_of_other_values(files):
+    edit(files, THUMBNAIL, lambda t: put(t, "mag", [99.0, *numbers(t, "mag")[1:]]), refresh=False)
+
+
+@fault("AUX-206", THUMBNAIL)
+def thumbnail_of_another_catalog(files):
+    edit(files, THUMBNAIL, lambda t: put(t, "_healpix_29", numbers(t, "_healpix_29") ^ 1), refresh=False)
 
 
 @fault("AUX-201", THUMBNAIL)
@@ -467,12 +503,20 @@ def short_thumbnail(files):
     edit(files, THUMBNAIL, lambda table: table.slice(0, 3), refresh=False)
 
 
-VO = {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": "<VOTABLE/>"}
+FIELDS = "".join(f'<FIELD name="{name}" datatype="double"/>' for name in stars().schema.names)
+VOTABLE = f'<VOTABLE version="1.4"><RESOURCE><TABLE>{FIELDS}</TABLE></RESOURCE></VOTABLE>'
+VO = {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": VOTABLE}
 
 
-def _with_vo(files, names):
+def _with_vo(files, names, keys=VO):
     for name in names:
-        files[name] = parquet(read(files[name]).replace_schema_metadata(VO))
+        files[name] = parquet(read(files[name]).replace_schema_metadata(keys))
+
+
+def all_with_vo(files, keys):
+    leaves = [path for path in files if path.startswith("dataset/Norder")]
+    _with_vo(files, [*leaves, THUMBNAIL], keys)
+    files |= metadata_files({path: files[path] for path in leaves})
 
 
 @fault("AUX-302", LEAF, also="LEAF-007 AUX-008")
@@ -486,6 +530,36 @@ def vo_parquet_in_some(files):
 def vo_parquet_not_in_thumbnail(files):
     _with_vo(files, [path for path in files if path.startswith("dataset/Norder")])
     files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+
+
+@fault("AUX-304", THUMBNAIL)
+def vo_parquet_without_version(files):
+    all_with_vo(files, {"IVOA.VOTable-Parquet.content": VOTABLE})
+
+
+@fault("AUX-304", THUMBNAIL)
+def vo_parquet_without_content(files):
+    all_with_vo(files, {"IVOA.VOTable-Parquet.version": "1.0"})
+
+
+def votable(name: str, content: str) -> None:
+    def plant(files):
+        all_with_vo(files, VO | {"IVOA.VOTable-Parquet.content": content})
+
+    plant.__name__ = name
+    fault("AUX-305", THUMBNAIL)(plant)
+
+
+votable("votable_without_a_column", VOTABLE.replace('<FIELD name="mag" datatype="double"/>', ""))
+votable("votable_with_rows", VOTABLE.replace("</TABLE>", "<DATA/></TABLE>"))
+votable("votable_without_end", VOTABLE[:-5])
+votable("votable_of_nothing", "")
+votable("votable_of_another_kind", VOTABLE.replace("VOTABLE", "HTML"))
+votable("votable_nested_deep", "<VOTABLE>" * 60)
+votable(
+    "votable_of_entities",
+    '<!DOCTYPE VOTABLE [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>' + VOTABLE.replace("mag", "&b;"),
+)
 
 
 @pytest.mark.parametrize("planted", planted_in(__name__), ids=str)
@@ -514,4 +588,4 @@ def test_statistics_that_lie_are_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(footers, "_footer", lying)
     report = validate(write(tmp_path, object_catalog()))
-    assert {finding.rule for finding in report.findings} == {"HATS-HPX-009"}
+    assert {finding.rule for finding in report.findings} == {"HATS-HPX-009", "HATS-AUX-016"}

@@ -296,6 +296,25 @@ def index_of_a_value_that_is_not_there(files):
     refresh_index(files)
 
 
+@fault("SUPP-107", "index_id/dataset", "id", base=collection)
+def index_of_another_type(files):
+    def change(table):
+        return table.set_column(table.schema.names.index("id"), "id", table.column("id").cast(pa.string()))
+
+    edit(files, f"index_id/{INDEX}", change, refresh=False)
+    refresh_index(files)
+
+
+@fault("SUPP-108", "index_id/dataset", "Npix", base=collection)
+def index_that_tells_tiles_in_words(files):
+    def change(table):
+        text = table.column("Npix").cast(pa.string())
+        return table.set_column(table.schema.names.index("Npix"), "Npix", text)
+
+    edit(files, f"index_id/{INDEX}", change, refresh=False)
+    refresh_index(files)
+
+
 def linked() -> Files:
     """The collection with an association of its primary with itself."""
     files = collection()
@@ -317,6 +336,16 @@ def link_to_nowhere(files):
 @fault("SUPP-205", f"links/{LEAF}", "id", base=linked)
 def link_from_nowhere(files):
     edit(files, f"links/{LEAF}", lambda t: put(t, "id", [-1, *numbers(t, "id")[1:]]), refresh=False)
+
+
+@fault("SUPP-206", "links/hats.properties", "hats_col_assn_join", base=linked)
+def join_over_no_column(files):
+    set_property(files, {"hats_col_assn_join": "source_id"}, "links/")
+
+
+@fault("SUPP-206", "links/hats.properties", "hats_col_assn_primary", base=linked)
+def primary_over_no_column(files):
+    set_property(files, {"hats_col_assn_primary": "source_id"}, "links/")
 
 
 # Extensions

@@ -21,12 +21,14 @@ def set_card(tree: Tree, *, path: Paths, keyword: str, value: Value) -> Mutated:
 @mutation
 def draw_map(
     tree: Tree, *, path: Paths, order: int, scheme: str = "NESTED", sparse: bool = True,
-    add: int = 0, shift: int = 0, member: str = "",
+    add: int = 0, shift: int = 0, turn: bool = False, member: str = "",
 ) -> Mutated:  # fmt: skip
-    """Draw the sky map again, with rows added to the fullest pixel, or every pixel moved by a number."""
+    """Draw the sky map again: rows added to the fullest pixel, pixels moved, or turned round by fours."""
     counts = sky_counts(tree, member, order)
     counts[int(np.argmax(counts))] += add
     counts = np.roll(counts, shift)
+    if turn:
+        counts = counts.reshape(-1, 4)[:, ::-1].ravel()
     if scheme == "RING":
         from cdshealpix import from_ring
 

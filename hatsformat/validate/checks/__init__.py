@@ -11,6 +11,8 @@ MODULES = (
     "footers",
     "columns",
     "auxiliary",
+    "thumbnail",
+    "voparquet",
     "skymaps",
     "rows",
     "members",

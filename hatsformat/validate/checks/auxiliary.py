@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from hatsformat import layout
 from hatsformat.validate.checks.footers import compare_keys
 from hatsformat.validate.checks.schemas import compare_columns, compare_types
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.evidence.footers import Footer
+from hatsformat.validate.evidence.footers import Footer, Statistics
 from hatsformat.validate.evidence.statistics import StatisticsScan, scan_statistics
 from hatsformat.validate.evidence.tree import Artefact
 from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.registry import catalog_check, catalog_checks
 from hatsformat.validate.requirements import Requirement
+
+_MOST_GROUPS = 10
+"""Row groups of a file whose rows are shown."""
 
 
 @catalog_checks("HATS-AUX-001", "HATS-AUX-002")
@@ -30,7 +35,8 @@ def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
         yield Fault("a recommended file is not there", path)
 
 
-def _broken(file: Artefact[Footer]) -> Iterator[Fault]:
+def broken(file: Artefact[Footer]) -> Iterator[Fault]:
+    """Yield a fault where a Parquet file cannot be opened; raise `NoEvidenceError` where there is none."""
     if not file.is_there:
         raise NoEvidenceError(f"there is no {file.path}")
     if file.error is not None:
@@ -40,35 +46,42 @@ def _broken(file: Artefact[Footer]) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-003")
 def metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_metadata`` can be read."""
-    yield from _broken(catalog.metadata)
+    yield from broken(catalog.metadata)
 
 
 @catalog_check("HATS-AUX-004")
 def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_common_metadata`` can be read."""
-    yield from _broken(catalog.common_metadata)
+    yield from broken(catalog.common_metadata)
 
 
-@catalog_check("HATS-AUX-201")
-def thumbnail_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that ``data_thumbnail.parquet`` can be read."""
-    yield from _broken(catalog.thumbnail)
+@dataclass
+class _Told:
+    """What ``_metadata`` says of a file: for each row group, its rows and the range of its index values."""
+
+    rows: list[int] = field(default_factory=list)
+    ranges: list[tuple[Any, Any]] = field(default_factory=list)
 
 
-def _rows_in_metadata(catalog: CatalogEvidence) -> Mapping[str, int]:
-    """Return the rows that ``_metadata`` has of each file, by path in the catalog."""
-    footer = catalog.metadata.need()
-    rows: dict[str, int] = {}
-    for path, count in zip(footer.files, footer.group_rows, strict=True):
-        name = f"{layout.DATASET}/{path}" if path else ""
-        rows[name] = rows.get(name, 0) + count
-    return rows
+def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _Told]:
+    """Return what ``_metadata`` says of each file, by path in the catalog."""
+    return catalog.once("metadata", lambda: _by_file(catalog.metadata.need()))
+
+
+def _by_file(footer: Footer) -> dict[str, _Told]:
+    found: dict[str, _Told] = {}
+    statistics = footer.statistics or (Statistics(),) * len(footer.files)
+    for path, rows, known in zip(footer.files, footer.group_rows, statistics, strict=True):
+        told = found.setdefault(f"{layout.DATASET}/{path}" if path else "", _Told())
+        told.rows.append(rows)
+        told.ranges.append((known.low, known.high))
+    return found
 
 
 @catalog_check("HATS-AUX-005")
 def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_metadata`` names every data file, and no other."""
-    named = _rows_in_metadata(catalog)
+    named = _in_metadata(catalog)
     leaves = set(catalog.leaves.paths)
     if "" in named:
         yield Fault("_metadata has row groups without a file", layout.METADATA)
@@ -83,15 +96,46 @@ def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-006")
 def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_metadata`` has as many rows of a file as the file."""
-    named = _rows_in_metadata(catalog)
+    named = _in_metadata(catalog)
     for footer in catalog.each_footer():
-        if footer.path in named and named[footer.path] != footer.rows:
+        if footer.path in named and (rows := sum(named[footer.path].rows)) != footer.rows:
             yield Fault(
                 "_metadata has another number of rows than the file",
                 footer.path,
-                actual=named[footer.path],
+                actual=rows,
                 expected=footer.rows,
             )
+
+
+@catalog_check("HATS-AUX-016")
+def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` has the row groups of each file, with the ranges of their index values."""
+    named = _in_metadata(catalog)
+    message = "_metadata has other row groups than the file"
+    for footer in catalog.each_footer():
+        told = named.get(footer.path)
+        if told is None or sum(told.rows) != footer.rows:
+            continue  # which is told already
+        if tuple(told.rows) != footer.group_rows:
+            yield Fault(
+                message, footer.path, actual=f"rows {_list(told.rows)}", expected=_list(footer.group_rows)
+            )
+            continue
+        for group, (found, own) in enumerate(zip(told.ranges, footer.statistics, strict=False)):
+            if None not in (*found, own.low) and found != (own.low, own.high):
+                yield Fault(
+                    message,
+                    footer.path,
+                    catalog.index_column,
+                    group,
+                    actual=f"{found[0]} to {found[1]}",
+                    expected=f"{own.low} to {own.high}",
+                )
+                break
+
+
+def _list(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows[:_MOST_GROUPS])) + (", …" if len(rows) > _MOST_GROUPS else "")
 
 
 @catalog_checks("HATS-AUX-007", "HATS-AUX-012", "HATS-AUX-202")
@@ -125,7 +169,7 @@ def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
 def statistics_open(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the statistics file can be read and has its columns."""
     file = catalog.statistics_file
-    yield from _broken(file)
+    yield from broken(file)
     if file.value is not None:
         for name in ("Norder", "Npix", "row_group_index"):
             if name not in file.value.schema.names:
@@ -186,24 +230,6 @@ def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Fault]:
             actual=f"{value} bytes of {column.partition('::')[0]} in row {row}, and {len(found) - 1} more",
             expected=expected,
         )
-
-
-@catalog_check("HATS-AUX-203")
-def thumbnail_size(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that the thumbnail has at most ``hats_max_rows`` rows."""
-    rows, most = catalog.thumbnail.need().rows, catalog.value("hats_max_rows")
-    if rows > most:
-        message = "the thumbnail has more rows than hats_max_rows"
-        yield Fault(message, layout.THUMBNAIL, actual=rows, expected=f"at most {most}")
-
-
-@catalog_check("HATS-AUX-204")
-def thumbnail_row_a_leaf(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that the thumbnail has one row of each leaf."""
-    rows, leaves = catalog.thumbnail.need().rows, len(catalog.tiles)
-    if rows != leaves:
-        message = "the thumbnail does not have one row of each leaf"
-        yield Fault(message, layout.THUMBNAIL, actual=f"{rows} rows", expected=f"{leaves} leaves")
 
 
 @catalog_check("HATS-SUPP-203")

@@ -79,6 +79,23 @@ def index_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
             yield Fault("the index does not tell the tiles of its rows", None, name, actual="no such column")
 
 
+@catalog_check("HATS-SUPP-108")
+def index_tells_whole_numbers(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``Norder`` and ``Npix`` of an index hold whole numbers."""
+    for name in ("Norder", "Npix"):
+        if catalog.schema.names.count(name) == 1:
+            kind = catalog.schema.field(name).type
+            if not pa.types.is_integer(kind):
+                expected = "uint8" if name == "Norder" else "uint64"
+                yield Fault(
+                    "the index does not tell tiles in whole numbers",
+                    None,
+                    name,
+                    actual=kind,
+                    expected=expected,
+                )
+
+
 @catalog_check("HATS-SUPP-201")
 def association_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the columns of an association that match its two tables exist."""

@@ -18,8 +18,6 @@ from hatsformat.validate.requirements import Requirement
 INDEX_IN_TILE = "HATS-HPX-008"
 """Judged by statistics where the footers have them, else by the rows."""
 
-_VO_VERSION = "IVOA.VOTable-Parquet.version"
-
 
 @catalog_check("HATS-LEAF-001")
 def opens(catalog: CatalogEvidence) -> Iterator[Fault]:
@@ -216,29 +214,3 @@ def index_in_tile(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault
                     expected=f"{start} to {stop - 1}",
                 )
                 break
-
-
-# VOParquet
-
-
-@catalog_check("HATS-AUX-302")
-def all_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that if one data file carries VOParquet metadata, all do."""
-    some = any(_VO_VERSION in footer.keys for footer in catalog.footers.readable)
-    for footer in catalog.footers.each():
-        if some and _VO_VERSION not in footer.keys:
-            yield Fault(
-                "the file has no VOParquet metadata, and others have", footer.path, expected=_VO_VERSION
-            )
-
-
-@catalog_check("HATS-AUX-303")
-def auxiliary_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that if the data files carry VOParquet metadata, so do the other Parquet files."""
-    if not any(_VO_VERSION in footer.keys for footer in catalog.footers.readable):
-        return
-    for file in (catalog.common_metadata, catalog.thumbnail):
-        if file.value is not None and _VO_VERSION not in file.value.keys:
-            yield Fault(
-                "the file has no VOParquet metadata, and the leaves have", file.path, expected=_VO_VERSION
-            )

@@ -80,24 +80,8 @@ def index_is_position(batch: RowBatch) -> RowVerdict:
     wrong = batch.on_sky & (batch.index >= 0) & (batch.index != expected)
     rows = np.flatnonzero(wrong)
     if rows.size:
-        wrong[rows] = ~_may_be_in(batch, rows, batch.index[rows], order)
+        wrong[rows] = ~batch.may_be_in(rows, batch.index[rows], order)
     return RowVerdict(wrong, batch.plan.index, batch.index, expected)
-
-
-def _may_be_in(batch: RowBatch, rows: IntArray, pixels: IntArray, order: int) -> np.ndarray:
-    """Return which rows could be in a pixel, as near as their positions are known.
-
-    At full precision only rounding may put a row into the next pixel. Positions in 32 bits are coarser than
-    the pixels of high orders: the index was computed before they were rounded, so the pixel has to be near.
-    """
-    depth = order
-    while depth > 0 and np.degrees(np.sqrt(4 * np.pi / npix(depth))) < 2 * batch.slack:
-        depth -= 1
-    near = batch.nearby_pixels(rows, depth)
-    own = change_order(batch.pixels29[rows], MAX_ORDER, depth)
-    told = change_order(pixels, order, depth)
-    found: np.ndarray = (near == told).any(axis=0) | (own == told)
-    return found
 
 
 @row_check("HATS-HPX-011", "rows lie outside the tile of their leaf")

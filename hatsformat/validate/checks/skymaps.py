@@ -105,25 +105,75 @@ def _tile(tile: HealpixPixel) -> str:
     return str(tile)
 
 
+@catalog_check("HATS-AUX-110")
+def counts_rows_by_pixel(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that each pixel of the sky map has the number of rows in it."""
+    catalog.scope.need("rows")
+    file, tally = catalog.main_map, catalog.pixel_tally()
+    catalog.rows.check_tally(tally)
+    skymap = file.need()
+    if int(skymap.counts.sum()) != catalog.footers.rows or _differs_by_tile(catalog):
+        raise NoEvidenceError("the sky map counts other rows than the leaves, pixel or not")
+    wrong = np.flatnonzero(tally.counts != skymap.counts)
+    if wrong.size:
+        first = int(wrong[0])
+        example = f"{skymap.counts[first]} in {HealpixPixel(skymap.order, first)}"
+        yield Fault(
+            "the sky map counts other rows than lie in its pixels",
+            file.path,
+            actual=f"{example}, and wrong in {wrong.size} pixels in all",
+            expected=int(tally.counts[first]),
+        )
+
+
+def _differs_by_tile(catalog: CatalogEvidence) -> bool:
+    try:
+        return any(True for _ in counts_rows_by_tile(catalog))
+    except NoEvidenceError:
+        return False  # the map is coarser than the tiles
+
+
 @catalog_check("HATS-AUX-107")
 def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that every down-sampled map is there and is the main map at its order."""
-    orders = catalog.value("hats_skymap_alt_orders")
-    for order in sorted(set(orders)):
+    """Check that every down-sampled map is there and is the main map at its order, listed or not."""
+    listed = set(catalog.properties.hats_skymap_alt_orders or ())
+    orders = listed | set(catalog.alt_orders if catalog.tree.can_list else ())
+    if not orders:
+        raise NoEvidenceError("there are no down-sampled sky maps")
+    for order in sorted(orders):
         file = catalog.alt_skymap(order)
         if not file.is_there:
             yield Fault("a down-sampled sky map is not there", file.path, actual="no such file")
         elif file.error is not None:
             yield Fault("a down-sampled sky map cannot be read", file.path, actual=file.error.message)
         elif file.value is not None:
-            yield from _compare(file.path, file.value, order, catalog.skymap.need())
+            yield from _compare(file.path, file.value, order, catalog.main_map.need())
 
 
 def _compare(path: str, found: Skymap, order: int, main: Skymap) -> Iterator[Fault]:
     if found.order != order:
         yield Fault("a down-sampled sky map has another order", path, actual=found.order, expected=order)
-    elif order <= main.order and not np.array_equal(found.counts, degrade(main.counts, order)):
+        return
+    shared = min(order, main.order)
+    if not np.array_equal(degrade(found.counts, shared), degrade(main.counts, shared)):
         yield Fault("a down-sampled sky map counts other rows than the main map", path)
+
+
+@catalog_check("HATS-AUX-111")
+def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that every down-sampled map that is there is listed."""
+    if "hats_skymap_alt_orders" in catalog.document.to_dict():
+        listed = catalog.value("hats_skymap_alt_orders")
+    else:
+        listed = ()
+    for order in catalog.alt_orders:
+        if order not in listed:
+            yield Fault(
+                "a down-sampled sky map is not in hats_skymap_alt_orders",
+                layout.skymap_path(order),
+                actual=" ".join(map(str, listed)) or "no orders",
+                expected=order,
+            )
 
 
 @catalog_check("HATS-AUX-109")

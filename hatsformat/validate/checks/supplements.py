@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 
 from hatsformat import layout
 from hatsformat.healpix import HealpixPixel
+from hatsformat.validate.checks.columns import has_column
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.lookups import IndexScan, Sighting, scan_index, scan_keys
 from hatsformat.validate.evidence.margins import MarginScan, scan_margin
+from hatsformat.validate.evidence.schemas import plain
 from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.registry import catalog_check
+
+_SIDES = (("primary", "hats_primary_table_url"), ("join", "hats_assn_join_table_url"))
+"""The two tables of an association, and the keywords that name them."""
 
 
 def _margin(catalog: CatalogEvidence) -> MarginScan:
@@ -74,8 +80,8 @@ def _index(catalog: CatalogEvidence) -> IndexScan:
     catalog.scope.need("rows")
     primary, column = catalog.primary, catalog.value("hats_index_column")
     for name in ("Norder", "Npix"):
-        if name not in catalog.schema.names:
-            raise NoEvidenceError(f"the index has no column {name}")
+        if catalog.schema.names.count(name) != 1 or not pa.types.is_integer(catalog.schema.field(name).type):
+            raise NoEvidenceError(f"the index has no column {name} of whole numbers")
     return catalog.once("index", lambda: scan_index(catalog, primary, column))
 
 
@@ -106,6 +112,42 @@ def index_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
         )
 
 
+@catalog_check("HATS-SUPP-107")
+def index_has_its_type(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the indexed column has the type of the primary's."""
+    name = catalog.value("hats_index_column")
+    primary = catalog.primary.schema
+    kinds = [schema.field(name).type for schema in (catalog.schema, primary) if schema.names.count(name) == 1]
+    if len(kinds) < 2:
+        raise NoEvidenceError(f"the index and the primary table do not both have the column {name}")
+    own, expected = kinds
+    if not plain(own).equals(plain(expected)):
+        message = "the indexed column has another type than in the primary table"
+        yield Fault(message, layout.DATASET, name, actual=own, expected=expected)
+
+
+@catalog_check("HATS-SUPP-206")
+def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the columns that an association joins exist in the two tables."""
+    missing: NoEvidenceError | None = None
+    for side, table_keyword in _SIDES:
+        keyword = f"hats_col_assn_{side}"
+        try:
+            name, table = catalog.value(keyword), catalog.linked(catalog.value(table_keyword))
+            if not has_column(table.schema, name):
+                yield Fault(
+                    f"{keyword} names a column that the table in {table_keyword} has not",
+                    catalog.properties_path,
+                    keyword,
+                    actual=name,
+                    expected=f"a column of {table.prefix.rstrip('/') or 'the table'}",
+                )
+        except NoEvidenceError as error:
+            missing = error
+    if missing is not None:
+        raise missing
+
+
 @catalog_check("HATS-SUPP-205")
 def keys_are_in_both_tables(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the keys of an association exist in the tables that it links."""
@@ -113,7 +155,7 @@ def keys_are_in_both_tables(catalog: CatalogEvidence) -> Iterator[Fault]:
         raise NoEvidenceError("an association without leaf files has no keys")
     catalog.scope.need("rows")
     missing: NoEvidenceError | None = None
-    for side, table_keyword in (("primary", "hats_primary_table_url"), ("join", "hats_assn_join_table_url")):
+    for side, table_keyword in _SIDES:
         try:
             own = f"hats_col_assn_{side}_assn"
             yield from _keys(catalog, own, catalog.value(f"hats_col_assn_{side}"), table_keyword)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
 
-from hatsformat import layout
 from hatsformat.healpix import HealpixPixel, IntArray
-from hatsformat.partition_info import PartitionInfo
-from hatsformat.validate.evidence.footers import Footer, Footers, SchemaPool, read_footers, read_one_footer
-from hatsformat.validate.evidence.leaves import Dataset, Leaves, sort_out, uniq
-from hatsformat.validate.evidence.partitions import PartitionLines
+from hatsformat.validate.evidence.contents import CatalogContents
+from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.row_batch import RowPlan
 from hatsformat.validate.evidence.rows import RowScan, scan_rows
-from hatsformat.validate.evidence.schemas import fingerprint
-from hatsformat.validate.evidence.skymaps import Skymap, read_map
-from hatsformat.validate.evidence.statements import CatalogStatements, Scope, readings
+from hatsformat.validate.evidence.statements import Scope, readings
+from hatsformat.validate.evidence.tallies import PixelTally, Tally, ThumbnailTally, thumbnail_tally
 from hatsformat.validate.evidence.tree import Artefact, Tree, shown
 from hatsformat.validate.faults import NoEvidenceError
 from hatsformat.validate.requirements import requirements
@@ -30,11 +25,8 @@ T = TypeVar("T")
 PRIMARY_TYPES = ("object", "source", "nested", "map")
 """The types of table that others may supplement."""
 
-CSV_LIMIT = 1 << 26
-"""The most bytes of a CSV file that are read; four million tiles fit."""
 
-
-class CatalogEvidence(CatalogStatements):
+class CatalogEvidence(CatalogContents):
     """One catalog: every attribute is gathered when it is first asked for.
 
     Attributes that need what is not there raise `NoEvidenceError`, and the check that asked is not run.
@@ -62,7 +54,6 @@ class CatalogEvidence(CatalogStatements):
         super().__init__(tree, prefix, scope)
         self._primary = primary
         self._find = find
-        self.schemas = SchemaPool()
         self._gathered: dict[str, Any] = {}
 
     def once(self, name: str, gather: Callable[[], T]) -> T:
@@ -77,159 +68,6 @@ class CatalogEvidence(CatalogStatements):
             raise found
         result: T = found
         return result
-
-    # Tiles
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        """The files below ``dataset/``, sorted out."""
-        try:
-            suffix = self.properties.npix_suffix
-        except NoEvidenceError:
-            suffix = layout.LEAF_SUFFIX
-        return sort_out(self.files, self.table_type, suffix)
-
-    @cached_property
-    def leaves(self) -> Leaves:
-        """The data files; by ``partition_info.csv`` where the storage cannot list."""
-        if self.tree.can_list:
-            return self.dataset.leaves
-        if self.is_soft:
-            return Leaves.of_index(())
-        if self.table_type == "index" or self.properties.has_leaf_directories:
-            self.tree.files()
-        tiles = self.partition_lines.need().tiles
-        return Leaves.of_tiles(tiles.orders, tiles.pixels, self.properties.npix_suffix)
-
-    @cached_property
-    def partition_lines(self) -> Artefact[PartitionLines]:
-        """The lines of ``partition_info.csv``."""
-        path = self.prefix + layout.PARTITION_INFO
-        file = self.tree.read(path, CSV_LIMIT)
-        if file.value is None:
-            return Artefact(layout.PARTITION_INFO, error=file.error)
-        content = file.value
-        return self.tree.attempt(path, lambda _: PartitionLines.from_csv(content), layout.PARTITION_INFO)
-
-    @cached_property
-    def partition_join_info(self) -> Artefact[bytes]:
-        """The content of ``partition_join_info.csv``."""
-        return self.read(layout.PARTITION_JOIN_INFO, CSV_LIMIT)
-
-    @cached_property
-    def tiles(self) -> PartitionInfo:
-        """The tiles that have leaves; by ``partition_info.csv`` where leaves cannot be listed."""
-        if self.is_soft or not self.tree.can_list:
-            return self.partition_lines.need().tiles
-        _, first = np.unique(self.leaves.uniq, return_index=True)
-        return PartitionInfo(self.leaves.orders[first], self.leaves.pixels[first])
-
-    # Parquet
-
-    @cached_property
-    def footers(self) -> Footers:
-        """The footers of the data files."""
-        self.scope.need("footers")
-        leaves = self.leaves
-        return read_footers(self.tree, self.prefix, leaves.paths, self.schemas, self.index_column)
-
-    @cached_property
-    def stray_footers(self) -> Footers:
-        """The footers of Parquet files that lie between the leaves and have another suffix."""
-        self.scope.need("footers")
-        if not self.tree.can_list:
-            return Footers([], [])
-        strays = self.dataset.strays
-        return read_footers(self.tree, self.prefix, strays.paths, self.schemas, None)
-
-    def each_footer(self) -> Iterator[Footer]:
-        """Yield the footers of data files and strays; see `Footers.each`."""
-        yield from self.stray_footers.readable
-        yield from self.footers.each()
-
-    @cached_property
-    def common_metadata(self) -> Artefact[Footer]:
-        """The footer of ``dataset/_common_metadata``."""
-        return self._parquet(layout.COMMON_METADATA)
-
-    @cached_property
-    def metadata(self) -> Artefact[Footer]:
-        """The footer of ``dataset/_metadata``."""
-        self.scope.need("footers")
-        return self._parquet(layout.METADATA)
-
-    @cached_property
-    def thumbnail(self) -> Artefact[Footer]:
-        """The footer of ``data_thumbnail.parquet``."""
-        return self._parquet(layout.THUMBNAIL)
-
-    @cached_property
-    def statistics_file(self) -> Artefact[Footer]:
-        """The footer of ``per_partition_statistics.parquet``."""
-        return self._parquet(layout.STATISTICS)
-
-    def _parquet(self, path: str) -> Artefact[Footer]:
-        return read_one_footer(self.tree, self.prefix, path, self.schemas)
-
-    @cached_property
-    def schema(self) -> pa.Schema:
-        """The catalog's schema: that of most of its Parquet files, or ``_common_metadata`` where they tie.
-
-        So that the file that is wrong is told from those that are right, every data file has a vote, and
-        ``_common_metadata`` and ``_metadata`` have one each.
-        """
-        voters = [] if self.common_metadata.value is None else [self.common_metadata.value]
-        if self.scope.reaches("footers"):
-            voters += [*self.footers.readable, *self.stray_footers.readable]
-            voters += [] if self.metadata.value is None else [self.metadata.value]
-        if not voters:
-            raise NoEvidenceError("no file was read that tells the columns")
-        # One object a schema, so that few are looked at.
-        schemas = {id(voter.schema): voter.schema for voter in voters}
-        names = {number: fingerprint(schema) for number, schema in schemas.items()}
-        votes = Counter(names[id(voter.schema)] for voter in voters)
-        most = votes.most_common(1)[0][1]
-        return next(voter.schema for voter in voters if votes[names[id(voter.schema)]] == most)
-
-    @property
-    def index_column(self) -> str:
-        """The name of the index column, whether there is one or not."""
-        try:
-            return self.properties.healpix_column
-        except NoEvidenceError:
-            return "_healpix_29"
-
-    @property
-    def index_order(self) -> int:
-        """The order of the index column's values."""
-        try:
-            return self.properties.healpix_order
-        except NoEvidenceError:
-            return 29
-
-    # Sky maps
-
-    @cached_property
-    def skymap(self) -> Artefact[Skymap]:
-        """``skymap.fits``."""
-        return self._map(layout.SKYMAP)
-
-    @cached_property
-    def point_map(self) -> Artefact[Skymap]:
-        """``point_map.fits``."""
-        return self._map(layout.POINT_MAP)
-
-    def alt_skymap(self, order: int) -> Artefact[Skymap]:
-        """Return the down-sampled ``skymap.K.fits``; not kept."""
-        return self._map(layout.skymap_path(order))
-
-    def _map(self, path: str) -> Artefact[Skymap]:
-        return self.tree.attempt(self.prefix + path, read_map, path)
-
-    @property
-    def main_map(self) -> Artefact[Skymap]:
-        """The sky map: ``skymap.fits``, or ``point_map.fits`` of older writers where there is no other."""
-        return self.skymap if self.skymap.is_there else self.point_map
 
     # Rows and other members
 
@@ -257,7 +95,32 @@ class CatalogEvidence(CatalogStatements):
             for rule, check in self.scope.row_checks.items()
             if requirements()[rule].concerns(self.table_type, self.scope.edition)
         }
-        return scan_rows(self.tree, self.prefix, self.footers, tiles, plan, checks)
+        tallies: list[Tally] = []
+        for gather in (self.pixel_tally, self.thumbnail_tally):
+            with suppress(NoEvidenceError):
+                tallies.append(gather())
+        return scan_rows(self.tree, self.prefix, self.footers, tiles, plan, checks, tallies)
+
+    def pixel_tally(self) -> PixelTally:
+        """Return what counts the rows in each pixel of the sky map, when `rows` is gathered."""
+        if self.table_type not in PRIMARY_TYPES:
+            raise NoEvidenceError("the sky map of a supplement is not counted again")
+        return self.once("pixels", lambda: PixelTally(self.main_map.need().order))
+
+    def thumbnail_tally(self) -> ThumbnailTally:
+        """Return what looks for the thumbnail's rows, when `rows` is gathered."""
+        return self.once("thumbnail rows", lambda: self.thumbnail_rows.need())
+
+    @cached_property
+    def thumbnail_rows(self) -> Artefact[ThumbnailTally]:
+        """The rows of the thumbnail."""
+        footer = self.thumbnail.need()
+        schema, ra = self.schema, self.properties.hats_col_ra
+
+        def read(_: object) -> ThumbnailTally:
+            return thumbnail_tally(self.tree, self.prefix, footer, schema, self.index_column, ra)
+
+        return self.tree.attempt(self.prefix + footer.path, read, footer.path)
 
     def _primary_tiles(self) -> IntArray | None:
         try:

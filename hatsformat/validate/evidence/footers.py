@@ -148,9 +148,11 @@ def read_footers(
     return Footers(readable, broken)
 
 
-def read_one_footer(tree: Tree, prefix: str, path: str, pool: SchemaPool) -> Artefact[Footer]:
+def read_one_footer(
+    tree: Tree, prefix: str, path: str, pool: SchemaPool, column: str | None = None
+) -> Artefact[Footer]:
     """Read the footer of one file, with the files that its row groups are in."""
-    options = {"column": None, "files": True}
+    options = {"column": column, "files": True}
     ((_, told),) = ask_footers(tree, prefix, [path], "describe", options, METADATA_LIMIT)
     return (
         Artefact(path, error=told)

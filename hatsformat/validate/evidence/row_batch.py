@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat.healpix import MAX_ORDER, FloatArray, HealpixPixel, IntArray, radec_to_pixel
+from hatsformat.healpix import (
+    MAX_ORDER,
+    FloatArray,
+    HealpixPixel,
+    IntArray,
+    change_order,
+    npix,
+    radec_to_pixel,
+)
 from hatsformat.validate.evidence.footers import Statistics
 from hatsformat.validate.faults import NoEvidenceError
 
@@ -103,6 +111,12 @@ class RowBatch:
         """The index values, -1 where there is none."""
         return self.integers(self.plan.index)
 
+    @property
+    def has_index(self) -> bool:
+        """Whether there is an index column of integers."""
+        name, names = self.plan.index, self.table.column_names
+        return names.count(name) == 1 and bool(pa.types.is_integer(self.table.column(name).type))
+
     @cached_property
     def on_sky(self) -> npt.NDArray[np.bool_]:
         """Which rows have a position on the sky."""
@@ -155,3 +169,28 @@ class RowBatch:
                 for east, north in steps
             ]
         )
+
+    def may_be_in(self, rows: IntArray, pixels: IntArray, order: int) -> npt.NDArray[np.bool_]:
+        """Return which rows could be in a pixel, as near as their positions are known.
+
+        At full precision only rounding may put a row into the next pixel. Positions in 32 bits are coarser
+        than the pixels of high orders: the index was computed before they were rounded, so the pixel has to
+        be near.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (m,)
+            Indices of rows with a position.
+        pixels : ndarray of int64, shape (m,)
+            A pixel for each.
+        order : int
+            Of the pixels.
+        """
+        depth = order
+        while depth > 0 and np.degrees(np.sqrt(4 * np.pi / npix(depth))) < 2 * self.slack:
+            depth -= 1
+        near = self.nearby_pixels(rows, depth)
+        own = change_order(self.pixels29[rows], MAX_ORDER, depth)
+        told = change_order(pixels, order, depth)
+        found: npt.NDArray[np.bool_] = (near == told).any(axis=0) | (own == told)
+        return found

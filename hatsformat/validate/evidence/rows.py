@@ -5,7 +5,7 @@ Files are read on a few threads, one batch of each at a time, so memory does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from hatsformat.healpix import HealpixPixel
 from hatsformat.validate.evidence.footers import Footer, Footers
 from hatsformat.validate.evidence.row_batch import RowBatch, RowFile, RowPlan
 from hatsformat.validate.evidence.streaming import Batch, read_batches, threads_for
+from hatsformat.validate.evidence.tallies import Tally
 from hatsformat.validate.evidence.tree import BROKEN_DATA, Tree
 from hatsformat.validate.faults import Fault, NoEvidenceError, RowCheck
 
@@ -34,11 +35,41 @@ class FileScan:
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
+@dataclass
+class Watched:
+    """A tally, and why it could not go on."""
+
+    tally: Tally
+    failure: Exception | None = None
+
+    def see(self, batch: RowBatch) -> None:
+        """Show a batch to the tally, unless it has failed."""
+        if self.failure is not None or batch.table.num_rows == 0:
+            return
+        try:
+            self.tally.see(batch)
+        except Exception as error:
+            if isinstance(error, MemoryError):
+                raise
+            self.failure = error
+
+
 @dataclass(frozen=True)
 class RowScan:
     """What all rows have shown."""
 
     files: list[FileScan]
+    watched: list[Watched] = field(default_factory=list)
+
+    def check_tally(self, tally: Tally) -> None:
+        """Raise why a tally is not of all rows: `NoEvidenceError`, or what it failed with."""
+        if not self.files:
+            raise NoEvidenceError("there are no data files")
+        for watched in self.watched:
+            if watched.tally is tally and watched.failure is not None:
+                raise watched.failure
+        if any(DATA_RULE in file.first or DATA_RULE in file.missing for file in self.files):
+            raise NoEvidenceError("the data of a file cannot be read")
 
     def faults(self, rule: str) -> Iterator[Fault]:
         """Yield the fault of each file, then raise `NoEvidenceError` where a file could not be judged."""
@@ -71,6 +102,7 @@ def scan_rows(
     tiles: Mapping[str, HealpixPixel | None],
     plan: RowPlan,
     checks: Mapping[str, RowCheck],
+    tallies: Sequence[Tally] = (),
 ) -> RowScan:
     """Read every row of data files, and let all checks judge it.
 
@@ -85,20 +117,28 @@ def scan_rows(
     plan : RowPlan
     checks : mapping of str to RowCheck
         By the requirement's id.
+    tallies : sequence of Tally
+        What sees every batch as well.
     """
+    watched = [Watched(tally) for tally in tallies]
 
     def scan(footer: Footer) -> FileScan:
-        return _scan_file(tree, prefix, footer, RowFile(plan, tiles[footer.path]), checks)
+        return _scan_file(tree, prefix, footer, RowFile(plan, tiles[footer.path]), checks, watched)
 
     with threads_for(tree) as threads:
-        found = RowScan(list(threads.map(scan, footers.readable)))
-    missing = dict.fromkeys(checks, "a data file cannot be read")
+        found = RowScan(list(threads.map(scan, footers.readable)), watched)
+    missing = dict.fromkeys((*checks, DATA_RULE), "a data file cannot be read")
     found.files.extend(FileScan(broken.path, missing=missing) for broken in footers.broken)
     return found
 
 
 def _scan_file(
-    tree: Tree, prefix: str, footer: Footer, file: RowFile, checks: Mapping[str, RowCheck]
+    tree: Tree,
+    prefix: str,
+    footer: Footer,
+    file: RowFile,
+    checks: Mapping[str, RowCheck],
+    watched: Sequence[Watched],
 ) -> FileScan:
     scan = FileScan(footer.path)
     before = None
@@ -109,6 +149,8 @@ def _scan_file(
             batch = RowBatch(file.plan, file.tile, read.table, statistics, before)
             for rule, check in checks.items():
                 _judge(scan, rule, check, batch, read)
+            for tally in watched:
+                tally.see(batch)
             before = _last_index(batch, before)
     except BROKEN_DATA as error:
         text = error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
