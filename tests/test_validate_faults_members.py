@@ -305,7 +305,7 @@ def index_of_another_type(files):
     refresh_index(files)
 
 
-@fault("SUPP-108", "index_id/dataset", "Npix", base=collection)
+@fault("SUPP-108", "index_id", "Npix", base=collection)
 def index_that_tells_tiles_in_words(files):
     def change(table):
         text = table.column("Npix").cast(pa.string())

@@ -22,12 +22,15 @@ INDEX_IN_TILE = "HATS-HPX-008"
 @catalog_check("HATS-LEAF-001")
 def opens(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that every data file is a Parquet file."""
-    for broken in (*catalog.footers.broken, *catalog.stray_footers.broken):
+    files = (*catalog.footers.broken, *catalog.stray_footers.broken)
+    for broken in files:
         # Without listings, a leaf that is not there is a matter of partition_info.csv.
         listed = catalog.tree.can_list or not isinstance(broken.error, NotFoundError)
-        if broken.error is not None and listed:
+        if broken.error is not None and listed and not broken.is_outside:
             actual = broken.error.message
             yield Fault("the file cannot be opened as Parquet", broken.path, actual=actual)
+    if outside := sum(broken.is_outside for broken in files):
+        raise NoEvidenceError(f"{outside} data files are links out of the catalog, and are not opened")
 
 
 @catalog_check("HATS-LEAF-002")

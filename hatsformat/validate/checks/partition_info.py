@@ -32,6 +32,8 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
     found = catalog.partition_lines
     if not found.is_there:
         raise NoEvidenceError(f"there is no {_PATH}")
+    if found.is_outside:
+        found.need()
     if found.error is not None:
         actual = (
             found.error.message

@@ -27,6 +27,10 @@ ROWS_PER_BYTE = 10_000
 ROWS_FOR_NOTHING = 10_000_000
 """A row group with more rows than these allow for its size is not read: it would take forever."""
 
+BYTES_PER_BYTE = 1_000
+BYTES_FOR_NOTHING = 256 << 20
+"""Row groups that grow to more bytes than both of these allow are not read: they would take all memory."""
+
 LOCAL_THREADS = 2
 REMOTE_THREADS = 8
 
@@ -89,11 +93,7 @@ def read_batches(
     first_row = 0
     for run in _runs(footer, width):
         rows = [footer.group_rows[group] for group in run]
-        if rows[0] > ROWS_FOR_NOTHING + ROWS_PER_BYTE * footer.group_bytes[run[0]]:
-            raise LeafError(
-                "a row group is not read, since it claims more rows than its size allows",
-                found=f"{rows[0]} rows in {footer.group_bytes[run[0]]} bytes",
-            )
+        _check_claims(footer, metadata, run)
         if rows[0] * width > HUGE_CELLS:
             yield from _pieces(place, metadata, run[0], first_row, rows[0], columns, width)
         else:
@@ -101,6 +101,23 @@ def read_batches(
             _check_rows(table.num_rows, sum(rows))
             yield Batch(first_row, tuple(zip(run, rows, strict=True)), table)
         first_row += sum(rows)
+
+
+def _check_claims(footer: Footer, metadata: Any, run: list[int]) -> None:
+    """Raise where the first row group has too many rows, or all grow too much, for their sizes."""
+    rows, size = footer.group_rows[run[0]], footer.group_bytes[run[0]]
+    if rows > ROWS_FOR_NOTHING + ROWS_PER_BYTE * size:
+        raise LeafError(
+            "a row group is not read, since it claims more rows than its size allows",
+            found=f"{rows} rows in {size} bytes",
+        )
+    size = sum(footer.group_bytes[group] for group in run)
+    grown = sum(metadata.row_group(group).total_byte_size for group in run)
+    if grown > max(BYTES_FOR_NOTHING, BYTES_PER_BYTE * size):
+        raise LeafError(
+            "a row group is not read, since it grows to far more than its size",
+            found=f"{grown} bytes from {size}",
+        )
 
 
 def _runs(footer: Footer, width: int) -> Iterator[list[int]]:

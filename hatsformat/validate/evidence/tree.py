@@ -71,8 +71,15 @@ class Artefact(Generic[T]):
         """Whether there is such a file and it cannot be read."""
         return self.is_there and self.error is not None
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether it is a link out of what is validated, and was not opened."""
+        return isinstance(self.error, OutsideError)
+
     def need(self) -> T:
         """Return what the file holds, or raise `NoEvidenceError`."""
+        if self.is_outside:
+            raise NoEvidenceError(f"{self.path} is a link out of the catalog, and is not opened")
         if self.value is None:
             raise NoEvidenceError(
                 f"{self.path} cannot be read" if self.is_there else f"there is no {self.path}"
