@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatsformat.errors import ThresholdError, UsageError
-from hatsformat.partitioner.binning import PixelCounts, align
+from hatsformat.partitioner.binning import PixelCounts, Tally, align
 
 
 def oracle(histogram, max_rows, lowest, keep):
@@ -249,3 +249,28 @@ def test_the_tile_of_every_pixel_of_the_sky():
         histogram = np.random.default_rng(seed).integers(0, 3, 768) * (np.arange(768) % 7 > seed)
         alignment = align(histogram, 20)
         assert np.array_equal(alignment.destinations(), alignment.destination(np.arange(768)))
+
+
+class TestTally:
+    """Counts that grow are what counting everything at once gives."""
+
+    @given(st.lists(st.dictionaries(st.integers(0, 191), st.integers(1, 2**40), max_size=30), max_size=12))
+    def test_sum(self, parts):
+        tally = Tally(2)
+        expected: dict[int, int] = {}
+        for part in parts:
+            pixels = np.array(sorted(part), dtype=np.int64)
+            tally.add(PixelCounts(2, pixels, np.array([part[p] for p in sorted(part)], dtype=np.int64)))
+            for pixel, rows in part.items():
+                expected[pixel] = expected.get(pixel, 0) + rows
+        total = tally.total()
+        assert dict(zip(total.pixels.tolist(), total.rows.tolist(), strict=True)) == expected
+        assert total.pixels.tolist() == sorted(expected)
+
+    def test_counts_too_large_to_pack(self):
+        large = PixelCounts(29, np.array([5, 12 * 4**29 - 1]), np.array([2**40, 1]))
+        tally = Tally(29)
+        for _ in range(3):
+            tally.add(large)
+        assert tally.total().rows.tolist() == [3 * 2**40, 3]
+        assert large.pixels.tolist() == [5, 12 * 4**29 - 1], "what was added is not changed"

@@ -7,7 +7,7 @@ orders once and work on whole arrays, so the cost is that of a few sums over the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import zip_longest
 
@@ -70,10 +70,9 @@ class PixelCounts:
             return parts[0]
         if not parts:
             return cls(order, np.empty(0, np.int64), np.empty(0, np.int64))
-        pixels = np.concatenate([part.pixels for part in parts])
-        rows = np.concatenate([part.rows for part in parts])
-        by_pixel = np.argsort(pixels, kind="stable")
-        pixels, rows = pixels[by_pixel], rows[by_pixel]
+        pixels, rows = _by_pixel(
+            np.concatenate([part.pixels for part in parts]), np.concatenate([part.rows for part in parts])
+        )
         first = _first_of_each(pixels)
         return cls(order, pixels[first], _sums(rows, first))
 
@@ -101,6 +100,33 @@ class PixelCounts:
     def total(self) -> int:
         """All rows."""
         return int(self.rows.sum())
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts that grow: what is added waits until there is as much of it as was added up before.
+
+    So a row is added up a few times, however many parts there are, and never more than twice the pixels
+    that hold rows are in memory.
+    """
+
+    order: int
+    _sum: PixelCounts | None = None
+    _waiting: list[PixelCounts] = field(default_factory=list)
+
+    def add(self, counts: PixelCounts) -> None:
+        """Add counts of the same order."""
+        self._waiting.append(counts)
+        held = 0 if self._sum is None else self._sum.pixels.size
+        if sum(part.pixels.size for part in self._waiting) >= held:
+            self.total()
+
+    def total(self) -> PixelCounts:
+        """Return the sum of what was added so far."""
+        if self._waiting or self._sum is None:
+            parts = [] if self._sum is None else [self._sum]
+            self._sum, self._waiting = PixelCounts.merged(parts + self._waiting, self.order), []
+        return self._sum
 
 
 @dataclass(frozen=True)
@@ -274,6 +300,24 @@ def _descend(
         cells, rows = kin[kin_rows > 0], kin_rows[kin_rows > 0]
     orders, pixels, counts = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
     return orders, pixels, counts
+
+
+def _by_pixel(pixels: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return pixels in ascending order, and the rows of each; `pixels` is used up.
+
+    Where a pixel and its rows fit into one integer, these are sorted by value, in place: several times as
+    fast as sorting positions and looking up what stands there.
+    """
+    bits = int(rows.max()).bit_length()
+    if int(pixels.max()).bit_length() + bits > 63:
+        by_pixel = np.argsort(pixels, kind="stable")
+        return pixels[by_pixel], rows[by_pixel]
+    pixels <<= bits
+    pixels |= rows
+    pixels.sort()
+    rows = pixels & ((1 << bits) - 1)
+    pixels >>= bits
+    return pixels, rows
 
 
 def _first_of_each(values: IntArray) -> IntArray:

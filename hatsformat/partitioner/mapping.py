@@ -8,6 +8,7 @@ again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 from hatsformat.arrays import from_numbers
 from hatsformat.errors import CoordinatesError, InputError
 from hatsformat.healpix import MAX_ORDER, IntArray, radec_to_pixel
-from hatsformat.partitioner.binning import PixelCounts
+from hatsformat.partitioner.binning import PixelCounts, Tally
 from hatsformat.partitioner.coordinates import (
     REASONS,
     CoordinateColumns,
@@ -28,7 +29,7 @@ from hatsformat.partitioner.inputs import Chunk, CsvSource, ReadAgainError, Sour
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.schema import InputSchema, long_integers, plan_schema
 from hatsformat.partitioner.sizes import row_sizes
-from hatsformat.partitioner.sorting import stable_argsort
+from hatsformat.partitioner.sorting import stable_sort, take_rows
 
 RA_DEGREES, DEC_DEGREES = "ra_deg", "dec_deg"
 """Columns added where the input's own coordinates are not decimal degrees in ICRS."""
@@ -70,11 +71,11 @@ class MapSettings:
 class Mapped:
     """What mapping found in one input, or in several together.
 
-    `weights` counts bytes, if that was asked for; `long` names the columns of guessed integers beyond 2**53.
+    `long` names the columns of guessed integers beyond 2**53; `noted` says that the counts are on scratch.
     """
 
-    counts: PixelCounts
-    weights: PixelCounts
+    row_tally: Tally
+    byte_tally: Tally
     runs: list[Run] = field(default_factory=list)
     rejected: list[Run] = field(default_factory=list)
     rows_read: int = 0
@@ -82,11 +83,22 @@ class Mapped:
     schema: pa.Schema | None = None
     inferred: bool = False
     long: frozenset[str] = frozenset()
+    noted: bool = False
 
     def input_schema(self, name: str) -> InputSchema:
         """Return the schema of the input of this name."""
         schema = pa.schema([]) if self.schema is None else self.schema
         return InputSchema(name, schema, self.inferred, self.long)
+
+    @property
+    def counts(self) -> PixelCounts:
+        """Rows in every pixel."""
+        return self.row_tally.total()
+
+    @property
+    def weights(self) -> PixelCounts:
+        """Bytes in every pixel, if they were asked for."""
+        return self.byte_tally.total()
 
 
 def map_source(index: int, source: Source, settings: MapSettings, store: RunStore) -> Mapped:
@@ -124,24 +136,24 @@ def map_source(index: int, source: Source, settings: MapSettings, store: RunStor
     raise InputError("the types of its columns cannot be settled", path=source.name)
 
 
-def merge(parts: list[Mapped], order: int) -> Mapped:
-    """Put together what was found in all inputs."""
-    runs = sorted((run for part in parts for run in part.runs), key=lambda run: run.sequence)
-    rejected = sorted((run for part in parts for run in part.rejected), key=lambda run: run.sequence)
-    return Mapped(
-        PixelCounts.merged([part.counts for part in parts], order),
-        PixelCounts.merged([part.weights for part in parts], order),
-        runs,
-        rejected,
-        sum(part.rows_read for part in parts),
-        sum(part.rows_rejected for part in parts),
-    )
+def merge(parts: Iterable[Mapped], order: int) -> Mapped:
+    """Put together what was found in all inputs, one after the other."""
+    merged = Mapped(Tally(order), Tally(order))
+    for part in parts:
+        merged.row_tally.add(part.counts)
+        merged.byte_tally.add(part.weights)
+        merged.runs += part.runs
+        merged.rejected += part.rejected
+        merged.rows_read += part.rows_read
+        merged.rows_rejected += part.rows_rejected
+    merged.runs.sort(key=lambda run: run.sequence)
+    merged.rejected.sort(key=lambda run: run.sequence)
+    return merged
 
 
 def empty(settings: MapSettings, *, inferred: bool = False) -> Mapped:
     """Return what is found in no rows."""
-    nothing = PixelCounts.merged([], settings.order)
-    return Mapped(nothing, nothing, inferred=inferred)
+    return Mapped(Tally(settings.order), Tally(settings.order), inferred=inferred)
 
 
 def map_chunk(
@@ -175,11 +187,9 @@ def map_chunk(
         mapped.long |= long_integers(table)
     if pixels.size:
         mapped.runs.append(store.keep(sequence, name, table, pixels))
-        found = PixelCounts.of_sorted(pixels, settings.order)
-        mapped.counts = PixelCounts.merged([mapped.counts, found], settings.order)
+        mapped.row_tally.add(PixelCounts.of_sorted(pixels, settings.order))
         if settings.weigh:
-            weights = PixelCounts.of_sorted(pixels, settings.order, row_sizes(table))
-            mapped.weights = PixelCounts.merged([mapped.weights, weights], settings.order)
+            mapped.byte_tally.add(PixelCounts.of_sorted(pixels, settings.order, row_sizes(table)))
 
 
 def check_columns(schema: pa.Schema, settings: MapSettings, name: object) -> None:
@@ -199,7 +209,7 @@ def check_rows(mapped: Mapped, name: object) -> None:
     ------
     InputError
     """
-    if mapped.counts.total == 0:
+    if not mapped.runs:
         what = "no row has a position on the sky" if mapped.rows_read else "there are no rows in the input"
         raise InputError(what, path=name, hint="check the file and the coordinate columns")
 
@@ -225,17 +235,12 @@ def sorted_rows(table: pa.Table, where: Positions, settings: MapSettings) -> tup
         table = _with_degrees(table, where)
     good = where.reasons == 0
     if good.all():
-        pixels = radec_to_pixel(where.ra, where.dec, MAX_ORDER)
-        by_sky = stable_argsort(pixels)
+        pixels, by_sky = stable_sort(radec_to_pixel(where.ra, where.dec, MAX_ORDER))
     else:
         kept = np.flatnonzero(good)
-        some = radec_to_pixel(where.ra[kept], where.dec[kept], MAX_ORDER)
-        pixels = np.zeros(good.shape, dtype=np.int64)
-        pixels[kept] = some
-        by_sky = kept[stable_argsort(some)]
-    if by_sky.size == table.num_rows and (np.diff(by_sky) == 1).all():
-        return table, pixels
-    return table.take(from_numbers(by_sky)), pixels[by_sky]
+        pixels, order = stable_sort(radec_to_pixel(where.ra[kept], where.dec[kept], MAX_ORDER))
+        by_sky = kept[order]
+    return take_rows(table, by_sky), pixels
 
 
 def _with_degrees(table: pa.Table, where: Positions) -> pa.Table:

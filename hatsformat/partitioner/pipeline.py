@@ -150,7 +150,8 @@ def _map(sources: Sequence[Source], job: Job) -> tuple[Mapped, pa.Schema]:
             store.release(parts[index].runs + parts[index].rejected)
             sources[index] = _read_as(sources[index], kinds)
         waiting, resume = list(again), False
-    mapped = mapping.merge(list(parts.values()), options.highest_order)
+    counted = (resuming.counted(scratch, index, part) for index, part in parts.items())
+    mapped = mapping.merge(counted, options.highest_order)
     mapping.check_rows(mapped, sources[0].name)
     seen = [item for item in seen if has_coordinates(item.schema, options.coordinates)]
     job.log.notes += coarse_notes(((item.name, item.schema) for item in seen), options.coordinates)

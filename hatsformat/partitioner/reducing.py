@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
 from hatsformat.healpix import HealpixPixel, IntArray
 from hatsformat.partitioner.row_groups import RowGroups
 from hatsformat.partitioner.schema import fit
-from hatsformat.partitioner.sorting import stable_argsort
+from hatsformat.partitioner.sorting import stable_sort, take_rows
 from hatsformat.partitioner.splitting import Shard
 
 PIECE_ROWS = 100_000
@@ -114,46 +115,67 @@ def sorted_row_groups(shards: Sequence[Shard], plan: LeafPlan, order: int) -> It
     pixels = np.concatenate([shard.pixels for shard in shards])
     if len(plan.format.sorting) > 1:
         by_sky = _sorted_by_columns(pixels, shards, plan)
+        pixels = pixels[by_sky]
     else:
-        by_sky = stable_argsort(pixels)
-    offsets = np.cumsum([0, *(len(shard) for shard in shards)])
-    index = pixels[by_sky]
-    cutter = plan.row_groups.cutter(index, order, plan.own_schema, plan.format.row_group_rows)
+        pixels, by_sky = stable_sort(pixels)
+    rows_of_tile = ShardRows.of(shards)
+    cutter = plan.row_groups.cutter(pixels, order, plan.own_schema, plan.format.row_group_rows)
     row_bytes = max(shard.run.rows.row_bytes for shard in shards)
     while cutter.done < pixels.size:
         first, wanted = cutter.done, max(1, min(PIECE_ROWS, plan.piece_bytes // row_bytes))
         piece = slice(first, cutter.next_stop(wanted))
-        rows = gather(shards, offsets, by_sky[piece], plan.own_schema)
+        rows = rows_of_tile.take(by_sky[piece], plan.own_schema)
         row_bytes = max(row_bytes, rows.nbytes // rows.num_rows)  # here they may be larger than elsewhere
         if plan.makes_index:
-            rows = rows.add_column(0, plan.schema.field(0).with_type(pa.int64()), from_numbers(index[piece]))
+            rows = rows.add_column(0, plan.schema.field(0).with_type(pa.int64()), from_numbers(pixels[piece]))
         yield from cutter.cut(rows.cast(plan.schema))
         if plan.piece_bytes < PIECE_BYTES:  # memory is short: do not let the allocator keep it
             del rows
             pa.default_memory_pool().release_unused()
 
 
-def gather(shards: Sequence[Shard], offsets: IntArray, chosen: IntArray, schema: pa.Schema) -> pa.Table:
-    """Return rows by their position among those of all shards, reading only the span of each shard that is
-    needed.
+@dataclass(frozen=True, slots=True)
+class ShardRows:
+    """The rows of several shards, one shard after the other.
+
+    Attributes
+    ----------
+    shards : sequence of Shard
+    offsets : ndarray of int64, shape (shards + 1,)
+        Where each begins among all rows.
+    owners : ndarray of unsigned or signed integers, shape (n,)
+        The shard of each row.
     """
-    owner = np.searchsorted(offsets, chosen, side="right") - 1
-    by_owner = np.argsort(owner.astype(np.uint16) if len(shards) < 65536 else owner, kind="stable")
-    begins = np.flatnonzero(np.diff(owner[by_owner], prepend=-1))
-    grouped = chosen[by_owner]
-    lows, highs = np.minimum.reduceat(grouped, begins), np.maximum.reduceat(grouped, begins) + 1
-    owners = owner[by_owner][begins]
-    pieces = []
-    for number, low, high in zip(owners.tolist(), lows.tolist(), highs.tolist(), strict=True):
-        shard, base = shards[number], int(offsets[number]) - shards[number].first
-        pieces.append(fit(shard.run.rows.slice(low - base, high - base), schema, shard.run.name))
-    # Where each row of the shards' spans lies once the spans are put one after the other.
-    shift = np.cumsum([0, *(highs - lows)[:-1]]) - lows
-    index = chosen + shift[np.searchsorted(owners, owner)]
-    table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).unify_dictionaries()
-    if index.size == table.num_rows and (np.diff(index) == 1).all():
-        return table
-    return table.take(from_numbers(index))
+
+    shards: Sequence[Shard]
+    offsets: IntArray
+    owners: npt.NDArray[np.integer]
+
+    @classmethod
+    def of(cls, shards: Sequence[Shard]) -> ShardRows:
+        """Put shards one after the other."""
+        offsets = np.cumsum([0, *(len(shard) for shard in shards)])
+        # NumPy sorts 16-bit integers by counting.
+        kind = np.uint16 if len(shards) < 65536 else np.int64
+        return cls(shards, offsets, np.repeat(np.arange(len(shards), dtype=kind), np.diff(offsets)))
+
+    def take(self, chosen: IntArray, schema: pa.Schema) -> pa.Table:
+        """Return rows by their position, reading only the span of each shard that is needed."""
+        owner = self.owners[chosen]
+        by_owner = np.argsort(owner, kind="stable")
+        begins = np.flatnonzero(np.diff(owner[by_owner], prepend=-1))
+        grouped = chosen[by_owner]
+        lows, highs = np.minimum.reduceat(grouped, begins), np.maximum.reduceat(grouped, begins) + 1
+        numbers = owner[by_owner][begins]
+        pieces = []
+        for number, low, high in zip(numbers.tolist(), lows.tolist(), highs.tolist(), strict=True):
+            shard, base = self.shards[number], int(self.offsets[number]) - self.shards[number].first
+            pieces.append(fit(shard.run.rows.slice(low - base, high - base), schema, shard.run.name))
+        # Where each row of the shards' spans lies once the spans are put one after the other.
+        shift = np.zeros(len(self.shards), dtype=np.int64)
+        shift[numbers] = np.cumsum([0, *(highs - lows)[:-1]]) - lows
+        table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).unify_dictionaries()
+        return take_rows(table, chosen + shift[owner])
 
 
 def _sorted_by_columns(pixels: IntArray, shards: Sequence[Shard], plan: LeafPlan) -> IntArray:

@@ -10,17 +10,18 @@ import base64
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
 
 from hatsformat import storage
-from hatsformat.errors import OutputError
-from hatsformat.partitioner.binning import PixelCounts
+from hatsformat.errors import HatsError, OutputError
+from hatsformat.partitioner.binning import PixelCounts, Tally
 from hatsformat.partitioner.inputs import Source
 from hatsformat.partitioner.mapping import Mapped
 from hatsformat.partitioner.options import ImportOptions
@@ -110,17 +111,25 @@ class Plan:
             )
 
 
-def note(scratch: Path, index: int, mapped: Mapped) -> None:
-    """Note that an input is mapped, if all its rows are on scratch."""
+def note(scratch: Path, index: int, mapped: Mapped) -> Mapped:
+    """Note that an input is mapped, if all its rows are on scratch.
+
+    Returns
+    -------
+    Mapped
+        The same; its counts are left on scratch with the note, for `counted` to fetch: those of all inputs
+        together may be more than memory holds.
+    """
     runs = [*mapped.runs, *mapped.rejected]
     if not runs or not all(isinstance(run.rows, SpilledRows) for run in runs):
-        return
+        return mapped
+    counts, weights = mapped.counts, mapped.weights
     content = {
         "runs": [_run_to_dict(run) for run in mapped.runs],
         "rejected": [_run_to_dict(run) for run in mapped.rejected],
         "rows_read": mapped.rows_read,
         "rows_rejected": mapped.rows_rejected,
-        "order": mapped.counts.order,
+        "order": counts.order,
         "schema": None
         if mapped.schema is None
         else base64.b64encode(mapped.schema.serialize().to_pybytes()).decode(),
@@ -131,12 +140,14 @@ def note(scratch: Path, index: int, mapped: Mapped) -> None:
     with storage.explained(scratch, "writing scratch"):
         np.savez(
             path.with_suffix(".npz"),
-            pixels=mapped.counts.pixels,
-            rows=mapped.counts.rows,
-            weight_pixels=mapped.weights.pixels,
-            weights=mapped.weights.rows,
+            pixels=counts.pixels,
+            rows=counts.rows,
+            weight_pixels=weights.pixels,
+            weights=weights.rows,
         )
     storage.write_bytes(storage.resolve(path), json.dumps(content).encode())
+    order = counts.order
+    return replace(mapped, row_tally=Tally(order), byte_tally=Tally(order), noted=True)
 
 
 def noted(scratch: Path, index: int) -> Mapped | None:
@@ -144,14 +155,10 @@ def noted(scratch: Path, index: int) -> Mapped | None:
     path = _note_path(scratch, index)
     try:
         content = json.loads(path.read_bytes())
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-            order = int(content["order"])
-            counts = PixelCounts(order, arrays["pixels"], arrays["rows"])
-            weights = PixelCounts(order, arrays["weight_pixels"], arrays["weights"])
-        schema = content["schema"]
-        return Mapped(
-            counts,
-            weights,
+        order, schema = int(content["order"]), content["schema"]
+        mapped = Mapped(
+            Tally(order),
+            Tally(order),
             [_run_of(scratch, item) for item in content["runs"]],
             [_run_of(scratch, item) for item in content["rejected"]],
             content["rows_read"],
@@ -159,9 +166,26 @@ def noted(scratch: Path, index: int) -> Mapped | None:
             None if schema is None else pa.ipc.read_schema(pa.py_buffer(base64.b64decode(schema))),
             content["inferred"],
             frozenset(content["long"]),
+            noted=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        counted(scratch, index, mapped)  # whole, or it is mapped again
+    except (HatsError, OSError, ValueError, KeyError, TypeError, pa.ArrowException, BadZipFile):
         return None
+    return mapped
+
+
+def counted(scratch: Path, index: int, mapped: Mapped) -> Mapped:
+    """Return what was found in an input together with its counts, wherever these are."""
+    if not mapped.noted:
+        return mapped
+    order = mapped.row_tally.order
+    with (
+        storage.explained(scratch, "reading scratch"),
+        np.load(_note_path(scratch, index).with_suffix(".npz"), allow_pickle=False) as arrays,
+    ):
+        rows = PixelCounts(order, arrays["pixels"], arrays["rows"])
+        weights = PixelCounts(order, arrays["weight_pixels"], arrays["weights"])
+    return replace(mapped, row_tally=Tally(order, rows), byte_tally=Tally(order, weights))
 
 
 def forget(scratch: Path, index: int) -> None:

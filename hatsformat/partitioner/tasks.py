@@ -41,8 +41,7 @@ class MapTask:
         if known is not None:
             return known
         mapped = mapping.map_source(self.index, self.source, self.settings, self.store)
-        resuming.note(self.scratch, self.index, mapped)
-        return mapped
+        return resuming.note(self.scratch, self.index, mapped)
 
 
 @dataclass(frozen=True, slots=True)

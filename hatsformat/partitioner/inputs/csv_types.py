@@ -20,6 +20,12 @@ EXACT = 2**53
 """Integers up to here are floats, too."""
 
 _DIGITS = 20
+_LONGEST = _DIGITS + 2
+"""An integer with what stands before and behind it."""
+
+_PIECE_BYTES = 128 * 1024
+"""What is looked at at a time: it stays in the processor's cache."""
+
 _INTEGER = r"^\s*[+-]?\d+\s*$"
 _PADDED = r"^\s*[+-]?0\d+\s*$"
 _LONG = r"^\s*[+-]?\d{16,}\s*$"
@@ -45,8 +51,7 @@ class Watched:
 
     def __init__(self, stream: Any, delimiter: str) -> None:
         self._stream = stream
-        self._ends = np.zeros(256, dtype=bool)
-        self._ends[list((delimiter + '\r\n"').encode())] = True
+        self._ends = np.frombuffer((delimiter + '\r\n"').encode(), dtype=np.uint8)
         self._tail = b"\n"
         self.padded = self.closed = False
         self.quotes = 0
@@ -61,10 +66,13 @@ class Watched:
         """Read, and look at what was read together with the end of what was read before."""
         with self._lock:
             block: bytes = b"" if self.closed else self._stream.read(count)
-        self.quotes += block.count(b'"')
-        if not self.padded:
-            self.padded = self._is_padded(np.frombuffer(self._tail + (block or b"\n"), dtype=np.uint8))
-            self._tail = block[-_DIGITS - 2 :] or self._tail
+        self._look(self._tail + block[:_LONGEST] if block else self._tail + b"\n")
+        content = np.frombuffer(block, dtype=np.uint8)
+        for first in range(0, len(block), _PIECE_BYTES):
+            piece = content[first : first + _PIECE_BYTES + _LONGEST]
+            self.quotes += int(np.count_nonzero(piece[:_PIECE_BYTES] == ord('"')))
+            self._look(piece)
+        self._tail = block[-_LONGEST:] or self._tail
         return block
 
     def close(self) -> None:
@@ -73,24 +81,27 @@ class Watched:
             self.closed = True
             self._stream.close()
 
+    def _look(self, piece: bytes | Bytes) -> None:
+        if not self.padded:
+            self.padded = self._is_padded(np.frombuffer(piece, dtype=np.uint8))
+
     def _is_padded(self, block: Bytes) -> bool:
-        zeros = np.flatnonzero(block[1:-1] == ord("0")) + 1
-        zeros = zeros[self._ends[block[zeros - 1]]]
-        stops = zeros + 1
-        stops = stops[_is_digit(block[stops])]
+        starts = (block[1:-1] == ord("0")) & _is_digit(block[2:])
+        starts &= np.logical_or.reduce([block[:-2] == end for end in self._ends])
+        stops = np.flatnonzero(starts) + 2
         for _ in range(_DIGITS):
             stops = stops[stops < block.size]
             if not stops.size:
                 return False
             digits = _is_digit(block[stops])
-            if self._ends[block[stops[~digits]]].any():
+            if np.isin(block[stops[~digits]], self._ends).any():
                 return True
             stops = stops[digits] + 1
         return False
 
 
 def _is_digit(values: Bytes) -> npt.NDArray[np.bool_]:
-    return (values >= ord("0")) & (values <= ord("9"))
+    return (values - np.uint8(ord("0"))) < 10  # what is smaller wraps around
 
 
 def beyond_floats(batch: pa.RecordBatch, settled: Iterable[str]) -> Iterator[str]:

@@ -22,8 +22,8 @@ from hatsformat.errors import UsageError
 from hatsformat.healpix import HealpixPixel, IntArray
 from hatsformat.partition_info import ORDER_COLUMN, PIXEL_COLUMN
 from hatsformat.partitioner.coordinates import find_column
-from hatsformat.partitioner.reducing import PIECE_ROWS, gather
-from hatsformat.partitioner.sorting import argsort_values, stable_argsort
+from hatsformat.partitioner.reducing import PIECE_ROWS, ShardRows
+from hatsformat.partitioner.sorting import argsort_values, stable_sort, take_rows
 from hatsformat.partitioner.splitting import Shard
 from hatsformat.properties.table import HEALPIX_COLUMN
 
@@ -124,7 +124,7 @@ class IndexPlan:
 
     def sort(self, entries: pa.Table) -> pa.Table:
         """Return entries sorted by value, then by pixel."""
-        return entries.take(from_numbers(self.order_of(*self.keys(entries))))
+        return take_rows(entries, self.order_of(*self.keys(entries)))
 
     def keys(self, entries: pa.Table) -> tuple[pa.Array, IntArray]:
         """Return the values and the pixels of entries."""
@@ -135,7 +135,7 @@ class IndexPlan:
 
     def order_of(self, values: pa.Array, pixels: IntArray) -> IntArray:
         """Return the order that sorts entries by value, then by pixel; those that are the same stay."""
-        by_pixel = stable_argsort(pixels)
+        _, by_pixel = stable_sort(pixels)
         order: IntArray = by_pixel[argsort_values(values.take(from_numbers(by_pixel)))]
         return order
 
@@ -155,11 +155,11 @@ def write_part(place: UPath, shards: Sequence[Shard], plan: IndexPlan) -> LeafSi
     order = plan.order_of(values, pixels)
     if plan.are_distinct:
         order = order[_first_of_each(values.take(from_numbers(order)), pixels[order])]
-    offsets = np.cumsum([0, *(len(shard) for shard in shards)])
+    entries = ShardRows.of(shards)
     step = max(PIECE_ROWS // plan.row_group_rows, 1) * plan.row_group_rows
     with leaf_writer(place, plan.schema, plan.format) as sink:
         for first in range(0, order.size, step):
-            sink.write(gather(shards, offsets, order[first : first + step], plan.schema))
+            sink.write(entries.take(order[first : first + step], plan.schema))
     return sink
 
 
