@@ -47,6 +47,9 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
     help="Between the fields of CSV files, such as ; or tab.  [default: by the header]",
 )
 @click.option(
+    "--table", metavar="NAME", help="Which table of FITS files (number or name of the HDU) or VOTables."
+)
+@click.option(
     "--max-rows", type=click.IntRange(min=1), help="The most rows a tile may hold.  [default: 1000000]"
 )
 @click.option(
@@ -108,13 +111,16 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
 def import_command(
     inputs: tuple[str, ...], out: str, as_json: bool, sort_by: tuple[list[str], ...], **options: Any
 ) -> None:
-    """Make the catalog DIR from CSV, Parquet, FITS or VOTable files.
+    """Make the catalog DIR from CSV, Parquet, Arrow, FITS, VOTable or ECSV files.
+
+    An INPUT is a file, a folder, a pattern or a URL; @LIST is a text file that names such inputs, one a line.
 
     Nothing that looks like a catalog is there before all of it is written.
 
     \b
     Examples:
       hatsformat import stars-*.csv --out stars --ra RAJ2000 --dec DEJ2000
+      hatsformat import @files.txt --out survey
       hatsformat import gas.fits --out gas --ra GLON --dec GLAT --frame galactic
       hatsformat import part-*.parquet --out survey --max-rows 500000 --workers 8 --memory 16GiB
     """

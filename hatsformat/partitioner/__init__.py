@@ -43,8 +43,8 @@ def import_catalog(
     Parameters
     ----------
     inputs : path, table, or iterable of them
-        CSV, Parquet, Arrow, FITS, VOTable or ECSV files, directories or globs of them; or Arrow tables,
-        batches and readers, pandas data frames, Astropy tables.
+        CSV, Parquet, Arrow, FITS, VOTable or ECSV files, directories or globs of them, or ``@`` and a text
+        file that names such inputs; or Arrow tables, batches and readers, pandas data frames, Astropy tables.
     path : path
         The catalog's directory: new or empty, or a catalog with ``overwrite=True``.
     options : ImportOptions, optional

@@ -9,27 +9,17 @@ from typing import Any
 import pyarrow as pa
 from upath import UPath
 
-from hatsformat import layout, storage
+from hatsformat import storage
 from hatsformat.errors import InputError, UsageError
 from hatsformat.partitioner.inputs.base import Chunk, ReadAgainError, Source
 from hatsformat.partitioner.inputs.csv import CsvSource
+from hatsformat.partitioner.inputs.files import FORMATS, find_files, format_of
+from hatsformat.partitioner.inputs.fits import FitsSource
 from hatsformat.partitioner.inputs.parquet import parquet_sources
-from hatsformat.partitioner.inputs.tables import AstropySource, IpcSource, MemorySource
+from hatsformat.partitioner.inputs.tables import IpcSource, MemorySource
+from hatsformat.partitioner.inputs.votable import AstropySource
 
 __all__ = ["FORMATS", "Chunk", "CsvSource", "InputOptions", "ReadAgainError", "Source", "open_inputs"]
-
-FORMATS = ("csv", "parquet", "arrow", "fits", "votable", "ecsv")
-"""The kinds of files that can be imported."""
-
-_SUFFIXES = {
-    ".csv": "csv", ".tsv": "csv", ".psv": "csv", ".txt": "csv", ".dat": "csv",
-    ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
-    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
-    ".fits": "fits", ".fit": "fits", ".fts": "fits",
-    ".vot": "votable", ".votable": "votable", ".xml": "votable",
-    ".ecsv": "ecsv",
-}  # fmt: skip
-_COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4", ".xz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +32,16 @@ class InputOptions:
         One of `FORMATS`; None goes by each file's suffix.
     delimiter : str or None
         Of CSV; None goes by each file's header.
+    table : str or None
+        Which table of a FITS file or a VOTable: its number or name. None takes the first of a FITS file, the
+        only one of a VOTable.
     part_bytes : int
         Size of the parts that a large file is cut into where its format allows, uncompressed bytes.
     """
 
     format: str | None = None
     delimiter: str | None = None
+    table: str | None = None
     part_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
@@ -63,8 +57,8 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
     Parameters
     ----------
     inputs : path, table, or iterable of them
-        Files, directories, globs and URLs; Arrow tables, batches and readers, pandas data frames, Astropy
-        tables.
+        Files, directories, globs, URLs, and lists of them (``@files.txt``); Arrow tables, batches and
+        readers, pandas data frames, Astropy tables.
     options : InputOptions
     **storage_options
         For the file system of the paths.
@@ -84,9 +78,7 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
         if paths:
             raise UsageError("files and tables cannot be mixed in one import")
         return [MemorySource(items)]
-    files: list[UPath] = []
-    for path in paths:
-        files.extend(_files(path, options, storage_options))
+    files = [place for path in paths for place in find_files(path, options.format, **storage_options)]
     if not files:
         raise InputError("there is nothing to import", found=f"{len(paths)} paths without files")
     sources: list[Source] = []
@@ -127,45 +119,8 @@ def _is_path(item: Any) -> bool:
     return isinstance(item, str) or hasattr(item, "__fspath__") or isinstance(item, UPath)
 
 
-def _files(path: Any, options: InputOptions, storage_options: dict[str, Any]) -> list[UPath]:
-    text = str(path)
-    place = storage.resolve(path, **storage_options)
-    if any(sign in text for sign in "*?[") and not storage.exists(place):
-        found = storage.glob(place)
-        if not found:
-            raise InputError("no file matches this pattern", path=path)
-        return found
-    if not storage.is_directory(place):
-        return [place]
-    entries = storage.list_tree(place)
-    if any(entry.path in layout.CATALOG_PROPERTIES for entry in entries):
-        # A catalog is imported from its leaves; the files beside them repeat their rows.
-        names = [entry.path for entry in entries if layout.parse_leaf_path(entry.path) is not None]
-    else:
-        names = [entry.path for entry in entries if _is_input(entry.path, options)]
-    if not names:
-        raise InputError(
-            "the directory holds no file of a known kind", path=path, expected=", ".join(FORMATS)
-        )
-    return [place / name for name in names]
-
-
-def _is_input(path: str, options: InputOptions) -> bool:
-    hidden = path.rsplit("/", 1)[-1].startswith((".", "_"))
-    kind = _format_of(path)
-    return not hidden and kind is not None and options.format in (None, kind)
-
-
-def _format_of(path: str) -> str | None:
-    name = path.lower().split("?", 1)[0]
-    for ending in _COMPRESSIONS:
-        name = name.removesuffix(ending)
-    dot = name.rfind(".")
-    return _SUFFIXES.get(name[dot:]) if dot >= 0 else None
-
-
 def _sources(place: UPath, options: InputOptions, alone: bool) -> list[Source]:
-    kind = options.format or _format_of(place.path)
+    kind = options.format or format_of(place.path)
     if not storage.exists(place):
         raise InputError("no such file", path=place)
     if kind is None:
@@ -180,4 +135,8 @@ def _sources(place: UPath, options: InputOptions, alone: bool) -> list[Source]:
         return [CsvSource(place, options.delimiter, threads=alone)]
     if kind == "parquet":
         return list(parquet_sources(place, options.part_bytes))
-    return [IpcSource(place)] if kind == "arrow" else [AstropySource(place, kind)]
+    if kind == "arrow":
+        return [IpcSource(place)]
+    if kind == "fits":
+        return [FitsSource(place, options.table)]
+    return [AstropySource(place, kind, options.table)]

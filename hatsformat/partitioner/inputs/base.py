@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import lzma
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError
+
+COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4", ".xz")
+"""Endings of the names of compressed files."""
+
+COMPRESSION_RATIO = 5
+"""How much larger compressed files are once they are read, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,24 @@ class FileSource:
     @property
     def estimated_bytes(self) -> int:
         """About how large the file's rows are in memory."""
-        return storage.size(self.place)
+        return storage.size(self.place) * (COMPRESSION_RATIO if is_compressed(self.place) else 1)
+
+
+def is_compressed(place: UPath) -> bool:
+    """Return whether a file is compressed, by its name."""
+    return str(place.path).lower().endswith(COMPRESSIONS)
+
+
+def open_stream(place: UPath) -> Any:
+    """Open a file for reading from its start to its end, decompressed."""
+    with storage.explained(place, "reading"):
+        path = str(place.path)
+        if path.lower().endswith(".xz"):
+            return lzma.open(place.fs.open(path, "rb"))
+        kind = pa.Codec.detect(path.lower()).name if is_compressed(place) else None
+        if storage.is_local(place):
+            return pa.input_stream(path, compression=kind)
+        return pa.input_stream(place.fs.open(path, "rb"), compression=kind)
 
 
 class ReadAgainError(Exception):

@@ -1,21 +1,30 @@
-"""Inputs that are in memory, or that Astropy reads: tables, batches, data frames, FITS, VOTable, ECSV."""
+"""Inputs that are tables already: in memory, of any kind, or in Arrow IPC files and streams."""
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.partitioner.inputs.base import Chunk, FileSource, check_names, gathered
+from hatsformat.partitioner.inputs.base import (
+    Chunk,
+    FileSource,
+    check_names,
+    gathered,
+    is_compressed,
+    open_stream,
+)
+from hatsformat.partitioner.inputs.columns import from_astropy
 
-ASTROPY_FORMATS = {"fits": "fits", "votable": "votable", "ecsv": "ascii.ecsv"}
+_IPC_FILE, _FEATHER_1 = b"ARROW1", b"FEA1"
+_IPC_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,68 +54,59 @@ class MemorySource:
 
 @dataclass(frozen=True, slots=True)
 class IpcSource(FileSource):
-    """An Arrow IPC file, also known as Feather.
+    """An Arrow IPC file, also known as Feather, or an Arrow IPC stream.
 
     Attributes
     ----------
     place : UPath
-        The file.
+        The file; compression is recognised by its suffix.
     """
 
     place: UPath
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read it in tables of about `target_bytes`."""
-        with storage.explained(self.place, "reading"), self.place.fs.open(self.place.path, "rb") as stream:
-            try:
-                reader = pa.ipc.open_file(stream)
-                check_names(reader.schema, self.place)
-                batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
-                yield from gathered(batches, target_bytes)
-            except pa.ArrowException as error:
-                raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.place) from error
-
-
-@dataclass(frozen=True, slots=True)
-class AstropySource(FileSource):
-    """A file that Astropy reads as a table.
-
-    Attributes
-    ----------
-    place : UPath
-        The file.
-    format : str
-        ``fits``, ``votable`` or ``ecsv``.
-    """
-
-    place: UPath
-    format: str
-
-    def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read the file's first table, in tables of about `target_bytes`.
+        """Read it in tables of about `target_bytes`.
 
         Raises
         ------
         InputError
-            If Astropy cannot read it.
+            If it is no Arrow IPC, or ends too early.
         """
-        import warnings
-
-        from astropy.table import Table
-
-        with storage.explained(self.place, "reading"), self.place.fs.open(self.place.path, "rb") as stream:
+        with storage.explained(self.place, "reading"), self._opened() as stream:
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of units and headers that do not matter to rows
-                    table = Table.read(stream, format=ASTROPY_FORMATS[self.format])
-            except OSError as error:
-                raise InputError(f"cannot be read as {self.format}: {error}", path=self.place) from error
-            except Exception as error:
-                # Astropy's readers raise whatever their parsers do: IndexError, KeyError, E19,
-                # TableParseError.
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
-                raise InputError(f"cannot be read as {self.format}: {reason}", path=self.place) from error
-        yield from MemorySource([table], self.name).chunks(target_bytes)
+                yield from gathered(self._batches(stream), target_bytes)
+            except pa.ArrowException as error:
+                raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.place) from error
+
+    def _opened(self) -> Any:
+        if not is_compressed(self.place):
+            return self.place.fs.open(self.place.path, "rb")
+        with open_stream(self.place) as stream:
+            return io.BytesIO(stream.read())
+
+    def _batches(self, stream: Any) -> Iterator[pa.RecordBatch]:
+        start = stream.read(len(_IPC_FILE))
+        stream.seek(-min(len(_IPC_END), stream.seek(0, os.SEEK_END)), os.SEEK_END)
+        end = stream.read()
+        stream.seek(0)
+        if start == _IPC_FILE:
+            reader = pa.ipc.open_file(stream)
+            check_names(reader.schema, self.place)
+            yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
+            return
+        if start.startswith(_FEATHER_1):
+            raise InputError(
+                "this is Feather of version 1", path=self.place, hint="write it again as version 2"
+            )
+        reader = pa.ipc.open_stream(stream)
+        check_names(reader.schema, self.place)
+        if end != _IPC_END:
+            raise InputError(
+                "the stream ends too early", path=self.place, hint="it has no end mark: write it again"
+            )
+        # A stream without batches has its columns all the same.
+        yield reader.schema.empty_table()
+        yield from reader
 
 
 def to_arrow(table: Any, name: str) -> pa.Table:
@@ -125,45 +125,9 @@ def to_arrow(table: Any, name: str) -> pa.Table:
     if kind == "pandas":
         return pa.Table.from_pandas(table).replace_schema_metadata(None)
     if kind == "astropy":
-        return _from_astropy(table)
+        return from_astropy(table)
     if hasattr(table, "__arrow_c_stream__"):
         return pa.table(table)
     raise InputError(
         "this is no table", path=name, found=type(table).__name__, expected="Arrow, pandas or Astropy tables"
     )
-
-
-def _from_astropy(table: Any) -> pa.Table:
-    columns, fields = [], []
-    for name in table.colnames:
-        column = table[name]
-        metadata = {}
-        if getattr(column, "unit", None):
-            metadata[b"unit"] = str(column.unit).encode()
-        if getattr(column.info, "description", None):
-            metadata[b"description"] = str(column.info.description).encode()
-        values = _array(column)
-        columns.append(values)
-        fields.append(pa.field(name, values.type, metadata=metadata or None))
-    return pa.table(columns, schema=pa.schema(fields))
-
-
-def _array(column: Any) -> pa.Array:
-    values = np.ma.asarray(getattr(column, "value", column))
-    data: npt.NDArray[Any] = np.asarray(values.data)
-    mask = np.ma.getmaskarray(values)
-    if data.dtype.byteorder not in ("=", "|") or not data.dtype.isnative:
-        data = data.astype(data.dtype.newbyteorder("="))
-    if data.ndim > 1:
-        width = int(np.prod(data.shape[1:]))
-        inner = pa.array(data.reshape(-1), mask=mask.reshape(-1) if mask.any() else None)
-        return pa.FixedSizeListArray.from_arrays(inner, width)
-    if data.dtype.kind == "S":
-        data = np.char.decode(data, "utf-8", "replace")
-    if data.dtype.kind == "O":
-        return pa.array([None if gone else _plain(item) for item, gone in zip(data, mask, strict=True)])
-    return pa.array(data, mask=mask if mask.any() else None)
-
-
-def _plain(item: Any) -> Any:
-    return item.tolist() if isinstance(item, np.ndarray) else item

@@ -1,0 +1,86 @@
+"""Columns of NumPy and Astropy as Arrow: any byte order, masked, vectors, lists of any length, complex."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+KEPT = ("ucd", "utype", "xtype")
+"""What a VOTable field tells beside unit and description; it is kept in the Arrow field's metadata."""
+
+
+def from_astropy(table: Any) -> pa.Table:
+    """Return an Astropy table as Arrow, with units, descriptions and UCDs in the fields' metadata."""
+    columns, fields = [], []
+    for name in table.colnames:
+        column = table[name]
+        about = {"unit": getattr(column, "unit", None), "description": column.info.description}
+        about |= {key: (column.info.meta or {}).get(key) for key in KEPT}
+        values = np.ma.asarray(getattr(column, "value", column))
+        columns.append(to_array(np.asarray(values.data), np.ma.getmaskarray(values)))
+        fields.append(described(name, columns[-1].type, about))
+    return pa.table(columns, schema=pa.schema(fields))
+
+
+def described(name: str, kind: pa.DataType, about: dict[str, Any]) -> pa.Field:
+    """Return a field whose metadata holds what is known about a column."""
+    metadata = {key: str(value) for key, value in about.items() if value not in (None, "")}
+    return pa.field(name, kind, metadata=metadata or None)
+
+
+def to_array(data: Array, mask: Mask) -> pa.Array:
+    """Return a column as Arrow.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n,) or (n, …)
+        Vectors become lists of fixed size, in the order of memory.
+    mask : ndarray of bool, of the same shape
+        True where a value is missing.
+    """
+    if data.ndim > 1:
+        width = int(np.prod(data.shape[1:]))
+        return pa.FixedSizeListArray.from_arrays(to_array(data.reshape(-1), mask.reshape(-1)), width)
+    if data.dtype.kind == "O":
+        return _from_objects(data, mask)
+    if data.dtype.kind == "S":
+        data = _decoded(data)
+    if data.dtype.kind == "c":
+        parts = [to_array(part, mask) for part in (data.real, data.imag)]
+        return pa.StructArray.from_arrays(parts, names=["real", "imag"], mask=pa.array(mask))
+    return pa.array(data.astype(data.dtype.newbyteorder("="), copy=False), mask=mask if mask.any() else None)
+
+
+def _decoded(data: Array) -> Array:
+    try:
+        return np.char.decode(data, "utf-8")
+    except UnicodeDecodeError:
+        return np.char.decode(data, "latin-1")  # every byte stays itself
+
+
+def _from_objects(data: Array, mask: Mask) -> pa.Array:
+    """Return lists of any length, or whatever else a column of Python objects holds."""
+    rows = [np.ma.asarray(item) for item in data[~mask]]
+    kinds = {row.dtype for row in rows if row.size} or {row.dtype for row in rows}  # nothing has any type
+    if len(kinds) != 1 or kinds.pop().kind not in "biufSU" or any(row.ndim != 1 for row in rows):
+        plain = [None if gone else _plain(item) for item, gone in zip(data, mask, strict=True)]
+        return pa.array(plain)
+    filled = [row for row in rows if row.size] or rows
+    values = to_array(
+        np.concatenate([row.data for row in filled]),
+        np.concatenate([np.ma.getmaskarray(row) for row in filled]),
+    )
+    lengths = np.zeros(len(data), dtype=np.int64)
+    lengths[~mask] = [row.size for row in rows]
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, values, mask=pa.array(mask) if mask.any() else None)
+
+
+def _plain(item: Any) -> Any:
+    return item.tolist() if isinstance(item, np.ndarray) else item
