@@ -166,6 +166,7 @@ for rule, name in [
     keyword(f"PROP-{rule}", name, "see there")
 keyword("PROP-312", "creator_did", "CDS/P")
 keyword("PROP-313", "publisher_id", "CDS")
+keyword("PROP-322", "addendum_did", "ivo://CDS/P/a 2MASS")
 keyword("PROP-314", "hats_version", "newest")
 keyword("PROP-315", "hats_cols_default", "ra,dec")
 keyword("PROP-316", "hats_max_rows", "60.0")

@@ -37,11 +37,13 @@ _FORM_OF_KIND = {
     "orders": (re.compile(r"[^,;]*"), "integers separated by blanks alone"),
     "map": (re.compile(r"[^,;]*"), "names and directories separated by blanks alone"),
 }
+_IVOIDS = (re.compile(r"ivo://\S*(\s+ivo://\S*)*"), "IVOIDs, separated by blanks")
 _IVOID = (re.compile(r"ivo://.*", re.DOTALL), "an IVOID, such as ivo://CDS/P/2MASS/J")
 _FORM_OF_KEYWORD = {
     "hats_version": (re.compile(r"v?[0-9]+(?:\.[0-9]+)*"), "a version, such as 1.0"),
     "creator_did": _IVOID,
     "publisher_id": _IVOID,
+    "addendum_did": _IVOIDS,
 }
 _WORD_LIKE = ("word", "column", "reference", "url", "suffix")
 _MOST_UNKNOWN = 20

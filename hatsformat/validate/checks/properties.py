@@ -67,7 +67,7 @@ def _keyword_rules() -> dict[str, tuple[str, ...]]:
 
 REQUIRED = tuple(f"HATS-PROP-{number}" for number in range(101, 113))
 VALUES = tuple(f"HATS-PROP-{number}" for number in range(201, 219))
-FORMS = (*(f"HATS-PROP-{number}" for number in range(301, 315)), *_RELATIONS)
+FORMS = (*(f"HATS-PROP-{number}" for number in range(301, 315)), "HATS-PROP-322", *_RELATIONS)
 
 
 def as_faults(problems: Iterable[Problem], path: str) -> Iterator[Fault]:
