@@ -334,6 +334,13 @@ def make_directory(place: UPath) -> None:
         place.fs.makedirs(place.path, exist_ok=True)
 
 
+def copy_file(source: UPath, target: UPath) -> None:
+    """Copy a file within a file system; in an object store this is done by the server."""
+    with explained(source, "copying"):
+        target.fs.makedirs(target.parent.path, exist_ok=True)
+        source.fs.cp_file(source.path, target.path)
+
+
 def remove_file(place: UPath) -> None:
     """Remove a file if it is there."""
     with explained(place, "removing"):

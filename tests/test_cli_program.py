@@ -14,7 +14,18 @@ from hatsformat.cli import main
 from hatsformat.cli._program import Program
 from hatsformat.errors import NotFoundError, UsageError
 
-COMMANDS = ["import", "info", "query", "validate", "rules", "plot", "demo", "conformance"]
+COMMANDS = [
+    "import",
+    "append",
+    "rebuild",
+    "info",
+    "query",
+    "validate",
+    "rules",
+    "plot",
+    "demo",
+    "conformance",
+]
 
 
 class Panic(BaseException):

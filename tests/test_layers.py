@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hatsformat
+from hatsformat.catalog.verbs import VERBS, verb
 
 PACKAGE = Path(hatsformat.__file__).parent
 
@@ -183,6 +184,22 @@ def test_a_planted_cycle_is_found(module, source, members):
     assert set(found.removeprefix("a cycle: ").split(" imports ")) == {
         f"hatsformat.{name}" for name in members
     }
+
+
+def test_the_verbs_are_there_and_stand_below_the_catalog():
+    """What a catalog does by name alone exists: see `hatsformat.catalog.verbs`."""
+    for name, target in VERBS.items():
+        assert callable(verb(name)), target
+        assert RANK[layer_of(target.partition(":")[0])] > RANK["catalog"]
+    named = {
+        str(node.args[0].value)
+        for text in read_package().values()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "verb"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert named == set(VERBS)
 
 
 def test_modules_stay_small():

@@ -46,7 +46,37 @@ def write_metadata(place: UPath, schema: pa.Schema, footers: Iterable[tuple[str,
     StorageError
         If the file cannot be written.
     """
-    merged = _footer_without_rows(schema)
+    return _write_merged(place, _footer_without_rows(schema), footers)
+
+
+def extend_metadata(known: UPath, place: UPath, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
+    """Write a ``dataset/_metadata`` with the row groups of another and, after them, those of new leaves.
+
+    Parameters
+    ----------
+    known : UPath
+        The one there is.
+    place : UPath
+        The file to write.
+    footers : iterable of (str, pyarrow.parquet.FileMetaData)
+        As in `write_metadata`.
+
+    Returns
+    -------
+    int
+        The number of rows in all leaves.
+
+    Raises
+    ------
+    LeafError
+        If a leaf has another schema.
+    """
+    return _write_merged(place, read_footer(known), footers)
+
+
+def _write_merged(
+    place: UPath, merged: pq.FileMetaData, footers: Iterable[tuple[str, pq.FileMetaData]]
+) -> int:
     for path, footer in footers:
         footer.set_file_path(path)
         try:
@@ -110,10 +140,18 @@ def metadata_leaves(footer: pq.FileMetaData) -> list[str]:
         As they stand in the file: a broken one may name paths outside the catalog
         (see `hatsformat.layout.is_inside`). Row groups that name no file are left out.
     """
-    if footer.num_columns == 0:
-        return []
-    paths = (footer.row_group(group).column(0).file_path for group in range(footer.num_row_groups))
-    return list(dict.fromkeys(path for path in paths if path))
+    return list(rows_of_leaves(footer))
+
+
+def rows_of_leaves(footer: pq.FileMetaData) -> dict[str, int]:
+    """Return the leaves that a ``_metadata`` names, as `metadata_leaves`, with the rows of each."""
+    rows: dict[str, int] = {}
+    if footer.num_columns:
+        for number in range(footer.num_row_groups):
+            group = footer.row_group(number)
+            if path := group.column(0).file_path:
+                rows[path] = rows.get(path, 0) + group.num_rows
+    return rows
 
 
 def _footer_without_rows(schema: pa.Schema) -> pq.FileMetaData:

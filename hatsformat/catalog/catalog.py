@@ -17,6 +17,7 @@ from hatsformat.catalog.files import CatalogFiles
 from hatsformat.catalog.lookup import as_values, one_of, tiles_of
 from hatsformat.catalog.members import Members
 from hatsformat.catalog.scan import Scan, make_scan
+from hatsformat.catalog.verbs import verb
 from hatsformat.catalog.where import unknown_column
 from hatsformat.errors import UsageError
 from hatsformat.healpix import IntArray, merge_ranges
@@ -86,6 +87,11 @@ class Catalog:
                 members = Members(root, properties)
                 return members if members.primary()[0] == self.path else None
         return None
+
+    @property
+    def collection_path(self) -> UPath | None:
+        """The directory of its collection; None where it belongs to none."""
+        return None if self._members is None else self._members.path
 
     @property
     def margins(self) -> tuple[str, ...]:
@@ -233,6 +239,78 @@ class Catalog:
         in_index = as_values(wanted, index.schema.field(column).type, column)
         tiles = tiles_of(index._files, column, in_index, self.partitions)
         return make_scan(self._files, columns, where=one_of(column, wanted), tiles=tiles).to_table()
+
+    def append(self, inputs: Any, **options: Any) -> Catalog:
+        """Add rows, and return the catalog as it is then; open others of it again.
+
+        Rows in a tile become one more file of its leaf directory, rows between tiles get new tiles. Counts,
+        metadata, sky maps, the thumbnail, and the margins and indexes of the collection are kept true. On a
+        local disk all of it is seen at once or not at all.
+
+        Parameters
+        ----------
+        inputs : path, table, or iterable of them
+            As in `import_catalog`; their columns are those of the catalog.
+        **options
+            Of `import_catalog`: ``ra``, ``dec``, their units and ``frame``, ``format``, ``delimiter``,
+            ``bad_coordinates``, ``lowest_order``, ``highest_order``, ``keep_empty_siblings``,
+            ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``, ``workers``, ``processes``,
+            ``scheduler``, ``memory``, ``scratch``, ``executor`` and ``progress``.
+
+        Returns
+        -------
+        Catalog
+
+        Raises
+        ------
+        UsageError
+            If the leaves are single files: see `rebuild`.
+        SchemaError
+            If a column is missing, is one too many, or does not fit.
+        HatsError
+            As `import_catalog` does; nothing has changed then.
+
+        Examples
+        --------
+        >>> import pyarrow as pa, hatsformat
+        >>> night = pa.table({"id": [1, 2], "ra": [10.0, 200.0], "dec": [-5.0, 60.0]})
+        >>> catalog = hatsformat.import_catalog(night, "memory://docs/nights", leaf="directory")
+        >>> catalog.append(night).properties.hats_nrows
+        4
+        """
+        verb("append")(self.path, inputs, **options)
+        return self._reopened()
+
+    def rebuild(self, **options: Any) -> Catalog:
+        """Bring leaves that have drifted back to what an import makes, and return the catalog.
+
+        Leaves of several files become one file, leaves above the threshold are split; leaves that are as they
+        should be are kept. The rows stay the same. Margins and indexes are built again. It needs a local
+        disk, where all of it is seen at once or not at all.
+
+        Parameters
+        ----------
+        **options
+            Of `import_catalog`: ``max_rows``, ``max_bytes``, ``leaf``, ``lowest_order``, ``highest_order``,
+            ``keep_empty_siblings``, ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``,
+            ``workers``, ``processes``, ``scheduler``, ``memory``, ``executor`` and ``progress``.
+            The threshold and the kind of leaves are the catalog's own unless given.
+
+        Returns
+        -------
+        Catalog
+
+        Raises
+        ------
+        HatsError
+            As `import_catalog` does; nothing has changed then.
+        """
+        verb("rebuild")(self.path, **options)
+        return self._reopened()
+
+    def _reopened(self) -> Catalog:
+        properties = references.catalog_properties(self.path)
+        return Catalog(self.path, properties or self.properties, self._given_members)
 
     def _in_collection(self) -> Members:
         if self._members is None:

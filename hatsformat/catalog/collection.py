@@ -11,6 +11,7 @@ from hatsformat import layout, storage
 from hatsformat.catalog import references
 from hatsformat.catalog.catalog import Catalog, opened
 from hatsformat.catalog.members import Members
+from hatsformat.catalog.verbs import verb
 from hatsformat.properties import CollectionProperties
 
 
@@ -165,6 +166,16 @@ class Collection:
             If there is none such.
         """
         return opened(*self._members.index(column), self._members)
+
+    def append(self, inputs: Any, **options: Any) -> Collection:
+        """Add rows to the primary catalog, its margins and its indexes: see `Catalog.append`."""
+        verb("append")(self.path, inputs, **options)
+        return Collection(self.path, self.properties)
+
+    def rebuild(self, **options: Any) -> Collection:
+        """Bring leaves that have drifted back to what an import makes: see `Catalog.rebuild`."""
+        verb("rebuild")(self.path, **options)
+        return Collection(self.path, self.properties)
 
 
 def _root(place: UPath) -> UPath:

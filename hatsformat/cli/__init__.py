@@ -10,6 +10,7 @@ import click
 
 from hatsformat._version import __version__
 from hatsformat.cli._program import Program
+from hatsformat.cli.appending import append_command, rebuild_command
 from hatsformat.cli.conformance import conformance_group
 from hatsformat.cli.demo import demo_command
 from hatsformat.cli.importing import import_command
@@ -44,6 +45,8 @@ def main() -> None:
 
 for _command in (
     import_command,
+    append_command,
+    rebuild_command,
     info_command,
     query_command,
     validate_command,

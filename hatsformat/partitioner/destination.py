@@ -21,6 +21,7 @@ from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat.errors import FormatError, HatsError, OutputError, PartitionError, UsageError, WorkerError
+from hatsformat.partitioner.snapshot import is_changing
 
 WORK = ".import"
 """Name of the hidden directory of an import under way."""
@@ -79,6 +80,8 @@ class Destination:
         return self.work.is_dir()
 
     def _check(self, overwrite: bool) -> None:
+        if self._local and is_changing(self.root):
+            raise OutputError("the catalog here is being changed", path=self.root, hint="wait for it")
         if not self.root.path.strip("/"):
             raise OutputError("a catalog cannot be the root of a file system", path=self.root)
         if not storage.exists(self.root):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from hatsformat.partitioner import mapping, resuming
 from hatsformat.partitioner.binning import align
 from hatsformat.partitioner.coordinates import coarse_notes, find_column, has_coordinates, needs_conversion
 from hatsformat.partitioner.destination import Destination
-from hatsformat.partitioner.executors import open_workers
+from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
 from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
 from hatsformat.partitioner.job import Job, name_of, reduce_tiles
@@ -65,7 +66,7 @@ def run_import(
         if plan.can_resume:
             plan.write(place.work)
             place.keep_unfinished = True
-        job = Job(place, options, plan.created, team, log, progress or _silent)
+        job = Job(place, options, plan.created, team, log, progress or silent)
         with log.stage("mapping"):
             mapped, schema = _map(sources, job)
         make_catalog(mapped, schema, job)
@@ -102,7 +103,8 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
         leaves = reduce_tiles(alignment, shards, plan, job)
         info = _info(options, log.name, schema)
         done = finish(job.root, leaves, mapped.counts, plan, info, job.created)
-    log.quarantine = _write_quarantine(job.place.root, mapped.rejected)
+    root = job.place.root
+    log.quarantine = write_quarantine(root.with_name(f"{root.name}.quarantine.parquet"), mapped.rejected)
     log.spilled_bytes = spilled_bytes(job.place.scratch)
     log.rows_read, log.rows_rejected, log.rows_written = mapped.rows_read, mapped.rows_rejected, done.rows
     log.tiles, log.size_bytes = done.tiles, done.size
@@ -129,19 +131,36 @@ def leaf_schema(schema: pa.Schema) -> pa.Schema:
 
 
 def _map(sources: Sequence[Source], job: Job) -> tuple[Mapped, pa.Schema]:
-    options, scratch = job.options, job.place.scratch
-    settings = map_settings(options)
+    settings = map_settings(job.options)
+    mapped, seen = map_inputs(sources, settings, job.options, job.place.scratch, job.team, job.told)
+    mapping.check_rows(mapped, sources[0].name)
+    job.log.notes += coarse_notes(((item.name, item.schema) for item in seen), job.options.coordinates)
+    schema = plan_schema(seen)
+    for name in job.options.sort_by:
+        find_column(schema, name, "sort-by", sources[0].name)
+    return mapped, schema
+
+
+def map_inputs(
+    sources: Sequence[Source],
+    settings: MapSettings,
+    options: ImportOptions,
+    scratch: Path,
+    team: Workers,
+    told: Progress,
+) -> tuple[Mapped, list[InputSchema]]:
+    """Map all inputs, and return what was found in them and the schema of each."""
     # Inputs that fit stay in memory; of larger ones everything goes to scratch, so that all of it can be
     # resumed.
     fits = sum(source.estimated_bytes for source in sources) <= options.runs_bytes
-    store = RunStore(options.runs_bytes if fits and job.team.share_memory else 0, scratch)
+    store = RunStore(options.runs_bytes if fits and team.share_memory else 0, scratch)
     sources, parts = list(sources), dict[int, Mapped]()
     waiting, resume = list(range(len(sources))), options.resume
     while waiting:
         tasks = [MapTask(index, sources[index], settings, store, scratch, resume) for index in waiting]
-        for index, part in zip(waiting, job.team.in_order(map_input, tasks, store.stop), strict=True):
+        for index, part in zip(waiting, team.in_order(map_input, tasks, store.stop), strict=True):
             parts[index] = part
-            job.told("mapping", len(parts), len(sources))
+            told("mapping", len(parts), len(sources))
         seen = [part.input_schema(source.name) for source, part in zip(sources, parts.values(), strict=True)]
         # What was guessed from one file may not hold in another.
         again = to_read_again(seen)
@@ -150,15 +169,9 @@ def _map(sources: Sequence[Source], job: Job) -> tuple[Mapped, pa.Schema]:
             store.release(parts[index].runs + parts[index].rejected)
             sources[index] = _read_as(sources[index], kinds)
         waiting, resume = list(again), False
-    counted = (resuming.counted(scratch, index, part) for index, part in parts.items())
-    mapped = mapping.merge(counted, options.highest_order)
-    mapping.check_rows(mapped, sources[0].name)
     seen = [item for item in seen if has_coordinates(item.schema, options.coordinates)]
-    job.log.notes += coarse_notes(((item.name, item.schema) for item in seen), options.coordinates)
-    schema = plan_schema(seen)
-    for name in options.sort_by:
-        find_column(schema, name, "sort-by", sources[0].name)
-    return mapped, schema
+    counted = (resuming.counted(scratch, index, part) for index, part in parts.items())
+    return mapping.merge(counted, settings.order), seen
 
 
 def _read_as(source: Source, kinds: dict[str, pa.DataType]) -> Source:
@@ -194,11 +207,10 @@ def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
     )
 
 
-def _write_quarantine(root: UPath, rejected: list[Run]) -> str | None:
-    """Write the rows that have no position beside the catalog, with their file, row and reason."""
+def write_quarantine(place: UPath, rejected: list[Run]) -> str | None:
+    """Write the rows that have no position, with their file, row and reason, and return where they are."""
     if not rejected:
         return None
-    place = root.with_name(f"{root.name}.quarantine.parquet")
     tables = [(run, run.rows.slice(0, run.rows.pixels.size)) for run in rejected]
     schema = plan_schema(InputSchema(run.name, table.schema, True) for run, table in tables)
     with leaf_writer(place, schema, LeafFormat(sorting=())) as sink:
@@ -207,5 +219,5 @@ def _write_quarantine(root: UPath, rejected: list[Run]) -> str | None:
     return str(place)
 
 
-def _silent(stage: str, done: int, total: int) -> None:
+def silent(stage: str, done: int, total: int) -> None:
     """Say nothing."""

@@ -138,12 +138,12 @@ class Run:
         Which input, and which chunk of it: runs in this order hold the rows in the order of the inputs.
     name : str
         The input's name.
-    rows : MemoryRows or SpilledRows
+    rows : Rows
     """
 
     sequence: tuple[int, int]
     name: str
-    rows: MemoryRows | SpilledRows
+    rows: Rows
 
 
 class RunStore:
@@ -193,7 +193,7 @@ class RunStore:
         for run in runs:
             if isinstance(run.rows, MemoryRows):
                 self._reserve(-run.rows.size)
-            else:
+            elif isinstance(run.rows, SpilledRows):
                 run.rows.remove()
 
     def _reserve(self, size: int) -> bool:

@@ -65,7 +65,7 @@ def plan_schema(inputs: Iterable[InputSchema]) -> pa.Schema:
     first, *others = distinct.values()
     columns = {column.name: _Planned(first, column) for column in first.schema}
     for item in others:
-        _check_same_columns(first, item)
+        check_same_columns(first, item)
         for column in item.schema:
             columns[column.name].widen(item, column)
     return pa.schema([column.field for column in columns.values()])
@@ -127,7 +127,7 @@ class _Planned:
         """Make room for the column as another input has it."""
         known, name = self.field, self.field.name
         exact = item.is_exact(name)
-        kind = _common(known.type, column.type, exact if pt.is_integer(column.type) else self._exact)
+        kind = common_type(known.type, column.type, exact if pt.is_integer(column.type) else self._exact)
         if kind is None:
             raise SchemaError(
                 f"the column {name!r} does not fit the same column of {self._decided.name}",
@@ -173,7 +173,13 @@ def fit(table: pa.Table, schema: pa.Schema, name: object) -> pa.Table:
         raise SchemaError(f"values do not fit the common schema: {error}", path=name) from error
 
 
-def _check_same_columns(first: InputSchema, item: InputSchema) -> None:
+def check_same_columns(first: InputSchema, item: InputSchema) -> None:
+    """Refuse an input that lacks a column of the first, or has one more.
+
+    Raises
+    ------
+    SchemaError
+    """
     ours, theirs = set(first.schema.names), set(item.schema.names)
     if ours == theirs:
         return
@@ -197,7 +203,7 @@ def _settled(kind: pa.DataType) -> pa.DataType:
     return pa.binary() if pt.is_binary_view(kind) else kind
 
 
-def _common(one: pa.DataType, two: pa.DataType, exact: bool) -> pa.DataType | None:
+def common_type(one: pa.DataType, two: pa.DataType, exact: bool) -> pa.DataType | None:
     """Return the type that holds all values of both, or None; `exact` integers are floats, too."""
     if one == two or pt.is_null(two):
         return one
@@ -205,7 +211,7 @@ def _common(one: pa.DataType, two: pa.DataType, exact: bool) -> pa.DataType | No
         return _settled(two)
     if pt.is_dictionary(one) or pt.is_dictionary(two):
         plain = [kind.value_type if pt.is_dictionary(kind) else kind for kind in (one, two)]
-        return _common(plain[0], plain[1], exact)
+        return common_type(plain[0], plain[1], exact)
     if pt.is_integer(one) and pt.is_integer(two):
         return _common_integer(one, two)
     if pt.is_floating(one) and pt.is_floating(two):
@@ -241,14 +247,14 @@ def _common_integer(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
 
 def _common_nested(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
     if (pt.is_list(one) or pt.is_large_list(one)) and (pt.is_list(two) or pt.is_large_list(two)):
-        inner = _common(one.value_type, two.value_type, False)
+        inner = common_type(one.value_type, two.value_type, False)
         large = pt.is_large_list(one) or pt.is_large_list(two)
         return None if inner is None else (pa.large_list(inner) if large else pa.list_(inner))
     if pt.is_fixed_size_list(one) and pt.is_fixed_size_list(two) and one.list_size == two.list_size:
-        inner = _common(one.value_type, two.value_type, False)
+        inner = common_type(one.value_type, two.value_type, False)
         return None if inner is None else pa.list_(inner, one.list_size)
     if pt.is_struct(one) and pt.is_struct(two) and [f.name for f in one] == [f.name for f in two]:
-        kinds = [_common(a.type, b.type, False) for a, b in zip(one, two, strict=True)]
+        kinds = [common_type(a.type, b.type, False) for a, b in zip(one, two, strict=True)]
         if all(kind is not None for kind in kinds):
             return pa.struct([column.with_type(kind) for column, kind in zip(one, kinds, strict=True)])
     return None

@@ -82,10 +82,15 @@ def split(runs: Sequence[Run], alignment: Alignment) -> Shards:
     tiles, of_run, firsts, lasts = [], [], [], []
     for number, run in enumerate(runs):
         pixels = run.rows.pixels
-        first = np.searchsorted(pixels, starts)
-        last = np.searchsorted(pixels, stops)
+        if pixels.size == 0:
+            continue
+        # A run may be of a small part of the sky, and then few tiles matter.
+        low = np.searchsorted(stops, pixels[0], side="right")
+        high = np.searchsorted(starts, pixels[-1], side="right")
+        first = np.searchsorted(pixels, starts[low:high])
+        last = np.searchsorted(pixels, stops[low:high])
         held = np.flatnonzero(last > first)
-        tiles.append(held)
+        tiles.append(held + low)
         of_run.append(np.full(held.size, number))
         firsts.append(first[held])
         lasts.append(last[held])

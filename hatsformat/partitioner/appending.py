@@ -1,0 +1,250 @@
+"""Adding rows to a catalog that stands, as new files in its leaf directories (Note, section 3.3).
+
+The rows go the way of an import: they are read, checked, mapped and sorted. Those in a standing tile become
+one more part of its leaf; those between tiles get new tiles. Then what lies beside the leaves is made true,
+and the margins and indexes of the collection with it. All of it is shown at once: see `snapshot`, and
+`journal` for object stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+from upath import UPath
+
+from hatsformat import layout, storage
+from hatsformat.catalog import open_catalog
+from hatsformat.errors import UsageError
+from hatsformat.partitioner.binning import Alignment
+from hatsformat.partitioner.coordinates import coarse_notes
+from hatsformat.partitioner.executors import Workers, open_workers
+from hatsformat.partitioner.fitting import check_fits
+from hatsformat.partitioner.gaps import align_with
+from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
+from hatsformat.partitioner.log import BuildLog, Progress
+from hatsformat.partitioner.mapping import Mapped
+from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.pipeline import map_inputs, map_settings, silent, write_quarantine
+from hatsformat.partitioner.reducing import Leaf, LeafPlan
+from hatsformat.partitioner.resuming import Plan
+from hatsformat.partitioner.runs import spilled_bytes
+from hatsformat.partitioner.schema import InputSchema
+from hatsformat.partitioner.site import Site, open_site
+from hatsformat.partitioner.splitting import split
+from hatsformat.partitioner.standing import Drift, Standing
+from hatsformat.partitioner.tasks import ReduceTask, reduce_one
+from hatsformat.partitioner.upkeep import files_beside, keep_true, map_orders
+
+OPTIONS = (
+    "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "lowest_order", "highest_order",
+    "keep_empty_siblings", "row_group_rows", "row_group_bytes", "subtile_order_delta", "bad_coordinates",
+    "workers", "processes", "scheduler", "memory", "scratch",
+)  # fmt: skip
+"""The options of an import that rows to add may have; the catalog decides the others."""
+
+
+@dataclass(slots=True)
+class AppendLog(BuildLog):
+    """The account of rows that were added.
+
+    Attributes
+    ----------
+    new_tiles, parts : int
+        New tiles, and new leaf files in all.
+    rebuild_due : bool
+    drift : Drift or None
+        How far the leaves have drifted; see `Drift.rebuild_due`.
+    """
+
+    new_tiles: int = 0
+    parts: int = 0
+    rebuild_due: bool = False
+    drift: Drift | None = field(default=None)
+
+
+def append(
+    path: storage.PathLike,
+    inputs: Any,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> AppendLog:
+    """Add rows to a catalog, or to the primary catalog of a collection; see `Catalog.append`.
+
+    Returns
+    -------
+    AppendLog
+    """
+    if unknown := sorted(changes.keys() - set(OPTIONS)):
+        raise UsageError(
+            f"rows are added without an option {unknown[0]!r}: the catalog decides",
+            expected=", ".join(OPTIONS),
+        )
+    root = storage.resolve(path)
+    site = open_site(root)
+    with site.change.changing():
+        # As it is now that nobody else changes it.
+        standing = Standing.read(site.root, open_catalog(site.root).properties)
+        _check(standing)
+        options = standing.options(**changes)
+        workers = open_workers(
+            options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
+        )
+        with workers as team:
+            job = _Job(standing, options, site, team, progress or silent)
+            return job.run(inputs)
+
+
+def _check(standing: Standing) -> None:
+    if not standing.properties.has_leaf_directories:
+        raise UsageError(
+            "the leaves are single files, which cannot take more rows",
+            path=standing.root,
+            expected="leaf directories (hats_npix_suffix = /)",
+            hint='make them directories with rebuild(leaf="directory"), or import with --leaf directory',
+        )
+    standing.check_true()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Rows that are being added to a catalog."""
+
+    standing: Standing
+    options: ImportOptions
+    site: Site
+    team: Workers
+    told: Progress
+
+    def run(self, inputs: Any) -> AppendLog:
+        options, standing = self.options, self.standing
+        sources = [self._typed(source) for source in open_inputs(inputs, options.inputs)]
+        log = AppendLog(str(standing.root), options.name or standing.root.name, len(sources))
+        with log.stage("mapping"):
+            mapped, seen = self._map(sources)
+        log.notes += coarse_notes(((item.name, item.schema) for item in seen), options.coordinates)
+        log.rows_read, log.rows_rejected = mapped.rows_read, mapped.rows_rejected
+        log.spilled_bytes = spilled_bytes(self.site.change.scratch)
+        if mapped.counts.total:
+            self._add(mapped, log)
+        else:
+            self._account(log, standing)
+        log.quarantine = write_quarantine(_free_name(self.site.place), mapped.rejected)
+        return log
+
+    def _add(self, mapped: Mapped, log: AppendLog) -> None:
+        options, standing = self.options, self.standing
+        with log.stage("binning and splitting"):
+            alignment = self._align(mapped)
+            paths = self._part_paths(alignment)
+            self.site.begin(
+                [self.site.from_place(path) for path in paths],
+                [self.site.from_place(path) for path in files_beside(standing)],
+            )
+        with log.stage("reducing"):
+            plan = standing.leaf_plan(options)
+            leaves = list(self._reduce(mapped, alignment, paths, plan))
+        with log.stage("finishing"):
+            now = Plan.of(options, []).created
+            after = keep_true(standing, self.site.staging, leaves, mapped.counts, plan, now)
+        log.rows_written, log.parts = sum(leaf.footer.num_rows for leaf in leaves), len(leaves)
+        log.new_tiles = len(after.tiles) - len(standing.tiles)
+        log.size_bytes = sum(leaf.size for leaf in leaves)
+        self._account(log, after)
+
+    @staticmethod
+    def _account(log: AppendLog, after: Standing) -> None:
+        log.tiles, log.drift = len(after.tiles), after.drift()
+        log.rebuild_due = log.drift.rebuild_due
+
+    def _typed(self, source: Source) -> Source:
+        """Let text be read as what the catalog's columns are, instead of what it looks like."""
+        if not isinstance(source, CsvSource):
+            return source
+        kinds = {column.name: _plain(column.type) for column in self.standing.schema}
+        readable = {name: kind for name, kind in kinds.items() if _is_readable(kind)}
+        return replace(source, kinds=readable)
+
+    def _map(self, sources: Sequence[Source]) -> tuple[Mapped, list[InputSchema]]:
+        standing, options = self.standing, self.options
+        settings = map_settings(options)
+        settings = replace(
+            settings,
+            index_column=standing.schema.names[0],
+            order=max(settings.order, standing.tiles.max_order, *map_orders(standing).values()),
+        )
+        mapped, seen = map_inputs(sources, settings, options, self.site.change.scratch, self.team, self.told)
+        schema = pa.schema(list(standing.schema)[1:])
+        check_fits(schema, standing.root, seen)
+        return mapped, seen
+
+    def _align(self, mapped: Mapped) -> Alignment:
+        options = self.options
+        order = max(options.highest_order, self.standing.tiles.max_order)
+        return align_with(
+            self.standing.tiles,
+            mapped.counts.degraded(order),
+            (mapped.weights if options.max_bytes else mapped.counts).degraded(order),
+            options.max_bytes or options.max_rows,
+            lowest_order=options.lowest_order,
+            keep_empty_siblings=options.keep_empty_siblings,
+            unit="bytes" if options.max_bytes else "rows",
+        )
+
+    def _part_paths(self, alignment: Alignment) -> list[str]:
+        """Return the path of the new part of every tile: its number follows the highest there is."""
+        last: dict[int, int] = {}
+        for path, tile in zip(self.standing.paths, self.standing.tile_of.tolist(), strict=True):
+            last[tile] = max(last.get(tile, -1), part_number(path))
+        own = self.standing.tiles.find(alignment.tiles.starts).tolist()
+        folders = layout.leaf_paths(alignment.tiles.orders, alignment.tiles.pixels, layout.DIRECTORY_SUFFIX)
+        return [
+            f"{folder}/part{last.get(tile, -1) + 1}.parquet"
+            for folder, tile in zip(folders, own, strict=True)
+        ]
+
+    def _reduce(
+        self, mapped: Mapped, alignment: Alignment, paths: Sequence[str], plan: LeafPlan
+    ) -> Iterator[Leaf]:
+        shards = split(mapped.runs, alignment)
+        tasks = (
+            ReduceTask(rows, order, pixel, path, shards.of_tile(index), plan, self.site.staging, False)
+            for index, ((order, pixel, rows), path) in enumerate(
+                zip(alignment.triples.tolist(), paths, strict=True)
+            )
+        )
+        for done, leaf in enumerate(self.team.in_order(reduce_one, tasks), 1):
+            self.told("reducing", done, len(paths))
+            yield leaf
+
+
+def part_number(path: str) -> int:
+    """Return the number in the name of a leaf file such as ``part3.parquet``; -1 where there is none."""
+    digits = path.rsplit("/", 1)[-1].removeprefix("part").split(".", 1)[0]
+    return int(digits) if digits.isascii() and digits.isdigit() else -1
+
+
+def _free_name(place: UPath) -> UPath:
+    """Return where rejected rows go: beside the catalog, each time into a file of its own."""
+    number = 0
+    while True:
+        tail = f"-{number}" if number else ""
+        found = place.with_name(f"{place.name}.quarantine{tail}.parquet")
+        if not storage.exists(found):
+            return found
+        number += 1
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pt.is_dictionary(kind) else kind
+
+
+def _is_readable(kind: pa.DataType) -> bool:
+    tests = (pt.is_string, pt.is_large_string, pt.is_integer, pt.is_floating, pt.is_boolean, pt.is_timestamp)
+    return any(test(kind) for test in tests)

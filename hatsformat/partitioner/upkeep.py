@@ -1,0 +1,151 @@
+"""Keeping what lies beside the leaves true when leaves are added (Note, section 3.6).
+
+Sums are carried on: the old counts come from the files that tell them, the new ones from the rows that were
+added. Only the footers of new files are read. As in an import, the properties come last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+from upath import UPath
+
+from hatsformat import layout, storage
+from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts.parquet_metadata import extend_metadata
+from hatsformat.artefacts.skymap import encode_skymap, read_skymap
+from hatsformat.artefacts.thumbnail import write_thumbnail
+from hatsformat.catalog.references import if_there
+from hatsformat.healpix import order_of_npix
+from hatsformat.partition_info import ROWS_COLUMN, PartitionInfo
+from hatsformat.partitioner.binning import PixelCounts
+from hatsformat.partitioner.reducing import Leaf, LeafPlan
+from hatsformat.partitioner.standing import Standing
+from hatsformat.properties import TableProperties
+
+
+def map_orders(standing: Standing) -> dict[str, int]:
+    """Return the sky maps that a catalog has, and the order of each."""
+    others = standing.properties.hats_skymap_alt_orders or ()
+    names = (layout.SKYMAP, layout.POINT_MAP, *map(layout.skymap_path, others))
+    found = {name: if_there(read_skymap, standing.root / name) for name in names}
+    return {name: known[0] for name, known in found.items() if known is not None}
+
+
+def files_beside(standing: Standing) -> list[str]:
+    """Return the files that change when leaves are added, relative to the catalog, in the order of writing.
+
+    The list of tiles stands near the end, since it is what shows new tiles to readers.
+    """
+    maybe = (layout.METADATA, layout.THUMBNAIL)
+    names = [name for name in maybe if storage.exists(standing.root / name)]
+    return [*names, *map_orders(standing), layout.PARTITION_INFO, *property_files(standing.root)]
+
+
+def property_files(root: UPath) -> list[str]:
+    """Return the properties files that a catalog has, the one that readers look for first last."""
+    return [name for name in reversed(layout.CATALOG_PROPERTIES) if storage.exists(root / name)]
+
+
+def keep_true(
+    standing: Standing,
+    root: UPath,
+    leaves: Sequence[Leaf],
+    counts: PixelCounts,
+    plan: LeafPlan,
+    now: datetime,
+) -> Standing:
+    """Write anew what lies beside the leaves of a catalog that new leaf files were added to.
+
+    Parameters
+    ----------
+    standing : Standing
+        The catalog as it was.
+    root : UPath
+        Where to write; the new leaf files are there.
+    leaves : sequence of Leaf
+        The new leaf files.
+    counts : PixelCounts
+        The new rows, at least as deep as the sky maps.
+    plan : LeafPlan
+        How the leaves are written.
+    now : datetime
+        The date of the change (``hats_release_date``).
+
+    Returns
+    -------
+    Standing
+        The catalog as it is now.
+    """
+    after = _with(standing, leaves)
+    for name in files_beside(standing):
+        if name == layout.METADATA:
+            footers = [(leaf.path.removeprefix(f"{layout.DATASET}/"), leaf.footer) for leaf in leaves]
+            extend_metadata(standing.root / name, root / name, footers)
+        elif name == layout.THUMBNAIL:
+            _extend_thumbnail(standing, after, root / name, leaves, plan)
+        elif name == layout.PARTITION_INFO:
+            storage.write_bytes(root / name, after.tiles.to_csv())
+        elif name.endswith(".fits"):
+            _, dense = read_skymap(standing.root / name)
+            added = counts.degraded(order_of_npix(dense.size))
+            dense[added.pixels] += added.rows
+            storage.write_bytes(root / name, encode_skymap(dense))
+    properties = recounted(standing.properties, after, now)
+    return replace(after, root=root, properties=write_properties(root, properties))
+
+
+def recounted(properties: TableProperties, after: Standing, now: datetime) -> TableProperties:
+    """Return the properties with what follows from the tiles and their rows."""
+    return properties.replace(
+        hats_nrows=int(after.rows.sum()),
+        hats_order=after.tiles.max_order,
+        moc_sky_fraction=round(after.tiles.sky_fraction, 10),
+        hats_release_date=now,
+    )
+
+
+def write_properties(root: UPath, properties: TableProperties) -> TableProperties:
+    """Write the properties under the names that they have, with the size of the whole catalog."""
+    names = property_files(root)
+    size = sum(
+        entry.size
+        for entry in storage.list_tree(root)
+        if entry.path not in names and not entry.path.startswith(".")
+    )
+    length = len(properties.format().encode())
+    properties = properties.replace(hats_estsize=max(1, round((size + length * len(names)) / 1000)))
+    for name in names:
+        storage.write_bytes(root / name, properties.format().encode())
+    return properties
+
+
+def _with(standing: Standing, leaves: Sequence[Leaf]) -> Standing:
+    """Return the catalog with more leaf files."""
+    old = standing.tiles
+    new = PartitionInfo.of_tiles([leaf.tile for leaf in leaves if leaf.tile not in old])
+    tiles = PartitionInfo(np.concatenate((old.orders, new.orders)), np.concatenate((old.pixels, new.pixels)))
+    own = tiles.find(old.starts)[standing.tile_of]
+    added = tiles.find(PartitionInfo.of_tiles([leaf.tile for leaf in leaves]).starts)
+    tile_of = np.concatenate((own, added))
+    rows = np.concatenate((standing.rows, [leaf.footer.num_rows for leaf in leaves])).astype(np.int64)
+    if ROWS_COLUMN in old.extra:
+        in_tile = np.bincount(tile_of, weights=rows, minlength=len(tiles)).astype(np.int64)
+        tiles = PartitionInfo(tiles.orders, tiles.pixels, {ROWS_COLUMN: in_tile})
+    paths = [*standing.paths, *(leaf.path for leaf in leaves)]
+    return replace(standing, tiles=tiles, paths=paths, tile_of=tile_of, rows=rows)
+
+
+def _extend_thumbnail(
+    standing: Standing, after: Standing, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan
+) -> None:
+    """Add the first rows of new tiles; those of standing leaves stay what they are."""
+    source = standing.root / layout.THUMBNAIL
+    old = read_row_groups(source, read_footer(source))
+    first_rows = [old.slice(row, 1) for row in range(old.num_rows)]
+    first_rows += [leaf.first_row for leaf in leaves if leaf.tile not in standing.tiles]
+    most = standing.properties.hats_max_rows or len(after.tiles)
+    write_thumbnail(place, plan.schema, first_rows, most, plan.format)
