@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bench_alignment, bench_import, bench_import_time, leaf_formats, sky
+from benchmarks import bench_alignment, bench_delay, bench_import, bench_import_time, leaf_formats, sky
 from benchmarks.measure import PROJECT
 
 QUICK = {
     "import": 200_000,
     "import-csv": 100_000,
+    "import-delay": 100_000,
     "alignment": 200_000,
     "import-time": 200_000,
     "leaf": 500_000,
@@ -20,6 +21,7 @@ QUICK = {
 FULL = {
     "import": 5_000_000,
     "import-csv": 2_000_000,
+    "import-delay": 5_000_000,
     "alignment": 5_000_000,
     "import-time": 1_000_000,
     "leaf": 5_000_000,
@@ -41,6 +43,16 @@ def _import(given: argparse.Namespace, file_format: str, name: str) -> str:
         importers=tuple(given.only.split(",")),
     )
     return bench_import.report(given.data, bench)
+
+
+def _delay(given: argparse.Namespace) -> str:
+    rows = _rows(given, "import-delay")
+    bench = bench_delay.DelayBench(
+        sky=sky.Sky(rows, given.files, "parquet"),
+        max_rows=given.max_rows or max(1000, min(500_000, rows // 10)),
+        repetitions=given.repetitions,
+    )
+    return bench_delay.report(given.data, bench)
 
 
 def _alignment(given: argparse.Namespace) -> str:
@@ -68,6 +80,7 @@ def _import_time(given: argparse.Namespace) -> str:
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], str]] = {
     "import": lambda given: _import(given, "parquet", "import"),
     "import-csv": lambda given: _import(given, "csv", "import-csv"),
+    "import-delay": _delay,
     "alignment": _alignment,
     "import-time": _import_time,
     "leaf": lambda given: leaf_formats.report(given.data, _rows(given, "leaf"), given.repetitions),

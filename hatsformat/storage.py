@@ -11,11 +11,12 @@ import os
 import tempfile
 import uuid
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 from upath import UPath
@@ -26,6 +27,12 @@ PathLike: TypeAlias = "str | os.PathLike[str] | UPath"
 
 GAP_BYTES = 64 * 1024
 """Ranges closer than this are fetched as one: a round trip costs more than the bytes between."""
+
+CONCURRENT_CALLS = 16
+"""Requests to a server at the same time."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _TEMPORARY = ".partial-"
 
@@ -72,6 +79,11 @@ def is_local(place: UPath) -> bool:
     return place.protocol in ("", "file", "local")
 
 
+def is_local_name(name: str) -> bool:
+    """Return whether a path's text names a local place; one without a protocol does."""
+    return "://" not in name or name.startswith(("file://", "local://"))
+
+
 @contextmanager
 def explained(place: object, doing: str) -> Iterator[None]:
     """Turn what a file system raises into a `StorageError` that names the place and what was being done."""
@@ -94,6 +106,23 @@ def explained(place: object, doing: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or f"{type(error).__name__} {error}".strip()
+
+
+def concurrently(work: Callable[[T], R], items: Sequence[T], *, waits: bool) -> list[R]:
+    """Call a function for every item and return the results in order.
+
+    Parameters
+    ----------
+    work : callable
+    items : sequence
+    waits : bool
+        Whether calls mostly wait for a server, so that several are made at the same time; those for files on
+        a disk are made one after the other.
+    """
+    if not waits or len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(CONCURRENT_CALLS, "hatsformat-storage") as pool:
+        return list(pool.map(work, items))
 
 
 def exists(place: UPath) -> bool:

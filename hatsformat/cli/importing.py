@@ -89,7 +89,7 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Threads or processes to work with.  [default: one a core]",
+    help="Threads or processes to work with.  [default: one a core; four where storage is remote]",
 )
 @click.option("--processes", is_flag=True, default=None, help="Work in processes instead of threads.")
 @click.option("--scheduler", metavar="ADDRESS", help="Work on the Dask cluster with this scheduler.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from hatsformat import storage
 from hatsformat.artefacts.leaf import ROW_GROUP_ROWS, LeafFormat
 from hatsformat.errors import UsageError
 from hatsformat.healpix import check_order
@@ -26,6 +28,9 @@ pixels and with what allocators keep."""
 
 PIECE_COPIES = 4
 """How often a piece of a leaf is in memory while it is written: as read, sorted, cut and encoded."""
+
+WAITING_THREADS = 4
+"""Threads a core where rows come from a server, or leaves go to one."""
 
 BAD_COORDINATES = ("error", "drop", "quarantine")
 LEAVES = {"file": LEAF_SUFFIX, "directory": DIRECTORY_SUFFIX}
@@ -77,7 +82,8 @@ class ImportOptions:
     bad_coordinates : str
         What to do with rows without a position: ``error``, ``drop`` or ``quarantine``.
     workers : int or None
-        Threads or processes to work with; None for all cores.
+        Threads or processes to work with; None for one a core, and several threads a core where inputs or
+        output are remote.
     processes : bool
         Whether to work in processes of their own instead of threads.
     scheduler : str or None
@@ -191,6 +197,17 @@ class ImportOptions:
     def worker_count(self) -> int:
         """Threads or processes to work with."""
         return self.workers or len(os.sched_getaffinity(0))
+
+    def staffed(self, names: Iterable[str]) -> ImportOptions:
+        """Return the options with as many workers as the places of these names ask for, if none were named.
+
+        One a core, or `WAITING_THREADS` a core where a place is remote: while some wait for a server, others
+        keep the cores busy.
+        """
+        alone = self.workers is not None or self.processes or self.scheduler is not None
+        if alone or all(storage.is_local_name(name) for name in names):
+            return self
+        return replace(self, workers=self.worker_count * WAITING_THREADS)
 
     @property
     def usable_bytes(self) -> int:

@@ -58,6 +58,7 @@ def run_import(
     root = storage.resolve(path)
     place = Destination(root, overwrite=options.overwrite, resume=options.resume, scratch=options.scratch)
     sources, plan = _planned(inputs, options, place)
+    options = options.staffed([str(root), *(source.name for source in sources)])
     log = BuildLog(str(root), options.name or name_of(root), len(sources))
     workers = open_workers(
         options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor

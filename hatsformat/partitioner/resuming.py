@@ -59,7 +59,9 @@ class Plan:
         now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
         chosen = {name: getattr(options, name) for name in options.__slots__ if name not in NOT_PLANNED}
         chosen["sort_by"] = list(options.sort_by)
-        names = [[source.name, source.fingerprint] for source in sources]
+        waits = not all(storage.is_local_name(source.name) for source in sources)
+        prints = storage.concurrently(lambda source: source.fingerprint, sources, waits=waits)
+        names = [[source.name, found] for source, found in zip(sources, prints, strict=True)]
         return cls(now.replace(second=0, microsecond=0), options.chunk_bytes, chosen, names)
 
     @property

@@ -68,7 +68,7 @@ class CatalogWriter:
         options: ImportOptions | None = None,
         **changes: Any,
     ) -> None:
-        self._options = (options or ImportOptions()).changed(**changes)
+        self._options = (options or ImportOptions()).changed(**changes).staffed([str(path)])
         self._schema = schema
         self._place = Destination(
             storage.resolve(path), overwrite=self._options.overwrite, scratch=self._options.scratch

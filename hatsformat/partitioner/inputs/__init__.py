@@ -10,7 +10,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.errors import InputError, UsageError
+from hatsformat.errors import InputError, NotFoundError, UsageError
 from hatsformat.partitioner.inputs.base import Chunk, ReadAgainError, Source
 from hatsformat.partitioner.inputs.csv import CsvSource
 from hatsformat.partitioner.inputs.files import FORMATS, find_files, format_of
@@ -78,13 +78,20 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
         if paths:
             raise UsageError("files and tables cannot be mixed in one import")
         return [MemorySource(items)]
-    files = [place for path in paths for place in find_files(path, options.format, **storage_options)]
+    found = storage.concurrently(
+        lambda path: find_files(path, options.format, **storage_options),
+        paths,
+        waits=not all(storage.is_local_name(str(path)) for path in paths),
+    )
+    files = [place for places in found for place in places]
     if not files:
         raise InputError("there is nothing to import", found=f"{len(paths)} paths without files")
-    sources: list[Source] = []
-    for place in files:
-        sources.extend(_sources(place, options, alone=len(files) == 1))
-    return sources
+    parts = storage.concurrently(
+        lambda place: _sources(place, options, alone=len(files) == 1),
+        files,
+        waits=not all(storage.is_local(place) for place in files),
+    )
+    return [source for sources in parts for source in sources]
 
 
 def _items(inputs: Any) -> Sequence[Any]:
@@ -121,15 +128,17 @@ def _is_path(item: Any) -> bool:
 
 def _sources(place: UPath, options: InputOptions, alone: bool) -> list[Source]:
     kind = options.format or format_of(place.path)
-    if not storage.exists(place):
-        raise InputError("no such file", path=place)
+    try:
+        size = storage.size(place)
+    except NotFoundError as error:
+        raise InputError("no such file", path=place) from error
     if kind is None:
         raise InputError(
             "the kind of this file cannot be told from its name",
             path=place,
             hint=f"name it with --format: {', '.join(FORMATS)}",
         )
-    if storage.size(place) == 0:
+    if size == 0:
         raise InputError("the file is empty", path=place)
     if kind == "csv":
         return [CsvSource(place, options.delimiter, threads=alone)]
