@@ -42,7 +42,13 @@ if TYPE_CHECKING:
     )
     from hatsformat.healpix import HealpixPixel
     from hatsformat.partition_info import PartitionInfo
-    from hatsformat.partitioner import CatalogWriter, import_catalog
+    from hatsformat.partitioner import (
+        CatalogWriter,
+        build_collection,
+        build_index,
+        build_margin,
+        import_catalog,
+    )
     from hatsformat.properties import CollectionProperties, TableProperties
     from hatsformat.regions import Box, Cone, Polygon
     from hatsformat.validate import Report, validate
@@ -82,6 +88,9 @@ __all__ = [
     "UsageError",
     "WorkerError",
     "__version__",
+    "build_collection",
+    "build_index",
+    "build_margin",
     "import_catalog",
     "open_catalog",
     "open_collection",
@@ -102,6 +111,9 @@ _HOME = {
     "Report": "validate",
     "Scan": "catalog",
     "TableProperties": "properties",
+    "build_collection": "partitioner",
+    "build_index": "partitioner",
+    "build_margin": "partitioner",
     "import_catalog": "partitioner",
     "open_catalog": "catalog",
     "open_collection": "catalog",

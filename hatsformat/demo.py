@@ -236,6 +236,7 @@ class _Demo:
             return write_inputs(mock_sky(self.options.rows), self.folder / "input")
 
     def _import(self, files: list[Path]) -> None:
+        from hatsformat.catalog import open_catalog
         from hatsformat.partitioner import import_catalog
 
         max_rows = self.options.max_rows or max(self.options.rows // 20, 100)
@@ -243,8 +244,8 @@ class _Demo:
         inputs = f"{shlex.quote(self._path('input'))}/*"
         command = f"import {inputs} --out {shlex.quote(out)} --name mock_sky --max-rows {max_rows}"
         with self._step("Import it: tiles of the sky, small where it is dense", command):
-            catalog = import_catalog(files, out, name="mock_sky", max_rows=max_rows)
-        orders = catalog.partitions.orders
+            import_catalog(files, out, name="mock_sky", max_rows=max_rows)
+        orders = open_catalog(out).partitions.orders
         self.say(f"  {len(orders)} tiles of orders {orders.min()} to {orders.max()}")
 
     def _validate(self) -> bool:

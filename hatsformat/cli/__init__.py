@@ -18,6 +18,7 @@ from hatsformat.cli.info import info_command
 from hatsformat.cli.plot import plot_command
 from hatsformat.cli.query import query_command
 from hatsformat.cli.rules import rules_command
+from hatsformat.cli.supplements import collection_command, index_command, margin_command
 from hatsformat.cli.validate import validate_command
 
 
@@ -49,6 +50,9 @@ for _command in (
     rebuild_command,
     info_command,
     query_command,
+    margin_command,
+    index_command,
+    collection_command,
     validate_command,
     rules_command,
     plot_command,

@@ -55,6 +55,19 @@ class Angle(click.ParamType[float]):
         return float(found[1]) * factor
 
 
+class Arcseconds(Angle):
+    """An angle, in arcseconds once parsed, and where it has no unit."""
+
+    name = "angle"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the angle in arcseconds: ``10``, ``10arcsec``, ``1arcmin``."""
+        try:
+            return float(value)
+        except ValueError:
+            return round(super().convert(value, param, ctx) * 3600, 9)
+
+
 class Size(click.ParamType[int]):
     """A number of bytes."""
 
@@ -124,6 +137,7 @@ class Character(click.ParamType[str]):
 
 
 ANGLE = Angle()
+ARCSECONDS = Arcseconds()
 CHARACTER = Character()
 SIZE = Size()
 NAMES = Names()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hatsformat.cli._output import human_size, print_json, progress_bars
-from hatsformat.cli._types import CHARACTER, NAMES, SIZE, flatten
+from hatsformat.cli._types import ARCSECONDS, CHARACTER, NAMES, SIZE, flatten
 
 if TYPE_CHECKING:
     from hatsformat.partitioner.log import BuildLog
@@ -86,6 +86,21 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
 )
 @click.option("--thumbnail", is_flag=True, default=None, help="Also write data_thumbnail.parquet.")
 @click.option(
+    "--margin",
+    "margins",
+    type=ARCSECONDS,
+    multiple=True,
+    metavar="ANGLE",
+    help="Also build a margin cache with this threshold: 10 (arcseconds), 1arcmin; repeat for more.",
+)
+@click.option(
+    "--index",
+    "indexes",
+    multiple=True,
+    metavar="COLUMN",
+    help="Also build an index table of this column; repeat for more.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
@@ -115,12 +130,14 @@ def import_command(
 
     An INPUT is a file, a folder, a pattern or a URL; @LIST is a text file that names such inputs, one a line.
 
-    Nothing that looks like a catalog is there before all of it is written.
+    Nothing that looks like a catalog is there before all of it is written. With --margin or --index, DIR is a
+    collection: of the catalog, its margin caches and its index tables.
 
     \b
     Examples:
       hatsformat import stars-*.csv --out stars --ra RAJ2000 --dec DEJ2000
       hatsformat import @files.txt --out survey
+      hatsformat import stars-*.csv --out stars --margin 10 --index id
       hatsformat import gas.fits --out gas --ra GLON --dec GLAT --frame galactic
       hatsformat import part-*.parquet --out survey --max-rows 500000 --workers 8 --memory 16GiB
     """
@@ -144,6 +161,8 @@ def _print_log(log: BuildLog) -> None:
     )
     for note in log.notes:
         click.echo(f"note: {note}")
+    for name, rows in log.supplements.items():
+        click.echo(f"{log.path}/{name}: {rows} rows")
     if log.rows_rejected:
         where = f"; they are in {log.quarantine}" if log.quarantine else ""
         click.echo(f"{log.rows_rejected} of {log.rows_read} rows have no position and were left out{where}")

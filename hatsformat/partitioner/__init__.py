@@ -11,21 +11,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from hatsformat.catalog import Catalog
+    from hatsformat.catalog import Catalog, Collection
     from hatsformat.partitioner.log import BuildLog, Progress
     from hatsformat.partitioner.options import ImportOptions
+    from hatsformat.partitioner.supplements import build_collection, build_index, build_margin
     from hatsformat.partitioner.writer import CatalogWriter
     from hatsformat.storage import PathLike
 
-__all__ = ["CatalogWriter", "import_catalog", "run_import"]
+__all__ = [
+    "CatalogWriter",
+    "build_collection",
+    "build_index",
+    "build_margin",
+    "import_catalog",
+    "run_import",
+]
 
 
 def __getattr__(name: str) -> Any:
-    # The writer brings pyarrow's readers with it; importing the package does not.
+    # These bring pyarrow's readers with them; importing the package does not.
     if name == "CatalogWriter":
         from hatsformat.partitioner.writer import CatalogWriter
 
         return CatalogWriter
+    if name in ("build_collection", "build_index", "build_margin"):
+        from hatsformat.partitioner import supplements
+
+        return getattr(supplements, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -37,7 +49,7 @@ def import_catalog(
     executor: Executor | None = None,
     progress: Progress | None = None,
     **changes: Any,
-) -> Catalog:
+) -> Catalog | Collection:
     """Make a catalog from files or tables, and open it.
 
     Parameters
@@ -59,7 +71,8 @@ def import_catalog(
 
     Returns
     -------
-    Catalog
+    Catalog or Collection
+        A collection if the options ask for ``margins`` or ``indexes``.
 
     Raises
     ------
@@ -75,10 +88,10 @@ def import_catalog(
     >>> catalog.properties.hats_nrows
     2
     """
-    run_import(inputs, path, options=options, executor=executor, progress=progress, **changes)
-    from hatsformat.catalog import open_catalog
+    log = run_import(inputs, path, options=options, executor=executor, progress=progress, **changes)
+    from hatsformat.catalog import open_catalog, open_collection
 
-    return open_catalog(path)
+    return open_collection(path) if log.supplements else open_catalog(path)
 
 
 def run_import(

@@ -32,6 +32,8 @@ class BuildLog:
         By stage.
     notes : list of str
         What the caller should know, though it is no error.
+    supplements : dict of str to int
+        Rows of the margins and indexes that were built, by directory.
     """
 
     path: str
@@ -46,6 +48,7 @@ class BuildLog:
     spilled_bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    supplements: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -79,6 +79,10 @@ class ImportOptions:
         ``file`` or ``directory``.
     thumbnail : bool
         Whether to write ``data_thumbnail.parquet``.
+    margins : tuple of float
+        Thresholds of margin caches to build, in arcseconds; with any, the result is a collection.
+    indexes : tuple of str
+        Columns to build index tables of; with any, the result is a collection.
     bad_coordinates : str
         What to do with rows without a position: ``error``, ``drop`` or ``quarantine``.
     workers : int or None
@@ -120,6 +124,8 @@ class ImportOptions:
     subtile_order_delta: int | None = None
     leaf: str = "file"
     thumbnail: bool = False
+    margins: tuple[float, ...] = ()
+    indexes: tuple[str, ...] = ()
     bad_coordinates: str = "error"
     workers: int | None = None
     processes: bool = False
@@ -130,7 +136,8 @@ class ImportOptions:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sort_by", tuple(self.sort_by))
+        for name in ("sort_by", "margins", "indexes"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         check_order(self.highest_order, "highest_order")
         check_order(self.lowest_order, "lowest_order")
         if self.lowest_order > self.highest_order:

@@ -29,6 +29,8 @@ from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore, spilled_bytes
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema, to_read_again
 from hatsformat.partitioner.splitting import split
+from hatsformat.partitioner.supplements.collection import make_members
+from hatsformat.partitioner.supplements.kinds import Index, Margin, Supplement, folder_name
 from hatsformat.partitioner.tasks import MapTask, map_input
 from hatsformat.properties.table import HEALPIX_COLUMN
 
@@ -70,8 +72,23 @@ def run_import(
         job = Job(place, options, plan.created, team, log, progress or silent)
         with log.stage("mapping"):
             mapped, schema = _map(sources, job)
-        make_catalog(mapped, schema, job)
+        make_tables(mapped, schema, job)
     return log
+
+
+def make_tables(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
+    """Make a catalog of what was mapped, or a collection of it if the options ask for margins or indexes."""
+    supplements: list[Supplement] = [*map(Margin, job.options.margins), *map(Index, job.options.indexes)]
+    if not supplements:
+        make_catalog(mapped, schema, job)
+        return
+    for supplement in supplements:
+        supplement.check(schema, job.place.root)
+    folder = folder_name(job.log.name)
+    make_catalog(mapped, schema, replace(job, member=folder))
+    mapped.runs.clear()  # what supplements are made of is read from the catalog
+    with job.log.stage("supplements"):
+        make_members(folder, supplements, job)
 
 
 def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:

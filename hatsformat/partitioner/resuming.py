@@ -58,7 +58,7 @@ class Plan:
         epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
         now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
         chosen = {name: getattr(options, name) for name in options.__slots__ if name not in NOT_PLANNED}
-        chosen["sort_by"] = list(options.sort_by)
+        chosen |= {name: list(value) for name, value in chosen.items() if isinstance(value, tuple)}
         waits = not all(storage.is_local_name(source.name) for source in sources)
         prints = storage.concurrently(lambda source: source.fingerprint, sources, waits=waits)
         names = [[source.name, found] for source, found in zip(sources, prints, strict=True)]

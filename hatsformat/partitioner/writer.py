@@ -18,7 +18,7 @@ from hatsformat.partitioner.inputs.tables import to_arrow
 from hatsformat.partitioner.job import Job, name_of
 from hatsformat.partitioner.log import BuildLog
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.pipeline import make_catalog, map_settings
+from hatsformat.partitioner.pipeline import make_tables, map_settings
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import RunStore
 from hatsformat.partitioner.schema import fit
@@ -143,7 +143,7 @@ class CatalogWriter:
             mapping.check_rows(self._mapped, root)
             job = Job(self._place, options, Plan.of(options, []).created, team, log, lambda *_: None)
             schema = self._schema if self._mapped.schema is None else self._mapped.schema
-            make_catalog(self._mapped, schema, job)
+            make_tables(self._mapped, schema, job)
         from hatsformat.catalog import open_catalog
 
         return open_catalog(root)
