@@ -12,32 +12,7 @@ from hypothesis import strategies as st
 from hatsformat import PartitionInfo, UsageError
 from hatsformat.healpix import radec_to_pixel
 from hatsformat.margins import WIDEST_ARCSEC, margin_rows, surroundings
-
-STEP = 2048
-"""Points of healpy's outline on each edge of a tile."""
-
-UNSURE = 1e-5
-"""The oracle's polygons cut the corners of curved edges: this near to the threshold it does not judge."""
-
-
-def vectors(ra: npt.ArrayLike, dec: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    return np.asarray(healpy.ang2vec(np.asarray(ra), np.asarray(dec), lonlat=True)).reshape(-1, 3)
-
-
-def outline_distances(order: int, pixel: int, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The distance in radians of positions from healpy's outline of a tile, taken as straight pieces."""
-    outline = np.asarray(healpy.boundaries(2**order, pixel, step=STEP, nest=True)).T
-    found = np.empty(len(positions))
-    for index, position in enumerate(positions):
-        best = int(np.argmax(outline @ position))
-        ends = outline[[best - 1, best, (best + 1) % len(outline)]]
-        chords = []
-        for start, stop in ((ends[0], ends[1]), (ends[1], ends[2])):
-            way = stop - start
-            share = np.clip((position - start) @ way / (way @ way), 0, 1)
-            chords.append(np.linalg.norm(start + share * way - position))
-        found[index] = 2 * np.arcsin(min(chords) / 2)
-    return found
+from outlines import STEP, UNSURE, outline_distances, vectors
 
 
 def check(tiles: PartitionInfo, arcsec: float, ra: npt.ArrayLike, dec: npt.ArrayLike) -> int:

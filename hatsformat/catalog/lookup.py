@@ -17,7 +17,7 @@ from hatsformat.partition_info import PartitionInfo
 
 
 def as_values(values: Any, kind: pa.DataType, column: str) -> pa.Array:
-    """Return values as an Arrow array of the type of the column they are looked for in.
+    """Return values as an Arrow array of the type of the column they are looked for in, without dictionary.
 
     Raises
     ------
@@ -26,6 +26,7 @@ def as_values(values: Any, kind: pa.DataType, column: str) -> pa.Array:
     """
     if isinstance(values, str | bytes | int | float | np.generic):
         values = [values]
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     try:
         array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
         if isinstance(array, pa.ChunkedArray):

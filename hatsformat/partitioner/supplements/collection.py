@@ -114,7 +114,8 @@ def alone(root: UPath) -> Iterator[None]:
 
 def tables_in(root: UPath) -> dict[str, TableProperties]:
     """Return the tables in the subdirectories of a directory, by name."""
-    found = {name: catalog_properties(root / name) for name in storage.list_names(root)}
+    folders = [name for name in storage.list_names(root) if storage.is_directory(root / name)]
+    found = {name: catalog_properties(root / name) for name in folders}
     return {name: properties for name, properties in found.items() if properties is not None}
 
 

@@ -128,10 +128,7 @@ class IndexPlan:
 
     def keys(self, entries: pa.Table) -> tuple[pa.Array, IntArray]:
         """Return the values and the pixels of entries."""
-        values = entries.column(self.column).combine_chunks()
-        if pt.is_float16(values.type):  # which Arrow does not sort
-            values = values.cast(pa.float32())
-        return values, as_integers(entries.column(HEALPIX_COLUMN))
+        return entries.column(self.column).combine_chunks(), as_integers(entries.column(HEALPIX_COLUMN))
 
     def order_of(self, values: pa.Array, pixels: IntArray) -> IntArray:
         """Return the order that sorts entries by value, then by pixel; those that are the same stay."""
@@ -193,7 +190,7 @@ def _has_order(kind: pa.DataType) -> bool:
     if pt.is_nested(kind) or pt.is_null(kind):
         return False
     try:
-        argsort_values(pa.nulls(0, pa.float32() if pt.is_float16(kind) else kind))
+        argsort_values(pa.nulls(0, kind))
     except pa.ArrowException:
         return False
     return True
