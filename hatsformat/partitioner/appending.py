@@ -29,7 +29,8 @@ from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
 from hatsformat.partitioner.log import BuildLog, Progress
 from hatsformat.partitioner.mapping import Mapped
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.pipeline import map_inputs, map_settings, silent, write_quarantine
+from hatsformat.partitioner.pipeline import map_inputs, map_settings, silent
+from hatsformat.partitioner.quarantine import write_quarantine
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import spilled_bytes

@@ -47,6 +47,8 @@ class Destination:
     ----------
     staging : UPath
         Where the catalog's files are to be written.
+    quarantine, quarantine_staging : UPath
+        The file beside the catalog for rows without a position, and where it is to be written.
     scratch : Path
         Where rows are kept meanwhile.
     keep_unfinished : bool
@@ -63,11 +65,13 @@ class Destination:
     ) -> None:
         self.root = root
         self._local = storage.is_local(root)
-        self._resume = resume
+        self._resume, self._overwrite = resume, overwrite
         key = hashlib.sha256(str(root).encode()).hexdigest()[:12]
         remote_work = Path(tempfile.gettempdir()) / f"hatsformat-{key}.import"
         self.work = Path(root.path) / WORK if self._local else remote_work
         self.staging = UPath(self.work / "catalog") if self._local else root
+        self.quarantine = root.parent / f"{root.name}.quarantine.parquet"
+        self.quarantine_staging = UPath(self.work / "quarantine.parquet") if self._local else self.quarantine
         self.scratch = Path(scratch) / f"hatsformat-{key}" if scratch else self.work / "runs"
         self.keep_unfinished = False
         self._made_root = False
@@ -108,6 +112,20 @@ class Destination:
                 "there is a catalog already",
                 path=self.root,
                 hint="name another directory, or replace it with --overwrite",
+            )
+
+    def check_quarantine(self) -> None:
+        """Refuse to replace what an earlier import put aside.
+
+        Raises
+        ------
+        OutputError
+        """
+        if not self._overwrite and not self._resume and storage.exists(self.quarantine):
+            raise OutputError(
+                "an earlier import put rows aside here",
+                path=self.quarantine,
+                hint="move the file away, or replace it with --overwrite",
             )
 
     def check_inputs(self, names: list[str]) -> None:
@@ -180,6 +198,8 @@ class Destination:
         """Make room for the catalog's files; from here on they are written to `staging`."""
         if not self._local and not self._resume:
             storage.remove_tree(self.root)
+            if self._overwrite:
+                storage.remove_file(self.quarantine)
         self._begun = True
 
     def _forget(self) -> None:
@@ -198,8 +218,16 @@ class Destination:
                 replaced.mkdir(exist_ok=True)
                 _move(Path(self.root.path), replaced, first=MARKS)
                 cleared.touch()
+            self._publish_quarantine()
             _move(Path(self.staging.path), Path(self.root.path), last=MARKS)
         self._clean()
+
+    def _publish_quarantine(self) -> None:
+        """Bring the rows that were put aside to light; those of the catalog that is replaced go with it."""
+        if os.path.exists(self.quarantine_staging.path):
+            os.replace(self.quarantine_staging.path, self.quarantine.path)
+        elif self._overwrite:
+            storage.remove_file(self.quarantine)
 
     def _after_failure(self, error: BaseException) -> None:
         about_input = isinstance(error, UsageError | FormatError | PartitionError)
@@ -218,6 +246,7 @@ class Destination:
         elif self._begun and not self._local:
             with suppress(HatsError):  # the error that brought us here says more
                 storage.remove_tree(self.root)
+                storage.remove_file(self.quarantine)
 
     def _clean(self) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)

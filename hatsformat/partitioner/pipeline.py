@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
 from hatsformat.errors import UsageError
 from hatsformat.partitioner import mapping, resuming
 from hatsformat.partitioner.binning import align
@@ -25,9 +23,10 @@ from hatsformat.partitioner.job import Job, name_of, reduce_tiles
 from hatsformat.partitioner.log import BuildLog, Progress
 from hatsformat.partitioner.mapping import Mapped, MapSettings
 from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.quarantine import then_quarantined
 from hatsformat.partitioner.reducing import LeafPlan
-from hatsformat.partitioner.runs import Run, RunStore, spilled_bytes
-from hatsformat.partitioner.schema import InputSchema, fit, plan_schema, to_read_again
+from hatsformat.partitioner.runs import RunStore, spilled_bytes
+from hatsformat.partitioner.schema import InputSchema, plan_schema, to_read_again
 from hatsformat.partitioner.splitting import split
 from hatsformat.partitioner.supplements.collection import make_members
 from hatsformat.partitioner.supplements.kinds import Index, Margin, Supplement, folder_name
@@ -59,6 +58,8 @@ def run_import(
     """
     root = storage.resolve(path)
     place = Destination(root, overwrite=options.overwrite, resume=options.resume, scratch=options.scratch)
+    if options.bad_coordinates == "quarantine":
+        place.check_quarantine()
     sources, plan = _planned(inputs, options, place)
     options = options.staffed([str(root), *(source.name for source in sources)])
     log = BuildLog(str(root), options.name or name_of(root), len(sources))
@@ -118,11 +119,9 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
         leaf_schema(schema), options.leaf_format, options.thumbnail, options.row_groups, options.piece_bytes
     )
     with log.stage("reducing and finishing"):
-        leaves = reduce_tiles(alignment, shards, plan, job)
+        leaves = then_quarantined(reduce_tiles(alignment, shards, plan, job), mapped.rejected, job)
         info = _info(options, log.name, schema)
         done = finish(job.root, leaves, mapped.counts, plan, info, job.created)
-    root = job.place.root
-    log.quarantine = write_quarantine(root.with_name(f"{root.name}.quarantine.parquet"), mapped.rejected)
     log.spilled_bytes = spilled_bytes(job.place.scratch)
     log.rows_read, log.rows_rejected, log.rows_written = mapped.rows_read, mapped.rows_rejected, done.rows
     log.tiles, log.size_bytes = done.tiles, done.size
@@ -223,18 +222,6 @@ def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
         options.sort_by,
         options.thumbnail,
     )
-
-
-def write_quarantine(place: UPath, rejected: list[Run]) -> str | None:
-    """Write the rows that have no position, with their file, row and reason, and return where they are."""
-    if not rejected:
-        return None
-    tables = [(run, run.rows.slice(0, run.rows.pixels.size)) for run in rejected]
-    schema = plan_schema(InputSchema(run.name, table.schema, True) for run, table in tables)
-    with leaf_writer(place, schema, LeafFormat(sorting=())) as sink:
-        for run, table in tables:
-            sink.write(fit(table, schema, run.name))
-    return str(place)
 
 
 def silent(stage: str, done: int, total: int) -> None:

@@ -98,7 +98,7 @@ def remove_files(tree: UPath, paths: Iterable[str]) -> None:
 def work_place(root: UPath) -> Path:
     """Return where a local directory is changed: hidden beside it."""
     place = _real(root)
-    return place.with_name(f".{place.name}.changing")
+    return place.parent / f".{place.name}.changing"
 
 
 def is_changing(root: UPath) -> bool:

@@ -73,6 +73,8 @@ class CatalogWriter:
         self._place = Destination(
             storage.resolve(path), overwrite=self._options.overwrite, scratch=self._options.scratch
         )
+        if self._options.bad_coordinates == "quarantine":
+            self._place.check_quarantine()
         self._settings = map_settings(self._options)
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0

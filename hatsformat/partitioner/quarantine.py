@@ -1,0 +1,45 @@
+"""Quarantine: the rows without a position, with their file, row and reason, in a Parquet file beside the
+catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from upath import UPath
+
+from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
+from hatsformat.partitioner.job import Job
+from hatsformat.partitioner.reducing import Leaf
+from hatsformat.partitioner.runs import Run
+from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
+
+
+def then_quarantined(leaves: Iterable[Leaf], rejected: Sequence[Run], job: Job) -> Iterator[Leaf]:
+    """Yield the leaves of a catalog, and write its quarantine after the last of them.
+
+    What is left to do then takes no time: the file is there when the catalog is published, and is published
+    with it.
+
+    Parameters
+    ----------
+    leaves : iterable of Leaf
+    rejected : sequence of Run
+        In the order of the inputs.
+    job : Job
+    """
+    yield from leaves
+    if write_quarantine(job.place.quarantine_staging, rejected):
+        job.log.quarantine = str(job.place.quarantine)
+
+
+def write_quarantine(place: UPath, rejected: Sequence[Run]) -> str | None:
+    """Write rejected rows, one run in memory at a time; return where they are, if there are any."""
+    if not rejected:
+        return None
+    schemas = (InputSchema(run.name, run.rows.slice(0, 0).schema, inferred=True) for run in rejected)
+    schema = plan_schema(schemas)
+    with leaf_writer(place, schema, LeafFormat(sorting=())) as sink:
+        for run in rejected:
+            sink.write(fit(run.rows.slice(0, run.rows.pixels.size), schema, run.name))
+    return str(place)
