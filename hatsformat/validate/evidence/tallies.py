@@ -57,10 +57,12 @@ class PixelTally:
 
     def see(self, batch: RowBatch) -> None:
         """Count the rows of a batch."""
-        pixels = np.sort(self._pixels(batch))
+        pixels = self._pixels(batch)
+        if (pixels[1:] < pixels[:-1]).any():  # most leaves are sorted
+            pixels = np.sort(pixels)
         if pixels[0] < 0:
             raise NoEvidenceError("some rows have no position")
-        starts = np.flatnonzero(np.concatenate(([True], pixels[1:] != pixels[:-1])))
+        starts = np.append(0, np.flatnonzero(pixels[1:] != pixels[:-1]) + 1)
         rows = np.diff(np.append(starts, len(pixels)))
         with self._lock:
             # Each pixel is there once, so this adds to all of them.
