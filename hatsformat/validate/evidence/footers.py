@@ -71,9 +71,10 @@ class Footer:
 
 @dataclass
 class SchemaPool:
-    """Schemas that are the same become one object, so that 20,000 leaves are compared once."""
+    """What is the same in many files becomes one object, so that 20,000 leaves are compared and held once."""
 
     known: list[pa.Schema] = field(default_factory=list)
+    known_keys: dict[frozenset[tuple[str, str]], Mapping[str, str]] = field(default_factory=dict)
 
     def share(self, schema: pa.Schema) -> pa.Schema:
         """Return the known schema that equals this one."""
@@ -82,6 +83,10 @@ class SchemaPool:
                 return other
         self.known.append(schema)
         return schema
+
+    def share_keys(self, keys: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the known key-values that equal these: a VOTable among them may be long."""
+        return self.known_keys.setdefault(frozenset(keys.items()), keys)
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,7 @@ def _footer(path: str, told: Mapping[str, Any], pool: SchemaPool) -> Footer:
         told["rows"],
         told["group_rows"],
         pool.share(told["schema"]),
-        told["keys"],
+        pool.share_keys(told["keys"]),
         tuple(Statistics(*values) for values in told["statistics"]),
         told["group_bytes"],
         told["files"],
