@@ -141,9 +141,10 @@ keyword("PROP-201", "dataproduct_type", "catalogue")
 for rule, name in [
     (202, "hats_nrows"), (203, "hats_order"), (204, "moc_sky_fraction"), (205, "hats_max_rows"),
     (206, "hats_max_bytes"), (207, "hats_estsize"), (208, "hats_creation_date"), (209, "hats_release_date"),
-    (213, "hats_skymap_alt_orders"), (217, "t_min"), (218, "t_max"),
+    (217, "t_min"), (218, "t_max"),
 ]:  # fmt: skip
     keyword(f"PROP-{rule}", name, "many")
+keyword("PROP-213", "hats_skymap_alt_orders", "many")
 keyword("PROP-212", "hats_skymap_order", "many", also="PROP-321")
 keyword("PROP-203", "hats_order", 30)
 keyword("PROP-204", "moc_sky_fraction", 1.5)

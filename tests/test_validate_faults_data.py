@@ -285,13 +285,13 @@ def stale_metadata(files):
     ]
 
 
-@fault("AUX-005", LEAF)
+@fault("AUX-005", "dataset/_metadata")
 def metadata_without_a_leaf(files):
     leaves = {k: v for k, v in files.items() if k.startswith("dataset/Norder") and k != LEAF}
     files["dataset/_metadata"] = metadata_files(leaves)["dataset/_metadata"]
 
 
-@fault("AUX-006", LEAF)
+@fault("AUX-006", LEAF, also="AUX-016")
 def metadata_counts_other_rows(files):
     leaves = {k: v for k, v in files.items() if k.startswith("dataset/Norder")}
     leaves[LEAF] = parquet(read(files[LEAF]).slice(1))
@@ -384,12 +384,12 @@ wrong_statistics("AUX-014", "id::row_count", lambda values: [values[0] + 1, *val
 wrong_statistics("AUX-015", "mag::disk_bytes", lambda values: values + 1)
 
 
-@fault("AUX-016", LEAF)
+@fault("AUX-016", "dataset/_metadata")
 def metadata_of_other_row_groups(files):
     edit(files, LEAF, lambda table: table, refresh=False, row_group_size=3)
 
 
-@fault("AUX-016", LEAF, "_healpix_29", also="AUX-110 AUX-206")
+@fault("AUX-016", "dataset/_metadata", "_healpix_29", also="AUX-110 AUX-206")
 def metadata_of_other_rows(files):
     edit(files, LEAF, lambda table: pa.concat_tables([table.slice(1, 1), table.slice(1)]), refresh=False)
 

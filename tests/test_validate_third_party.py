@@ -25,7 +25,7 @@ CATALOGS = {
     "small_sky_source": DATES | {"HATS-AUX-015"},
     "small_sky_source_npix_dir_catalog": DATES,
     "small_sky_source_object_index": DATES,
-    "small_sky_to_small_sky_order1": set(),
+    "small_sky_to_small_sky_order1": {"HATS-SUPP-212"},
     "square_map": DATES,
     "info_only/catalog": {
         "HATS-TREE-001", "HATS-PROP-003", "HATS-PINF-001", "HATS-AUX-001", "HATS-AUX-002", "HATS-AUX-101",

@@ -27,11 +27,14 @@ class Writing:
         Whether the footer has statistics of the columns.
     plain : bool
         Neither compressed nor encoded: every value stands in the file as it is.
+    sorted_by : str
+        The column that the rows are said to be sorted by.
     """
 
     group_rows: int = GROUP_ROWS
     statistics: bool = True
     plain: bool = False
+    sorted_by: str = ""
 
 
 def encode(table: pa.Table, writing: Writing | None = None) -> bytes:
@@ -45,6 +48,9 @@ def encode(table: pa.Table, writing: Writing | None = None) -> bytes:
         compression="none" if how.plain else "zstd",
         use_dictionary=not how.plain,
         write_statistics=how.statistics,
+        sorting_columns=[pq.SortingColumn(table.column_names.index(how.sorted_by))]
+        if how.sorted_by
+        else None,
     )
     return sink.getvalue()
 

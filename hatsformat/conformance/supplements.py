@@ -107,7 +107,7 @@ def _association_keywords(rows: int, leaf_files: str) -> dict[str, str]:
 
 
 def _join_info() -> bytes:
-    lines = [f"{order},{pixel},0,{pixel >> 2 * order}\n" for order, pixel in stars().tiles]
+    lines = [f"{order},{pixel},{order},{pixel}\n" for order, pixel in stars().tiles]
     return "".join(["Norder,Npix,join_Norder,join_Npix\n", *lines]).encode()
 
 

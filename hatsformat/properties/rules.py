@@ -39,12 +39,22 @@ _FORM_OF_KIND = {
 }
 _IVOIDS = (re.compile(r"ivo://\S*(\s+ivo://\S*)*"), "IVOIDs, separated by blanks")
 _IVOID = (re.compile(r"ivo://.*", re.DOTALL), "an IVOID, such as ivo://CDS/P/2MASS/J")
+_UCD = r"(?:[a-z]+:)?(?:arith|em|instr|meta|obs|phot|phys|pos|spect|src|stat|time)(?:\.[a-z0-9_-]+)*"
 _FORM_OF_KEYWORD = {
     "hats_version": (re.compile(r"v?[0-9]+(?:\.[0-9]+)*"), "a version, such as 1.0"),
+    "data_ucd": (
+        re.compile(rf"{_UCD}(?:[; ]+{_UCD})*", re.IGNORECASE),
+        "UCDs, such as phot.mag;em.opt.V",
+    ),
     "creator_did": _IVOID,
     "publisher_id": _IVOID,
     "addendum_did": _IVOIDS,
 }
+_STATUS_GROUPS = (
+    {"private", "public"},
+    {"main", "mirror", "partial"},
+    {"clonable", "unclonable", "clonableOnce"},
+)
 _WORD_LIKE = ("word", "column", "reference", "url", "suffix")
 _MOST_UNKNOWN = 20
 """How many unknown keywords are compared with the known ones, which takes a while each."""
@@ -218,6 +228,8 @@ def _other_form(keyword: Keyword, value: str) -> str | None:
     words = split_list(text) if keyword.kind.is_list else (text,)
     if keyword.choices and not set(words) <= set(keyword.choices):
         return keyword.expected
+    if keyword.name == "hats_status" and any(len(group & set(words)) > 1 for group in _STATUS_GROUPS):
+        return "one word at most of private and public, of main, mirror and partial, and so on"
     form = _FORM_OF_KEYWORD.get(keyword.name) or _FORM_OF_KIND.get(keyword.kind.name)
     return None if form is None or form[0].fullmatch(text) else form[1]
 
@@ -281,10 +293,10 @@ def _check_collection(reading: _Reading) -> Iterator[Problem]:
         if value is not None and value not in listed:
             expected = f"one of {', '.join(listed)}" if listed else f"a list {listing} that has it"
             yield _inconsistent(reading, default, f"{default} is not in {listing}", expected)
-    for listing in ("all_indexes", "all_extensions"):
-        members = split_list(reading.found[listing].value)[::2] if listing in reading.values else ()
+    for listing, step in (("all_margins", 1), ("all_indexes", 2), ("all_extensions", 2)):
+        members = split_list(reading.found[listing].value)[::step] if listing in reading.values else ()
         if len(set(members)) < len(members):
-            message = f"{listing} has a name twice; the last one counts"
+            message = f"{listing} has a name twice" + ("; the last one counts" if step == 2 else "")
             yield _inconsistent(reading, listing, message, "every name once")
     for path in (reading.values.get("all_extensions") or {}).values():
         if not path.endswith(".properties"):

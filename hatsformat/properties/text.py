@@ -150,12 +150,15 @@ def _read_entry(line: str, number: int, problems: list[Problem]) -> Entry:
         problems.append(
             Problem("no-keyword", "error", message, line=number, found=line, expected="keyword = value")
         )
-    elif start == end:
+    elif "=" not in line[end:start] and ":" not in line[end:start]:
+        message = "the line has no separator, and is read as a keyword without a value"
+        if start > end:
+            message = "the line has a blank instead of =, which not every reader takes for it"
         problems.append(
             Problem(
                 "no-separator",
                 "warning",
-                "the line has no separator, and is read as a keyword without a value",
+                message,
                 keyword=keyword,
                 line=number,
                 found=line,

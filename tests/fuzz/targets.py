@@ -19,6 +19,7 @@ from hatsformat.properties import (
     validate_extension,
     validate_table,
 )
+from hatsformat.properties.document import Entry
 from hatsformat.validate.evidence.footers import SchemaPool, read_footers
 from hatsformat.validate.evidence.leaves import sort_out
 from hatsformat.validate.evidence.partitions import PartitionLines
@@ -47,7 +48,8 @@ def properties(data: bytes) -> None:
 
 
 def document_text(document) -> str:
-    return "".join(part for item in document.to_dict().items() for part in item)
+    # Every line: of a keyword that stands twice, only the last value counts.
+    return "".join(line.keyword + line.value for line in document.lines if isinstance(line, Entry))
 
 
 def csv(data: bytes) -> None:

@@ -102,10 +102,19 @@ def set_key_values(tree: Tree, *, values: dict[str, str], path: Paths = LEAVES) 
 
 @mutation
 def rewrite(
-    tree: Tree, *, path: Paths = LEAVES, group_rows: int = 10, statistics: bool = True, plain: bool = False
+    tree: Tree,
+    *,
+    path: Paths = LEAVES,
+    group_rows: int = 10,
+    statistics: bool = True,
+    plain: bool = False,
+    sorted_by: str = "",
 ) -> Mutated:
-    """Write Parquet files again with the same rows: in other row groups, without statistics, or unencoded."""
-    writing = Writing(group_rows, statistics, plain)
+    """Write Parquet files again with the same rows: in other row groups, without statistics, unencoded.
+
+    With ``sorted_by``, the footer says that the rows are sorted by that column.
+    """
+    writing = Writing(group_rows, statistics, plain, sorted_by)
     changed = {name: encode(decode(content(tree, name)), writing) for name in expand(tree, path)}
     return {**tree, **changed}
 

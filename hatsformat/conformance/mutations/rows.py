@@ -52,6 +52,18 @@ def add_to_values(
 
 
 @mutation
+def shorten_list(tree: Tree, *, path: Paths, column: str, field: str, row: int) -> Mutated:
+    """Take the last value from a list in a column that is a structure of lists."""
+
+    def change(table: pa.Table, _: str) -> pa.Table:
+        values = table.column(column).to_pylist()
+        values[row] = {**values[row], field: values[row][field][:-1]}
+        return _with_column(table, column, values)
+
+    return edit(tree, path, change)
+
+
+@mutation
 def reverse_rows(tree: Tree, *, path: Paths = LEAVES) -> Mutated:
     """Turn the order of the rows of Parquet files round."""
     return edit(tree, path, lambda table, _: table.take(list(range(table.num_rows))[::-1]))

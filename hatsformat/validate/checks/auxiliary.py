@@ -8,7 +8,7 @@ from typing import Any
 
 from hatsformat import layout
 from hatsformat.validate.checks.footers import compare_keys
-from hatsformat.validate.checks.schemas import compare_columns, compare_types
+from hatsformat.validate.checks.schemas import compare_columns, compare_order, compare_types
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer, Statistics
 from hatsformat.validate.evidence.statistics import StatisticsScan, scan_statistics
@@ -59,9 +59,10 @@ def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 @dataclass
 class _Told:
-    """What ``_metadata`` says of a file: for each row group, its rows and the range of its index values."""
+    """What ``_metadata`` says of a file: each row group's rows, bytes and range of index values."""
 
     rows: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     ranges: list[tuple[Any, Any]] = field(default_factory=list)
 
 
@@ -73,9 +74,11 @@ def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _Told]:
 def _by_file(footer: Footer) -> dict[str, _Told]:
     found: dict[str, _Told] = {}
     statistics = footer.statistics or (Statistics(),) * len(footer.files)
-    for path, rows, known in zip(footer.files, footer.group_rows, statistics, strict=True):
+    groups = zip(footer.files, footer.group_rows, footer.group_bytes, statistics, strict=True)
+    for path, rows, size, known in groups:
         told = found.setdefault(f"{layout.DATASET}/{path}" if path else "", _Told())
         told.rows.append(rows)
+        told.sizes.append(size)
         told.ranges.append((known.low, known.high))
     return found
 
@@ -92,7 +95,7 @@ def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
             "_metadata names a file that is no data file of the catalog", layout.METADATA, actual=path
         )
     for path in sorted(leaves - set(named)):
-        yield Fault("_metadata does not name the data file", path, expected=f"named in {layout.METADATA}")
+        yield Fault("_metadata does not name a data file", layout.METADATA, actual="nothing", expected=path)
 
 
 @catalog_check("HATS-AUX-006")
@@ -111,33 +114,49 @@ def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 @catalog_check("HATS-AUX-016")
 def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that ``_metadata`` has the row groups of each file, with the ranges of their index values."""
+    """Check that ``_metadata`` has the row groups of each file, with their sizes and index values."""
     named = _in_metadata(catalog)
-    message = "_metadata has other row groups than the file"
     for footer in catalog.each_footer():
         told = named.get(footer.path)
-        if told is None or sum(told.rows) != footer.rows:
-            continue  # which is told already
+        # What is not named, and what has other columns, is told already.
+        if told is None or footer.schema is not catalog.schema:
+            continue
         if tuple(told.rows) != footer.group_rows:
-            yield Fault(
-                message, footer.path, actual=f"rows {_list(told.rows)}", expected=_list(footer.group_rows)
-            )
+            yield _stale(footer.path, f"rows {_list(told.rows)}", f"rows {_list(footer.group_rows)}")
             continue
         for group, (found, own) in enumerate(zip(told.ranges, footer.statistics, strict=False)):
             if None not in (*found, own.low) and found != (own.low, own.high):
-                yield Fault(
-                    message,
-                    footer.path,
-                    catalog.index_column,
-                    group,
-                    actual=f"{found[0]} to {found[1]}",
-                    expected=f"{own.low} to {own.high}",
-                )
+                actual, expected = f"{found[0]} to {found[1]}", f"{own.low} to {own.high}"
+                yield _stale(footer.path, actual, expected, catalog.index_column, group)
                 break
+        else:
+            sizes = zip(told.sizes, footer.group_bytes, strict=True)
+            differ = [group for group, (told_size, own_size) in enumerate(sizes) if told_size != own_size]
+            if differ and catalog.metadata.need().schema is catalog.schema:
+                told_size, own_size = told.sizes[differ[0]], footer.group_bytes[differ[0]]
+                yield _stale(footer.path, f"{told_size} bytes", f"{own_size} bytes", None, differ[0])
+
+
+def _stale(
+    path: str, actual: str, expected: str, column: str | None = None, group: int | None = None
+) -> Fault:
+    message = "_metadata has other row groups than the file"
+    return Fault(message, layout.METADATA, column, group, actual=f"{path}: {actual}", expected=expected)
 
 
 def _list(rows: Sequence[int]) -> str:
     return ", ".join(map(str, rows[:_MOST_GROUPS])) + (", …" if len(rows) > _MOST_GROUPS else "")
+
+
+@catalog_check("HATS-AUX-017")
+def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the other Parquet files have the columns in the order of the data files."""
+    files = [catalog.common_metadata, catalog.thumbnail]
+    if catalog.scope.reaches("footers"):
+        files.append(catalog.metadata)
+    for file in files:
+        if file.value is not None:
+            yield from compare_order(file.path, file.value.schema, catalog.schema)
 
 
 @catalog_checks("HATS-AUX-007", "HATS-AUX-012", "HATS-AUX-202")
@@ -232,17 +251,3 @@ def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Fault]:
             actual=f"{value} bytes of {column.partition('::')[0]} in row {row}, and {len(found) - 1} more",
             expected=expected,
         )
-
-
-@catalog_check("HATS-SUPP-203")
-def join_info(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that ``partition_join_info.csv`` has its columns."""
-    file = catalog.partition_join_info
-    if not file.is_there:
-        raise NoEvidenceError(f"there is no {file.path}")
-    names = [] if file.value is None else file.value.splitlines()[0].decode("utf-8", "replace").split(",")
-    missing = [
-        name for name in ("Norder", "Npix", "join_Norder", "join_Npix") if name not in map(str.strip, names)
-    ]
-    if missing:
-        yield Fault("the file does not have its columns", file.path, expected=", ".join(missing))

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hatsformat import layout
 from hatsformat.errors import NotFoundError
 from hatsformat.healpix import MAX_ORDER, HealpixPixel
-from hatsformat.validate.checks.schemas import compare_columns, compare_order, compare_types
+from hatsformat.validate.checks.schemas import compare_columns, compare_order, compare_types, is_nested
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.registry import catalog_check, catalog_checks
@@ -84,6 +84,19 @@ def compare_keys(
             path,
             actual=f"differs in {', '.join(differ)}",
             expected=f"as in {whose}",
+        )
+
+
+@catalog_check("HATS-LEAF-015")
+def has_nested_column(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that a nested catalog has a nested column."""
+    if not any(map(is_nested, catalog.schema.types)):
+        yield Fault(
+            "no column is a structure of lists or a list of structures",
+            catalog.properties_path,
+            "dataproduct_type",
+            actual="nested",
+            expected="object, or source",
         )
 
 

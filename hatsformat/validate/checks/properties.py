@@ -12,6 +12,8 @@ from hatsformat.validate.faults import Fault
 from hatsformat.validate.registry import catalog_check, catalog_checks, collection_checks
 from hatsformat.validate.requirements import Requirement, requirements
 
+_HALF_CIRCLE = 180 * 3600
+
 _SYNTAX = {
     "HATS-PROP-005": ("encoding",),
     "HATS-PROP-006": ("bad-escape", "no-keyword", "no-separator"),
@@ -67,7 +69,7 @@ def _keyword_rules() -> dict[str, tuple[str, ...]]:
 
 REQUIRED = tuple(f"HATS-PROP-{number}" for number in range(101, 113))
 VALUES = tuple(f"HATS-PROP-{number}" for number in range(201, 219))
-FORMS = (*(f"HATS-PROP-{number}" for number in range(301, 315)), "HATS-PROP-322", *_RELATIONS)
+FORMS = (*(f"HATS-PROP-{number}" for number in (*range(301, 315), 322, 323)), *_RELATIONS)
 
 
 def as_faults(problems: Iterable[Problem], path: str) -> Iterator[Fault]:
@@ -114,6 +116,7 @@ _COLLECTION_RULES = {
     ("missing-keyword", "hats_primary_table_url"): "HATS-COLL-003",
     ("inconsistent", "default_margin"): "HATS-COLL-009",
     ("inconsistent", "default_index"): "HATS-COLL-010",
+    ("inconsistent", "all_margins"): "HATS-COLL-013",
     ("inconsistent", "all_indexes"): "HATS-COLL-013",
     ("inconsistent", "all_extensions"): "HATS-COLL-013",
     ("bad-value", "all_indexes"): "HATS-PROP-219",
@@ -145,14 +148,14 @@ def collection_problems(collection: CollectionEvidence, rule: Requirement) -> It
 
 @catalog_check("HATS-SUPP-001")
 def positive_threshold(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that the margin's threshold is more than 0."""
+    """Check that the margin's threshold is more than 0, and no more than half a circle."""
     threshold = catalog.value("hats_margin_threshold")
-    if threshold <= 0:
-        keyword = "hats_margin_threshold"
+    if not 0 < threshold <= _HALF_CIRCLE:
+        message = "a margin has no width" if threshold <= 0 else "a margin is wider than the sky"
         yield Fault(
-            "a margin has no width",
+            message,
             catalog.properties_path,
-            keyword,
+            "hats_margin_threshold",
             actual=threshold,
-            expected="more than 0",
+            expected=f"more than 0, at most {_HALF_CIRCLE} arcseconds",
         )

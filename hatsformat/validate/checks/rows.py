@@ -55,6 +55,14 @@ def sorted_by_index(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, batch.plan.index, batch.index, "ascending values")
 
 
+@row_check("HATS-HPX-016", "pixels of the map stand twice")
+def one_value_a_pixel(batch: RowBatch) -> RowVerdict:
+    """Check that a map has every pixel once; where it is sorted, the same pixels are neighbours."""
+    before = -1 if batch.before is None else batch.before
+    previous = np.concatenate(([before], batch.index[:-1]))
+    return RowVerdict((batch.index == previous) & (batch.index >= 0), batch.plan.index, batch.index)
+
+
 @row_check("HATS-HPX-009", "the statistics of a row group do not enclose its index values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its index values."""

@@ -55,3 +55,15 @@ def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator
 
 def _type(schema: pa.Schema, name: str) -> str:
     return str(schema.field(schema.names.index(name)).type)
+
+
+def is_nested(kind: pa.DataType) -> bool:
+    """Return whether a type is a table in a row: a structure of lists, or a list of structures."""
+    if is_list(kind):
+        return bool(pa.types.is_struct(kind.value_type))
+    return bool(pa.types.is_struct(kind)) and any(is_list(field.type) for field in kind)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Return whether a type is a list of any kind."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

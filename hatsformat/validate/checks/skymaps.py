@@ -48,6 +48,27 @@ def is_nested(catalog: CatalogEvidence) -> Iterator[Fault]:
         yield Fault("the sky map is not NESTED", layout.SKYMAP, actual=found.ordering, expected="NESTED")
 
 
+_SYSTEMS = {"equatorial": ("C", "Q"), "galactic": ("G",), "ecliptic": ("E",)}
+
+
+@catalog_check("HATS-AUX-113")
+def header_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the sky map says it is of HEALPix, and in the catalog's frame."""
+    file = catalog.main_map
+    found = file.need()
+    if found.pixel_type not in ("", "HEALPIX"):
+        message = "the sky map says that it is not of HEALPix"
+        yield Fault(message, file.path, actual=f"PIXTYPE={found.pixel_type}", expected="PIXTYPE=HEALPIX")
+    expected = _SYSTEMS.get(catalog.properties.hats_frame or "equatorial", ())
+    if found.system and expected and found.system[0] not in expected:
+        yield Fault(
+            "the sky map is in another frame than the catalog",
+            file.path,
+            actual=f"COORDSYS={found.system}",
+            expected=f"COORDSYS={expected[0]}",
+        )
+
+
 @catalog_check("HATS-AUX-104")
 def has_its_order(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the order of the sky map is ``hats_skymap_order``."""

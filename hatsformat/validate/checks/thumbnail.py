@@ -42,6 +42,13 @@ def thumbnail_rows_are_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
         )
 
 
+@catalog_check("HATS-AUX-208")
+def thumbnail_has_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the thumbnail has rows where the catalog has."""
+    if catalog.thumbnail.need().rows == 0 and catalog.value("hats_nrows") > 0:
+        yield Fault("the thumbnail has no rows", layout.THUMBNAIL, actual=0, expected="rows of the leaves")
+
+
 @catalog_check("HATS-AUX-203")
 def thumbnail_size(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the thumbnail has at most ``hats_max_rows`` rows."""

@@ -83,6 +83,8 @@ class CatalogEvidence(CatalogContents):
             self.index_order,
             told.hats_margin_threshold,
             self._primary_tiles(),
+            told.hats_index_column,
+            self._association_keys(),
         )
         tiles = {
             path: HealpixPixel(order, pixel) if order >= 0 else None
@@ -121,6 +123,14 @@ class CatalogEvidence(CatalogContents):
             return thumbnail_tally(self.tree, self.prefix, footer, schema, self.index_column, ra)
 
         return self.tree.attempt(self.prefix + footer.path, read, footer.path)
+
+    def _association_keys(self) -> tuple[str, ...]:
+        told = self.properties
+        names = (
+            told.hats_col_assn_primary_assn or told.hats_col_assn_primary,
+            told.hats_col_assn_join_assn or told.hats_col_assn_join,
+        )
+        return tuple(name for name in names if name is not None)
 
     def _primary_tiles(self) -> IntArray | None:
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,8 @@ from hatsformat.validate.evidence.skymaps import Skymap, read_map
 from hatsformat.validate.evidence.statements import CatalogStatements, Scope
 from hatsformat.validate.evidence.tree import Artefact, Tree
 from hatsformat.validate.faults import NoEvidenceError
+
+T = TypeVar("T")
 
 _ALT_SKYMAP = re.compile(r"skymap\.(0|[1-9][0-9]?)\.fits")
 
@@ -68,17 +71,22 @@ class CatalogContents(CatalogStatements):
     @cached_property
     def partition_lines(self) -> Artefact[PartitionLines]:
         """The lines of ``partition_info.csv``."""
-        path = self.prefix + layout.PARTITION_INFO
-        file = self.tree.read(path, CSV_LIMIT)
-        if file.value is None:
-            return Artefact(layout.PARTITION_INFO, error=file.error)
-        content = file.value
-        return self.tree.attempt(path, lambda _: PartitionLines.from_csv(content), layout.PARTITION_INFO)
+        return self._csv(layout.PARTITION_INFO, PartitionLines.from_csv)
 
     @cached_property
-    def partition_join_info(self) -> Artefact[bytes]:
-        """The content of ``partition_join_info.csv``."""
-        return self.read(layout.PARTITION_JOIN_INFO, CSV_LIMIT)
+    def join_lines(self) -> Artefact[tuple[PartitionLines, PartitionLines]]:
+        """The lines of ``partition_join_info.csv``: the association's tiles, and the joined table's."""
+        return self._csv(
+            layout.PARTITION_JOIN_INFO,
+            lambda content: (PartitionLines.from_csv(content), PartitionLines.from_csv(content, "join_")),
+        )
+
+    def _csv(self, name: str, parse: Callable[[bytes], T]) -> Artefact[T]:
+        file = self.read(name, CSV_LIMIT)
+        if file.value is None:
+            return Artefact(name, error=file.error)
+        content = file.value
+        return self.tree.attempt(self.prefix + name, lambda _: parse(content), name)
 
     @cached_property
     def tiles(self) -> PartitionInfo:

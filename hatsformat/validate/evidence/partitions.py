@@ -1,4 +1,4 @@
-"""``partition_info.csv`` as it stands, line by line, so that every line can be judged."""
+"""``partition_info.csv`` and ``partition_join_info.csv`` as they stand, so that every line can be judged."""
 
 from __future__ import annotations
 
@@ -35,34 +35,38 @@ class PartitionLines:
     extra: Mapping[str, IntArray] = field(default_factory=dict)
 
     @classmethod
-    def from_csv(cls, content: bytes) -> PartitionLines:
+    def from_csv(cls, content: bytes, prefix: str = "") -> PartitionLines:
         """Read the content of the file.
+
+        Parameters
+        ----------
+        content : bytes
+        prefix : str, optional
+            What comes before the names of the two columns.
 
         Raises
         ------
         PartitionInfoError
             If it is not a CSV with whole numbers in the columns ``Norder`` and ``Npix``.
         """
+        wanted = (prefix + ORDER_COLUMN, prefix + PIXEL_COLUMN)
         if not content.strip():
-            raise PartitionInfoError("the file is empty", expected="a CSV with Norder and Npix")
+            raise PartitionInfoError("the file is empty", expected=f"a CSV with {' and '.join(wanted)}")
         try:
             table = pyarrow.csv.read_csv(pa.BufferReader(content))
             names = [str(name).strip() for name in table.column_names]
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise PartitionInfoError(f"the file is not a CSV table: {error}") from error
-        missing = [name for name in (ORDER_COLUMN, PIXEL_COLUMN) if name not in names]
+        missing = [name for name in wanted if name not in names]
         if missing:
             raise PartitionInfoError(f"the column {' and '.join(missing)} is missing", found=", ".join(names))
-        orders = _whole(table.column(names.index(ORDER_COLUMN)))
-        pixels = _whole(table.column(names.index(PIXEL_COLUMN)))
+        orders, pixels = (_whole(table.column(names.index(name))) for name in wanted)
         if orders is None or pixels is None:
-            column = ORDER_COLUMN if orders is None else PIXEL_COLUMN
-            raise PartitionInfoError(f"the column {column} is not whole numbers")
+            raise PartitionInfoError(f"the column {wanted[orders is not None]} is not whole numbers")
         extra = {
             name: values
             for index, name in enumerate(names)
-            if name not in (ORDER_COLUMN, PIXEL_COLUMN)
-            and (values := _whole(table.column(index))) is not None
+            if name not in wanted and (values := _whole(table.column(index))) is not None
         }
         return cls(orders, pixels, extra)
 

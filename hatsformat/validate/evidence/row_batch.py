@@ -36,6 +36,8 @@ class RowPlan:
     index_order: int
     margin_threshold: float | None = None
     primary_tiles: IntArray | None = None
+    indexed: str | None = None
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class RowBatch:
         For each row group: how many rows are of it, and the statistics of its index column.
     before : int or None
         The index value of the row before the first; None at the start of a file.
+    groups : tuple of (int, pyarrow.parquet.RowGroupMetaData)
+        For each row group: how many rows are of it, and its metadata.
     """
 
     plan: RowPlan
@@ -68,6 +72,7 @@ class RowBatch:
     table: pa.Table
     statistics: tuple[tuple[int, Statistics], ...] = ()
     before: int | None = None
+    groups: tuple[tuple[int, Any], ...] = ()
 
     @cached_property
     def ra(self) -> FloatArray:

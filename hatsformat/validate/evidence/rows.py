@@ -146,7 +146,8 @@ def _scan_file(
         for read in read_batches(tree, prefix, footer):
             told = footer.statistics
             statistics = tuple((rows, told[group]) for group, rows in read.parts) if told else ()
-            batch = RowBatch(file.plan, file.tile, read.table, statistics, before)
+            groups = tuple((rows, read.metadata.row_group(group)) for group, rows in read.parts)
+            batch = RowBatch(file.plan, file.tile, read.table, statistics, before, groups)
             for rule, check in checks.items():
                 _judge(scan, rule, check, batch, read)
             for tally in watched:

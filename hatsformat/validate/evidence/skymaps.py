@@ -15,7 +15,7 @@ SKYMAP_LIMIT = 1 << 29
 """The largest map that is read, in bytes: one of order 11 fits."""
 
 _HEADERS = 40 * 2_880
-_ORDERING = re.compile(rb"ORDERING= *'([A-Za-z]+) *'")
+_CARD = re.compile(rb"(ORDERING|PIXTYPE |COORDSYS)= *'([ -~]*?) *'")
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,21 @@ class Skymap:
         Dense and NESTED, whatever the file's scheme.
     ordering : str
         The scheme of the file, ``NESTED`` or ``RING``.
+    pixel_type, system : str
+        Its ``PIXTYPE`` and ``COORDSYS``; empty where it does not tell.
     """
 
     order: int
     counts: IntArray
     ordering: str
+    pixel_type: str = ""
+    system: str = ""
 
 
 def read_map(place: UPath) -> Skymap:
     """Read a sky map; raises `HatsError` where it is none."""
     content = storage.read_bytes(place, limit=SKYMAP_LIMIT)
     order, counts = decode_skymap(content)
-    found = _ORDERING.search(content[:_HEADERS])
-    ordering = found[1].decode().upper() if found else "NESTED"
-    return Skymap(order, counts, "RING" if ordering == "RING" else "NESTED")
+    cards = {name.strip(): text.decode().upper() for name, text in _CARD.findall(content[:_HEADERS])}
+    ordering = "RING" if cards.get(b"ORDERING") == "RING" else "NESTED"
+    return Skymap(order, counts, ordering, cards.get(b"PIXTYPE", ""), cards.get(b"COORDSYS", ""))

@@ -46,11 +46,14 @@ class Batch:
     parts : tuple of (int, int)
         The row groups that it is of, and how many rows of each.
     table : pyarrow.Table
+    metadata : pyarrow.parquet.FileMetaData
+        Of the file.
     """
 
     first_row: int
     parts: tuple[tuple[int, int], ...]
     table: pa.Table
+    metadata: Any
 
     def group_of(self, row: int) -> int:
         """Return the row group of a row of the batch."""
@@ -99,7 +102,7 @@ def read_batches(
         else:
             table = read_row_groups(place, metadata, run, columns)
             _check_rows(table.num_rows, sum(rows))
-            yield Batch(first_row, tuple(zip(run, rows, strict=True)), table)
+            yield Batch(first_row, tuple(zip(run, rows, strict=True)), table, metadata)
         first_row += sum(rows)
 
 
@@ -153,7 +156,7 @@ def _pieces(
             table = pa.Table.from_batches([piece])
             if wanted is not None:
                 table = table.select(wanted)
-            yield Batch(first_row + found, ((group, table.num_rows),), table)
+            yield Batch(first_row + found, ((group, table.num_rows),), table, metadata)
             found += table.num_rows
     _check_rows(found, rows)
 
