@@ -15,7 +15,7 @@ WAYS = {
     "leaf directories": {"max_rows": 300, "leaf": "directory", "thumbnail": True},
     "empty siblings": {"max_rows": 50, "keep_empty_siblings": True, "thumbnail": True, "sort_by": ("id",)},
     "source": {"max_rows": 10_000, "catalog_type": "source"},
-    "sub-tiles": {"max_rows": 300, "subtile_order_delta": 2, "row_group_rows": 50},
+    "sub-tiles": {"max_rows": 300, "statistics": True, "subtile_order_delta": 2, "row_group_rows": 50},
     "one order": {"max_rows": 10_000, "lowest_order": 2, "highest_order": 2},
 }
 

@@ -6,7 +6,11 @@ leaves and is never needed to read a catalog.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +19,16 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.artefacts.leaf import read_footer
 from hatsformat.errors import LeafError
+
+_MAGIC = b"PAR1"
+_LIST_FIELD, _STRUCT = 0x19, 0x0C
+"""Of Thrift's compact protocol: a list in the field after the last one, and that it holds structures."""
+
+_BATCH_CHUNKS = 50_000
+"""Column chunks whose footers are held as objects: these take many times the bytes that are written."""
+
+_MEMORY_BYTES = 16 * 1024 * 1024
+"""Bytes that wait in memory, before a file is made for them."""
 
 
 def write_metadata(place: UPath, schema: pa.Schema, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
@@ -46,7 +60,11 @@ def write_metadata(place: UPath, schema: pa.Schema, footers: Iterable[tuple[str,
     StorageError
         If the file cannot be written.
     """
-    return _write_merged(place, _footer_without_rows(schema), footers)
+    with MetadataGatherer(place, schema) as gatherer:
+        for path, footer in footers:
+            gatherer.add(path, footer)
+        gatherer.write()
+    return gatherer.rows
 
 
 def extend_metadata(known: UPath, place: UPath, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
@@ -71,23 +89,135 @@ def extend_metadata(known: UPath, place: UPath, footers: Iterable[tuple[str, pq.
     LeafError
         If a leaf has another schema.
     """
-    return _write_merged(place, read_footer(known), footers)
-
-
-def _write_merged(
-    place: UPath, merged: pq.FileMetaData, footers: Iterable[tuple[str, pq.FileMetaData]]
-) -> int:
+    merged = read_footer(known)
     for path, footer in footers:
-        footer.set_file_path(path)
-        try:
-            merged.append_row_groups(footer)
-        except (RuntimeError, pa.ArrowException) as error:
-            raise LeafError(
-                "the leaf's columns are not the catalog's", path=path, found=str(error).strip()
-            ) from error
+        _append(merged, path, footer)
     with storage.atomic_writer(place) as stream:
         merged.write_metadata_file(stream)
     return int(merged.num_rows)
+
+
+def _append(merged: pq.FileMetaData, path: str, footer: pq.FileMetaData) -> None:
+    footer.set_file_path(path)
+    try:
+        merged.append_row_groups(footer)
+    except (RuntimeError, pa.ArrowException) as error:
+        raise LeafError(
+            "the leaf's columns are not the catalog's", path=path, found=str(error).strip()
+        ) from error
+
+
+class MetadataGatherer:
+    """Gathers the footers of leaves for a ``_metadata``, few of them in memory: the row groups of the others
+    wait in a temporary file as they are going to be written.
+
+    Parameters
+    ----------
+    place : UPath
+        The file to write in the end.
+    schema : pyarrow.Schema
+        The catalog's schema.
+
+    Attributes
+    ----------
+    rows : int
+        In all leaves so far.
+    """
+
+    def __init__(self, place: UPath, schema: pa.Schema) -> None:
+        self._place, self._schema = place, schema
+        self._merged = _footer_without_rows(schema)
+        self._empty = _serialized(self._merged)
+        self._groups = 0
+        self._counts_at: int | None = None
+        folder = str(Path(place.path).parent) if storage.is_local(place) else None
+        with storage.explained(place, "writing"):
+            if folder is not None:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+            self._waiting = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, dir=folder)  # noqa: SIM115
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting.close()
+
+    def add(self, path: str, footer: pq.FileMetaData) -> None:
+        """Add a leaf by its path relative to ``dataset/``, which is set in the footer itself.
+
+        Raises
+        ------
+        LeafError
+            If it has another schema.
+        """
+        _append(self._merged, path, footer)
+        if self._merged.num_row_groups * self._merged.num_columns >= _BATCH_CHUNKS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Put the row groups that are in memory behind those that wait."""
+        if not self._merged.num_row_groups:
+            return
+        rows, groups = self._merged.num_rows, self._merged.num_row_groups
+        content = _serialized(self._merged)
+        if self._counts_at is None:  # the first byte that differs from a footer without rows
+            pairs = enumerate(zip(self._empty, content, strict=False))
+            same = next(at for at, (one, other) in pairs if one != other)
+            self._counts_at = same if rows else same - len(_counts(0, 0)) + 1
+        begin = self._counts_at + len(_counts(rows, groups))
+        with storage.explained(self._place, "writing"):
+            self._waiting.write(content[begin : len(content) - len(self._rest)])
+        self.rows += rows
+        self._groups += groups
+        self._merged = _footer_without_rows(self._schema)
+
+    @property
+    def _rest(self) -> bytes:
+        """What follows the row groups, in any footer of this schema."""
+        return self._empty[(self._counts_at or 0) + len(_counts(0, 0)) :]
+
+    def write(self) -> None:
+        """Write the file.
+
+        Raises
+        ------
+        StorageError
+        """
+        self._flush()
+        with storage.atomic_writer(self._place) as stream:
+            if self._counts_at is None:
+                self._merged.write_metadata_file(stream)
+                return
+            head = self._empty[: self._counts_at] + _counts(self.rows, self._groups)
+            stream.write(_MAGIC + head)
+            size = len(head) + self._waiting.tell() + len(self._rest)
+            self._waiting.seek(0)
+            shutil.copyfileobj(self._waiting, stream)
+            stream.write(self._rest + size.to_bytes(4, "little") + _MAGIC)
+
+
+def _serialized(footer: pq.FileMetaData) -> bytes:
+    """Return a footer as its Thrift structure alone."""
+    sink = pa.BufferOutputStream()
+    footer.write_metadata_file(sink)
+    return bytes(sink.getvalue().to_pybytes()[len(_MAGIC) : -len(_MAGIC) - 4])
+
+
+def _counts(rows: int, groups: int) -> bytes:
+    """Return what a footer says first of its row groups: the rows in all, and the head of their list."""
+    is_short = groups < 15
+    head = bytes([_LIST_FIELD, (groups << 4 | _STRUCT) if is_short else (0xF0 | _STRUCT)])
+    return _varint(2 * rows) + head + (b"" if is_short else _varint(groups))
+
+
+def _varint(number: int) -> bytes:
+    content = bytearray()
+    while number > 0x7F:
+        content.append(number & 0x7F | 0x80)
+        number >>= 7
+    content.append(number)
+    return bytes(content)
 
 
 def write_common_metadata(place: UPath, schema: pa.Schema) -> None:

@@ -16,7 +16,11 @@ _BATCH = 1_000
 
 
 def write_thumbnail(
-    place: UPath, schema: pa.Schema, first_rows: Iterable[pa.Table], max_rows: int, leaf: LeafFormat
+    place: UPath,
+    schema: pa.Schema,
+    first_rows: FirstRows | Iterable[pa.Table],
+    max_rows: int,
+    leaf: LeafFormat,
 ) -> int:
     """Write ``data_thumbnail.parquet``.
 
@@ -26,7 +30,7 @@ def write_thumbnail(
         The file to write.
     schema : pyarrow.Schema
         The catalog's schema, which the thumbnail shares.
-    first_rows : iterable of pyarrow.Table
+    first_rows : FirstRows, or iterable of pyarrow.Table
         One table a leaf, of which the first row is taken; an empty one adds nothing.
     max_rows : int
         The most rows to write: the threshold at which leaves are split, which no thumbnail may pass. Of more
@@ -46,10 +50,13 @@ def write_thumbnail(
     StorageError
         If the file cannot be written.
     """
-    try:
-        rows = _joined(schema, first_rows)
-    except (pa.ArrowException, ValueError) as error:
-        raise LeafError("the leaves' columns are not the catalog's", path=place, found=str(error)) from error
+    if isinstance(first_rows, FirstRows):
+        rows = first_rows.table()
+    else:
+        gathered = FirstRows(place, schema)
+        for table in first_rows:
+            gathered.add(table)
+        rows = gathered.table()
     if rows.num_rows > max_rows:
         chosen = np.linspace(0, rows.num_rows - 1, max(0, max_rows)).round().astype(np.int64)
         rows = rows.take(chosen)
@@ -58,14 +65,41 @@ def write_thumbnail(
     return int(rows.num_rows)
 
 
-def _joined(schema: pa.Schema, tables: Iterable[pa.Table]) -> pa.Table:
-    done, waiting = [schema.empty_table()], []
-    for table in tables:
+class FirstRows:
+    """Gathers the first rows of many tables.
+
+    Parameters
+    ----------
+    place : UPath
+        The file that they are for, for messages.
+    schema : pyarrow.Schema
+    """
+
+    def __init__(self, place: UPath, schema: pa.Schema) -> None:
+        self._place, self._schema = place, schema
+        self._done, self._waiting = [schema.empty_table()], list[pa.Table]()
+
+    def add(self, table: pa.Table) -> None:
+        """Add the first row of a table, if it has any.
+
+        Raises
+        ------
+        LeafError
+            If it has other columns than the schema.
+        """
         if table.num_rows == 0:
-            continue
-        # `take` copies the row: a slice would keep the whole table alive.
-        waiting.append(table.take([0]).cast(schema))
-        if len(waiting) == _BATCH:
-            done.append(pa.concat_tables(waiting).combine_chunks())
-            waiting = []
-    return pa.concat_tables([*done, *waiting]).combine_chunks()
+            return
+        try:
+            # `take` copies the row: a slice would keep the whole table alive.
+            self._waiting.append(table.take([0]).cast(self._schema))
+        except (pa.ArrowException, ValueError) as error:
+            raise LeafError(
+                "the leaves' columns are not the catalog's", path=self._place, found=str(error)
+            ) from error
+        if len(self._waiting) == _BATCH:
+            self._done.append(pa.concat_tables(self._waiting).combine_chunks())
+            self._waiting = []
+
+    def table(self) -> pa.Table:
+        """Return the rows so far, in one table."""
+        return pa.concat_tables([*self._done, *self._waiting]).combine_chunks()

@@ -85,6 +85,7 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
     "--leaf", type=click.Choice(["file", "directory"]), help="A leaf is a file, or a folder of files."
 )
 @click.option("--thumbnail", is_flag=True, default=None, help="Also write data_thumbnail.parquet.")
+@click.option("--statistics", is_flag=True, default=None, help="Also write per_partition_statistics.parquet.")
 @click.option(
     "--margin",
     "margins",
@@ -120,6 +121,7 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
     type=click.Choice(["error", "drop", "quarantine"]),
     help="What to do with rows without a position on the sky.  [default: error]",
 )
+@click.option("--log", metavar="FILE", help="Keep an account of the import in a JSON file.")
 @click.option("--overwrite", is_flag=True, default=None, help="Replace the catalog that is there.")
 @click.option("--resume", is_flag=True, default=None, help="Go on with an import that was interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")

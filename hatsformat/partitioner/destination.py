@@ -135,12 +135,30 @@ class Destination:
         ------
         OutputError
         """
-        inside = self._real(str(self.root)).rstrip("/") + "/"
         for name in names:
-            if self._real(name).startswith(inside):
+            if self._is_inside(name):
                 raise OutputError(
                     "an input lies in the output directory", path=name, hint="name another directory"
                 )
+
+    def beside(self, path: str | None) -> UPath | None:
+        """Return the place of another file that the import writes; None for none.
+
+        Raises
+        ------
+        OutputError
+            If it lies in the output directory, where nothing but the catalog belongs.
+        """
+        if path is None:
+            return None
+        place = storage.resolve(path)
+        if self._is_inside(os.path.realpath(place.path) if storage.is_local(place) else str(place)):
+            raise OutputError("the log lies in the output directory", path=path, hint="name a file beside it")
+        return place
+
+    def _is_inside(self, name: str) -> bool:
+        root = os.path.realpath(self.root.path) if self._local else str(self.root)
+        return self._real(name).startswith(root.rstrip("/") + "/")
 
     def _real(self, name: str) -> str:
         """Return a path by which the same file can be told: without links and detours, if it is local."""

@@ -6,19 +6,24 @@ calls this a catalog.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat._version import __version__
-from hatsformat.artefacts.parquet_metadata import write_common_metadata, write_metadata
+from hatsformat.artefacts.parquet_metadata import MetadataGatherer, write_common_metadata
 from hatsformat.artefacts.skymap import encode_skymap, skymap_order
-from hatsformat.artefacts.thumbnail import write_thumbnail
+from hatsformat.artefacts.statistics import statistics_writer
+from hatsformat.artefacts.thumbnail import FirstRows, write_thumbnail
 from hatsformat.healpix import MAX_ORDER
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.partitioner.binning import PixelCounts
@@ -43,8 +48,8 @@ class CatalogInfo:
     max_rows, max_bytes : int or None
         The threshold.
     sort_by : tuple of str
-    thumbnail : bool
-        Whether to write a thumbnail.
+    thumbnail, statistics : bool
+        Whether to write these files.
     """
 
     name: str
@@ -56,6 +61,7 @@ class CatalogInfo:
     max_bytes: int | None = None
     sort_by: tuple[str, ...] = ()
     thumbnail: bool = False
+    statistics: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ def finish(
     -------
     Finished
     """
-    data = write_dataset(root, leaves, plan)
+    data = write_dataset(root, leaves, plan, statistics=info.statistics)
     written = []
     if info.thumbnail:
         most = info.max_rows or len(data.tiles)
@@ -110,31 +116,68 @@ class Dataset:
     tiles: PartitionInfo
     rows: int
     size: int
-    first_rows: list[pa.Table]
+    first_rows: FirstRows
 
 
-def write_dataset(root: UPath, leaves: Iterable[Leaf], plan: LeafPlan) -> Dataset:
+def write_dataset(
+    root: UPath, leaves: Iterable[Leaf], plan: LeafPlan, *, statistics: bool = False
+) -> Dataset:
     """Write ``partition_info.csv``, ``_common_metadata`` and ``_metadata``: see `finish`."""
-    tiles, footers, first_rows = [], [], []
-    rows = size = footer_bytes = 0
-    for leaf in leaves:
-        tiles.append(leaf.tile)
-        rows += leaf.footer.num_rows
-        size += leaf.size
-        footer_bytes += leaf.footer.serialized_size
-        if footer_bytes <= METADATA_LIMIT_BYTES:
-            footers.append((leaf.path.removeprefix(f"{layout.DATASET}/"), leaf.footer))
-        if leaf.first_row is not None:
-            first_rows.append(leaf.first_row)
-    partitions = PartitionInfo.of_tiles(tiles)
-    written = [layout.PARTITION_INFO, layout.COMMON_METADATA]
-    storage.write_bytes(root / layout.PARTITION_INFO, partitions.to_csv())
-    write_common_metadata(root / layout.COMMON_METADATA, plan.schema)
-    if footer_bytes <= METADATA_LIMIT_BYTES:
-        write_metadata(root / layout.METADATA, plan.schema, footers)
-        written.append(layout.METADATA)
+    orders, pixels = array("b"), array("q")
+    rows = size = 0
+    first_rows = FirstRows(root / layout.THUMBNAIL, plan.schema)
+    with _Footers(root, plan.schema, statistics) as footers:
+        for leaf in leaves:
+            orders.append(leaf.tile.order)
+            pixels.append(leaf.tile.pixel)
+            rows += leaf.footer.num_rows
+            size += leaf.size
+            footers.add(leaf)
+            if leaf.first_row is not None:
+                first_rows.add(leaf.first_row)
+        partitions = PartitionInfo(np.array(orders), np.array(pixels))
+        storage.write_bytes(root / layout.PARTITION_INFO, partitions.to_csv())
+        write_common_metadata(root / layout.COMMON_METADATA, plan.schema)
+        written = [layout.PARTITION_INFO, layout.COMMON_METADATA, *footers.write()]
     size += sum(storage.size(root / name) for name in written)
     return Dataset(partitions, rows, size, first_rows)
+
+
+class _Footers:
+    """What is gathered from the footers of leaves, one after the other, as little as possible in memory."""
+
+    def __init__(self, root: UPath, schema: pa.Schema, statistics: bool) -> None:
+        self._size = 0
+        with ExitStack() as stack:
+            self._metadata = stack.enter_context(MetadataGatherer(root / layout.METADATA, schema))
+            self._statistics = None
+            if statistics:
+                self._statistics = stack.enter_context(statistics_writer(root / layout.STATISTICS, schema))
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, leaf: Leaf) -> None:
+        """Take what is needed of a leaf."""
+        if self._statistics is not None:
+            self._statistics.add(leaf.tile, leaf.footer)
+        self._size += leaf.footer.serialized_size
+        if self._size <= METADATA_LIMIT_BYTES:
+            self._metadata.add(leaf.path.removeprefix(f"{layout.DATASET}/"), leaf.footer)
+
+    def write(self) -> list[str]:
+        """Write the files, and return their paths."""
+        if has_metadata := self._size <= METADATA_LIMIT_BYTES:
+            self._metadata.write()
+        self._stack.close()
+        written = {layout.METADATA: has_metadata, layout.STATISTICS: self._statistics is not None}
+        return [path for path, is_there in written.items() if is_there]
 
 
 def write_skymaps(root: UPath, counts: PixelCounts, order: int) -> list[str]:

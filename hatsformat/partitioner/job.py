@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from upath import UPath
@@ -53,7 +54,8 @@ def reduce_tiles(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Job)
         return ReduceTask(rows, order, pixel, path, shards.of_tile(index), plan, root, options.resume)
 
     total = len(alignment.tiles)
-    tasks = (task(index, *triple) for index, triple in enumerate(alignment.triples.tolist()))
+    blocks = (alignment.triples[first : first + 10_000].tolist() for first in range(0, total, 10_000))
+    tasks = (task(index, *triple) for index, triple in enumerate(chain.from_iterable(blocks)))
     for done, leaf in enumerate(job.team.in_order(reduce_one, tasks), 1):
         job.told("reducing", done, total)
         yield leaf

@@ -83,6 +83,8 @@ class ImportOptions:
         Thresholds of margin caches to build, in arcseconds; with any, the result is a collection.
     indexes : tuple of str
         Columns to build index tables of; with any, the result is a collection.
+    statistics : bool
+        Whether to write ``per_partition_statistics.parquet``.
     bad_coordinates : str
         What to do with rows without a position: ``error``, ``drop`` or ``quarantine``.
     workers : int or None
@@ -97,6 +99,8 @@ class ImportOptions:
         Bytes to stay within; None for half of the machine's.
     scratch : str or None
         Directory for what does not fit in memory; None for one beside the output.
+    log : str or None
+        JSON file to keep the build log in, best beside the catalog.
     overwrite : bool
         Whether to replace a catalog that is there.
     resume : bool
@@ -126,12 +130,14 @@ class ImportOptions:
     thumbnail: bool = False
     margins: tuple[float, ...] = ()
     indexes: tuple[str, ...] = ()
+    statistics: bool = False
     bad_coordinates: str = "error"
     workers: int | None = None
     processes: bool = False
     scheduler: str | None = None
     memory: int | None = None
     scratch: str | None = None
+    log: str | None = None
     overwrite: bool = False
     resume: bool = False
 

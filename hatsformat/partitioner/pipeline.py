@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,12 @@ def run_import(
         place.check_quarantine()
     sources, plan = _planned(inputs, options, place)
     options = options.staffed([str(root), *(source.name for source in sources)])
-    log = BuildLog(str(root), options.name or name_of(root), len(sources))
+    log = BuildLog(str(root), options.name or name_of(root), len(sources), options=asdict(options))
+    log_file = place.beside(options.log)
     workers = open_workers(
         options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
     )
-    with place.claimed(), workers as team:
+    with log.kept(log_file), place.claimed(), workers as team:
         if plan.can_resume:
             plan.write(place.work)
             place.keep_unfinished = True
@@ -123,8 +124,7 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
         info = _info(options, log.name, schema)
         done = finish(job.root, leaves, mapped.counts, plan, info, job.created)
     log.spilled_bytes = spilled_bytes(job.place.scratch)
-    log.rows_read, log.rows_rejected, log.rows_written = mapped.rows_read, mapped.rows_rejected, done.rows
-    log.tiles, log.size_bytes = done.tiles, done.size
+    log.rows_written, log.tiles, log.size_bytes = done.rows, done.tiles, done.size
 
 
 def _planned(inputs: Any, options: ImportOptions, place: Destination) -> tuple[list[Source], resuming.Plan]:
@@ -149,7 +149,7 @@ def leaf_schema(schema: pa.Schema) -> pa.Schema:
 
 def _map(sources: Sequence[Source], job: Job) -> tuple[Mapped, pa.Schema]:
     settings = map_settings(job.options)
-    mapped, seen = map_inputs(sources, settings, job.options, job.place.scratch, job.team, job.told)
+    mapped, seen = map_inputs(sources, settings, job.options, job.place.scratch, job.team, job.told, job.log)
     mapping.check_rows(mapped, sources[0].name)
     job.log.notes += coarse_notes(((item.name, item.schema) for item in seen), job.options.coordinates)
     schema = plan_schema(seen)
@@ -165,11 +165,13 @@ def map_inputs(
     scratch: Path,
     team: Workers,
     told: Progress,
+    log: BuildLog | None = None,
 ) -> tuple[Mapped, list[InputSchema]]:
-    """Map all inputs, and return what was found in them and the schema of each."""
+    """Map all inputs, account for each in the log, and return what was found in them and their schemas."""
     # Inputs that fit stay in memory; of larger ones everything goes to scratch, so that all of it can be
     # resumed.
-    fits = sum(source.estimated_bytes for source in sources) <= options.runs_bytes
+    sizes = [source.estimated_bytes for source in sources]
+    fits = sum(sizes) <= options.runs_bytes
     store = RunStore(options.runs_bytes if fits and team.share_memory else 0, scratch)
     sources, parts = list(sources), dict[int, Mapped]()
     waiting, resume = list(range(len(sources))), options.resume
@@ -186,6 +188,9 @@ def map_inputs(
             store.release(parts[index].runs + parts[index].rejected)
             sources[index] = _read_as(sources[index], kinds)
         waiting, resume = list(again), False
+    if log is not None:
+        for source, part, size in zip(sources, parts.values(), sizes, strict=True):
+            log.add_input(source.name, part.rows_read, part.rows_rejected, size)
     seen = [item for item in seen if has_coordinates(item.schema, options.coordinates)]
     counted = (resuming.counted(scratch, index, part) for index, part in parts.items())
     return mapping.merge(counted, settings.order), seen
@@ -221,6 +226,7 @@ def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
         options.max_bytes,
         options.sort_by,
         options.thumbnail,
+        options.statistics,
     )
 
 

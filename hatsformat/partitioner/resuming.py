@@ -28,7 +28,7 @@ from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.runs import Run, SpilledRows
 
 PLAN = "plan.json"
-NOT_PLANNED = ("workers", "processes", "scheduler", "memory", "scratch", "overwrite", "resume")
+NOT_PLANNED = ("workers", "processes", "scheduler", "memory", "scratch", "log", "overwrite", "resume")
 """Options that may differ when an import is resumed: they do not change the catalog."""
 
 

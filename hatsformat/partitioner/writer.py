@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -75,6 +76,7 @@ class CatalogWriter:
         )
         if self._options.bad_coordinates == "quarantine":
             self._place.check_quarantine()
+        self._log_file = self._place.beside(self._options.log)
         self._settings = map_settings(self._options)
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
@@ -139,10 +141,11 @@ class CatalogWriter:
         self._check_open()
         self._open = False
         options, root = self._options, self._place.root
-        log = BuildLog(str(root), options.name or name_of(root))
-        with self._stack.pop_all(), open_workers(options.worker_count) as team:
+        log = BuildLog(str(root), options.name or name_of(root), options=asdict(options))
+        with self._stack.pop_all(), log.kept(self._log_file), open_workers(options.worker_count) as team:
             self._flush()
             mapping.check_rows(self._mapped, root)
+            log.add_input("the rows", self._mapped.rows_read, self._mapped.rows_rejected, 0)
             job = Job(self._place, options, Plan.of(options, []).created, team, log, lambda *_: None)
             schema = self._schema if self._mapped.schema is None else self._mapped.schema
             make_tables(self._mapped, schema, job)
