@@ -60,6 +60,10 @@ class TestArguments:
         refused(tmp_path / "absent.csv", tmp_path / "sky", (InputError, NotFoundError), "absent.csv")
         assert list(tmp_path.iterdir()) == []
 
+    def test_scratch_in_a_bucket(self, stars, tmp_path):
+        refused(stars, tmp_path / "sky", UsageError, "scratch", "memory://", scratch="memory://scratch")
+        assert not (tmp_path / "sky").exists()
+
     @pytest.mark.parametrize("role", ["ra", "dec"])
     def test_no_such_column(self, stars, tmp_path, role):
         refused(stars, tmp_path / "sky", ColumnError, "stars.parquet", "NOPE", "band", **{role: "NOPE"})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,59 @@ class _Dying(ThreadPoolExecutor):
         return Dying()
 
 
+def _once(task: str, mark: str, disaster: str) -> None:
+    """Make the first task of a kind end in a disaster, in whichever worker it is."""
+    from hatsformat.partitioner import tasks
+
+    kind = getattr(tasks, task)
+    real = kind.run
+
+    def run(self: Any) -> Any:
+        try:
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return real(self)
+        if disaster == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise MemoryError
+
+    kind.run = run
+
+
+@pytest.mark.parametrize("disaster", ["killed", "out of memory"])
+@pytest.mark.parametrize("task", ["MapTask", "ReduceTask"])
+def test_a_process_that_dies_of_memory(
+    task: str, disaster: str, inputs: list[str], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    disasters = (task, str(tmp_path / "mark"), disaster)
+    with (
+        ProcessPoolExecutor(1, mp_context=context, initializer=_once, initargs=disasters) as pool,
+        pytest.raises(WorkerError, match="memory") as raised,
+    ):
+        run_import(inputs, tmp_path / "sky", executor=pool, workers=1, **OPTIONS)
+    assert ("died" in str(raised.value)) == (disaster == "killed")
+    assert not (tmp_path / "sky" / "hats.properties").exists()
+    run_import(inputs, tmp_path / "sky", resume=True, **OPTIONS)
+    assert files_of(tmp_path / "sky") == expected
+
+
+def test_a_thread_that_is_out_of_memory(
+    inputs: list[str], expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hatsformat.partitioner import reducing
+
+    def failing(*_: Any) -> None:
+        raise pa.ArrowMemoryError("malloc of size 64 failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reducing, "reduce_tile", failing)
+        with pytest.raises(WorkerError, match=r"ran out of memory.*--resume"):
+            run_import(inputs, tmp_path / "sky", **OPTIONS)
+    run_import(inputs, tmp_path / "sky", resume=True, **OPTIONS)
+    assert files_of(tmp_path / "sky") == expected
+
+
 def test_a_scheduler_without_dask(inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"hatsformat\[dask\]"):
@@ -146,6 +201,32 @@ def test_a_cluster_whose_worker_dies(
         client.run(_kill_one_worker_in, task, str(mark))
         run_import(inputs, tmp_path / "sky", scheduler=cluster.scheduler_address, **OPTIONS)
     assert mark.exists()
+    assert files_of(tmp_path / "sky") == expected
+
+
+def test_a_cluster_whose_worker_dies_between_the_stages(
+    cluster: Any,
+    inputs: list[str],
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from distributed import Client
+
+    from hatsformat.partitioner import pipeline
+
+    real = pipeline.align
+    killed = []
+
+    def align(*args: Any, **kwargs: Any) -> Any:
+        with Client(cluster) as client:
+            killed.append(next(iter(client.run(os.getpid).values())))
+            os.kill(killed[0], signal.SIGKILL)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(pipeline, "align", align)
+    run_import(inputs, tmp_path / "sky", scheduler=cluster.scheduler_address, **OPTIONS)
+    assert len(killed) == 1
     assert files_of(tmp_path / "sky") == expected
 
 

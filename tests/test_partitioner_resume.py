@@ -201,17 +201,22 @@ def test_resuming_where_nothing_was_begun_begins(inputs: list[str], tmp_path: Pa
     assert log.rows_written == FILES * ROWS_A_FILE
 
 
+@pytest.mark.parametrize("spill", [False, True])
 def test_a_full_disk_is_a_clear_error_that_can_be_resumed(
-    inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path
+    spill: bool, inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "sky"
-    # A limit on the size of files stands in for the disk: the sky map is the largest.
-    code = textwrap.dedent(
+    # A limit on the size of files stands in for the disk: runs on scratch are the first that are larger, or
+    # the sky map.
+    code = f"SPILL = {spill}" + textwrap.dedent(
         """
         import json, resource, signal, sys
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
         from hatsformat.cli import main
+        from hatsformat.partitioner import options
+        if SPILL:
+            options.ImportOptions.runs_bytes = property(lambda self: 0)
         inputs, out = json.loads(sys.argv[1])
         sys.argv = ["hatsformat", "import", *inputs, "--out", out, "--max-rows", "150"]
         sys.argv += ["--highest-order", "6", "--name", "sky"]
@@ -229,6 +234,60 @@ def test_a_full_disk_is_a_clear_error_that_can_be_resumed(
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
     assert "File too large" in done.stderr
+    assert ("scratch" in done.stderr) == spill
     assert "--resume" in done.stderr
     run_import(inputs, out, resume=True, **OPTIONS)
+    assert files_of(out) == undisturbed
+
+
+def test_an_input_that_cannot_be_read_for_a_while(
+    inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hatsformat.artefacts import leaf
+    from hatsformat.partitioner import mapping
+    from hatsformat.partitioner.options import ImportOptions
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
+    plain = leaf.pq.ParquetFile
+
+    def failing(source: object, **options: object) -> object:
+        if "part-2" in str(source):
+            raise OSError(5, "Input/output error")
+        return plain(source, **options)
+
+    out = tmp_path / "sky"
+    with monkeypatch.context() as patch:
+        patch.setattr(leaf.pq, "ParquetFile", failing)
+        with pytest.raises(HatsError, match=r"part-2.*Input/output error.*--resume"):
+            run_import(inputs, out, workers=1, **OPTIONS)
+    assert not (out / "hats.properties").exists()
+    read = []
+    real = mapping.map_source
+    monkeypatch.setattr(mapping, "map_source", lambda index, *rest: read.append(index) or real(index, *rest))
+    run_import(inputs, out, resume=True, workers=1, **OPTIONS)
+    assert 2 in read
+    assert 0 not in read
+    assert files_of(out) == undisturbed
+
+
+@pytest.mark.parametrize("given", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_second_import_into_the_same_place_is_refused(
+    given: dict[str, bool],
+    inputs: list[str],
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "sky"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    refused = []
+
+    def told(stage: str, done: int, _: int) -> None:
+        with pytest.raises(OutputError, match="another import"):
+            run_import(inputs, out, **OPTIONS, **given)
+        refused.append(stage)
+
+    run_import(inputs, out, progress=told, **OPTIONS)
+    assert set(refused) == {"mapping", "reducing"}
     assert files_of(out) == undisturbed

@@ -89,7 +89,8 @@ def test_no_row_group_is_larger_than_it_may_be_nor_smaller_than_it_must(table, l
             ]
             for number, sizes in enumerate(bytes_of):
                 assert sum(sizes) <= limit or len(sizes) == 1
-                if number and delta is None and most > len(leaf.table):
+                # The least that a row weighs is 32 bytes: so many rows are planned for a group at most.
+                if number and delta is None and min(most, limit // 32) > len(leaf.table):
                     assert sum(bytes_of[number - 1]) + sizes[0] > limit
         skies.assert_same_rows(
             skies.read_rows(parent / "sky").drop_columns("curve"), table.drop_columns("curve")

@@ -58,6 +58,8 @@ class Destination:
     ------
     OutputError
         If the place is taken.
+    UsageError
+        If scratch is no place on a disk.
     """
 
     def __init__(
@@ -65,6 +67,12 @@ class Destination:
     ) -> None:
         self.root = root
         self._local = storage.is_local(root)
+        if scratch is not None and not storage.is_local(storage.resolve(scratch)):
+            raise UsageError(
+                "scratch must be on a disk, since parts of its files are read again and again",
+                found=scratch,
+                hint="name a directory that all workers see",
+            )
         self._resume, self._overwrite = resume, overwrite
         key = hashlib.sha256(str(root).encode()).hexdigest()[:12]
         remote_work = Path(tempfile.gettempdir()) / f"hatsformat-{key}.import"

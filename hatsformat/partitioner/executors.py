@@ -25,6 +25,8 @@ LOOK_AHEAD = 2
 CONNECT_SECONDS = 30
 """How long a scheduler may take to answer."""
 
+MORE_MEMORY = "give it more, or use fewer workers"
+
 _END: Any = object()
 
 
@@ -56,7 +58,7 @@ class Workers:
         Raises
         ------
         WorkerError
-            If a worker died.
+            If a worker died, or ran out of memory.
         """
         waiting: deque[Future[R]] = deque()
         remaining = iter(items)
@@ -76,6 +78,8 @@ class Workers:
         except BaseException as error:
             if stop is not None:
                 stop()
+            if isinstance(error, MemoryError):
+                raise WorkerError("a worker ran out of memory", hint=MORE_MEMORY) from error
             if type(error).__name__ in ("KilledWorker", "CancelledError", "CommClosedError"):
                 raise _died(error) from error
             raise
@@ -88,7 +92,7 @@ class Workers:
 def _died(error: BaseException) -> WorkerError:
     return WorkerError(
         f"a worker died: {str(error).strip().partition(chr(10))[0] or type(error).__name__}",
-        hint="it may have run out of memory: give it more, or use fewer workers",
+        hint=f"it may have run out of memory: {MORE_MEMORY}",
     )
 
 
