@@ -29,14 +29,16 @@ def sorted_as_told(batch: RowBatch) -> RowVerdict:
         if not keys or not all(_is_number(batch, name) for name in keys):
             continue
         tied = np.ones(max(0, rows - 1), dtype=bool)
-        for key, name in zip(group.sorting_columns, keys, strict=True):
+        for number, (key, name) in enumerate(zip(group.sorting_columns, keys, strict=True)):
             values = batch.table.column(name).slice(start, rows)
             if values.null_count:
                 break  # where they stand is another matter
             numbers = values.to_numpy()
             before, after = (numbers[1:], numbers[:-1]) if key.descending else (numbers[:-1], numbers[1:])
-            wrong[start + 1 : start + rows] |= tied & (after < before)
-            tied &= after == before
+            less = after < before
+            wrong[start + 1 : start + rows] |= less if number == 0 else tied & less
+            if number + 1 < len(keys):
+                tied &= after == before
         if column is None and wrong.any():
             column = keys[0]
     actual = None if column is None else batch.table.column(column).to_numpy()
@@ -96,9 +98,20 @@ def _differs(told: Any, values: pa.ChunkedArray, is_whole: bool) -> bool:
     low, high = _bounds(told, values.type)
     if low is None:
         return False
-    found = pc.min_max(values).as_py()
+    least, most = _extremes(values)
     # NaN, and None where there is no value, are neither less nor more.
-    return found["min"] is not None and bool(found["min"] < low or found["max"] > high)
+    return least is not None and bool(least < low or most > high)
+
+
+def _extremes(values: pa.ChunkedArray) -> tuple[Any, Any]:
+    """Return the least and the greatest of numbers; numpy is far faster where none is missing or NaN."""
+    if len(values) and not values.null_count:
+        arrays = [chunk.to_numpy() for chunk in values.chunks if len(chunk)]
+        least, most = np.array([array.min() for array in arrays]), np.array([array.max() for array in arrays])
+        if not np.isnan(least).any():
+            return least.min().item(), most.max().item()
+    found = pc.min_max(values).as_py()
+    return found["min"], found["max"]
 
 
 def _outside(told: Any, values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
