@@ -59,7 +59,8 @@ def test_every_option_reaches_the_partitioner(sky, tmp_path):
     out = tmp_path / "out"
     run(
         "import", tmp_path / "in.txt", "--out", out, "--name", "turned", "--ra", "hours", "--dec", "delta",
-        "--ra-unit", "hour", "--dec-unit", "deg", "--format", "csv", "--delimiter", ";", "--max-rows", "3000",
+        "--ra-unit", "hour", "--dec-unit", "deg", "--format", "csv", "--delimiter", ";", "--comment", "#",
+        "--frame", "icrs", "--max-rows", "3000",
         "--lowest-order", "1", "--highest-order", "6", "--keep-empty-siblings", "--sort-by", "phot_g",
         "--row-group-rows", "700", "--leaf", "directory", "--workers", "1", "--memory", "1GiB",
         "--scratch", tmp_path / "scratch", "--thumbnail", "--catalog-type", "source",

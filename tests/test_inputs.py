@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import skies
 from hatsformat.errors import HatsError, InputError
 from hatsformat.partitioner import import_catalog
-from hatsformat.partitioner.inputs import InputOptions, ReadAgainError, csv, open_inputs
+from hatsformat.partitioner.inputs import InputOptions, ReadAgainError, comments, csv, open_inputs
 
 
 @pytest.fixture
@@ -142,6 +142,28 @@ class TestText:
     def test_a_row_longer_than_a_block(self, tmp_path, small_blocks):
         file = write(tmp_path, f'id,ra,dec,name\n1,1,1,"{"x" * 20_000}"\n2,2,2,y\n')
         assert [len(name) for name in rows_of(tmp_path, file)["name"].to_pylist()] == [20_000, 1]
+
+    def test_comments(self, tmp_path):
+        """Anywhere, if that is said; else before the header only."""
+        text = "% one\nid,ra,dec,name\n%,2,,\n1,10,20,Vega\n  % three\n2,30,-40.5,\n% the end"
+        assert rows_of(tmp_path, write(tmp_path, text), comment="%").to_pydict() == WANTED
+        hashes = write(tmp_path, "# one\n" + SIMPLE + "# the end\n", "hashes.csv")
+        with pytest.raises(InputError, match="line 5"):
+            import_catalog(hashes, tmp_path / "refused")
+        import_catalog(hashes, tmp_path / "again", comment="#")
+        assert len(skies.read_rows(tmp_path / "again")) == 2
+
+    def test_comments_over_blocks(self, tmp_path, monkeypatch):
+        lines = [f"{row},{row % 360},1,{'x' * (row % 50)}" for row in range(3000)]
+        text = "id,ra,dec,name\n" + "".join(f"{line}\n//{line}//\n" for line in lines)
+        for block in (7, 1000, 1 << 20):
+            monkeypatch.setattr(comments, "BLOCK_BYTES", block)
+            found = read(write(tmp_path, text), comment="//")
+            assert found["id"].to_pylist() == list(range(3000))
+
+    def test_lines_are_counted_with_comments(self, tmp_path):
+        file = write(tmp_path, SIMPLE + "# four\n# five\n3,1\n")
+        assert "line 6" in refused(tmp_path, file, comment="#")
 
     def test_unicode(self, tmp_path):
         file = write(tmp_path, "id,ra,dec,α\n1,1,1,Ωmega ★\n")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from astropy import units
-from astropy.coordinates import Angle
+from astropy.coordinates import Angle, SkyCoord
 from astropy.table import MaskedColumn, QTable, Table
+from astropy.time import Time
 
 import skies
 from hatsformat.partitioner import import_catalog
@@ -53,6 +54,21 @@ class TestAstropy:
         self.check(tmp_path / "sky")
         field = skies.read_leaves(tmp_path / "sky")[0].table.schema.field("flux")
         assert field.metadata[b"description"] == b"how bright"
+
+    def test_times(self, tmp_path):
+        """Whole, and as text where that is how they came."""
+        times = Time(["2020-01-01T00:00:00.123456789", "2021-01-01T00:00:00"], format="isot")
+        table = Table({"ra": [1.0, 2.0], "dec": [1.0, 2.0], "t": times, "mjd": Time(times.mjd, format="mjd")})
+        import_catalog(table, tmp_path / "sky")
+        found = skies.read_rows(tmp_path / "sky").sort_by("ra")
+        assert found["t"].to_pylist()[0] == "2020-01-01T00:00:00.123456789"
+        assert found["mjd"].to_pylist() == times.mjd.tolist()
+
+    def test_columns_that_are_no_columns(self, tmp_path):
+        table = Table({"ra": [1.0], "dec": [2.0], "where": SkyCoord([1.0], [2.0], unit="deg")})
+        text = refused(tmp_path, table)
+        for word in ("'where'", "SkyCoord", "plain columns"):
+            assert word in text
 
     def test_quantities(self, tmp_path):
         import_catalog(

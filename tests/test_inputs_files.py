@@ -109,7 +109,9 @@ class TestFiles:
         with pytest.raises(InputError, match="nothing"):
             import_catalog(nothing, tmp_path / "sky")
 
-    @pytest.mark.parametrize("nonsense", [5, None, 1.5, [5], [None], [["a.csv"]]])
+    @pytest.mark.parametrize(
+        "nonsense", [5, None, 1.5, [5], [None], [["a.csv"]], {"ra": [1.0], "dec": [2.0]}]
+    )
     def test_nonsense(self, tmp_path, nonsense):
         with pytest.raises(HatsError):
             import_catalog(nonsense, tmp_path / "sky")

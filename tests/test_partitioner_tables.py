@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import skies
-from hatsformat.errors import HatsError
+from hatsformat import CatalogWriter
+from hatsformat.errors import HatsError, SchemaError
 from hatsformat.partitioner import import_catalog, run_import
 from hatsformat.partitioner.options import ImportOptions
 from test_inputs import refused
@@ -149,6 +150,24 @@ class TestEveryType:
         )
         import_catalog(table, tmp_path / "sky", max_rows=5)
         skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), table)
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+            pa.array([[1, 2]], pa.list_view(pa.int64())),
+            pa.array([{}], pa.struct([])),
+            pa.RunEndEncodedArray.from_arrays([1], [5]),
+        ],
+        ids=lambda column: str(column.type),
+    )
+    def test_types_that_parquet_does_not_know(self, tmp_path, column):
+        table = pa.table({"ra": [1.0], "dec": [2.0], "odd": column})
+        text = refused(tmp_path, table, error=SchemaError)
+        for word in ("'odd'", str(column.type).split("<")[0], "Parquet", "the table"):
+            assert word in text
+        with pytest.raises(SchemaError, match="'odd'"):
+            CatalogWriter(tmp_path / "sky", table.schema)
 
     @pytest.mark.parametrize(
         "name", ["a b", "a,b", "a;b", "a.b", "α", "=", "#", "Npix", "a/b", "__index__", "_row"]

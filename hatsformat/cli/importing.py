@@ -47,6 +47,11 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
     help="Between the fields of CSV files, such as ; or tab.  [default: by the header]",
 )
 @click.option(
+    "--comment",
+    metavar="TEXT",
+    help="Pass over lines of CSV files that begin with this.  [default: # before the header]",
+)
+@click.option(
     "--table", metavar="NAME", help="Which table of FITS files (number or name of the HDU) or VOTables."
 )
 @click.option(

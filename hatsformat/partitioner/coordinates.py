@@ -7,6 +7,7 @@ index and stored as they came.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -181,12 +182,14 @@ def find_column(schema: pa.Schema, name: str, role: str, path: object = None) ->
     """
     index: int = schema.get_field_index(name)
     if index < 0:
-        close = [other for other in schema.names if other.lower() == name.lower()]
+        close = [other for other in schema.names if other.strip().lower() == name.strip().lower()]
         raise ColumnError(
             f"there is no column {name!r}, which --{role} asks for",
             path=path,
             found=", ".join(schema.names[:20]) + (", …" if len(schema.names) > 20 else ""),
-            hint=f"did you mean --{role} {close[0]}?" if close else f"name the right one with --{role}",
+            hint=f"did you mean --{role} {shlex.quote(close[0])}?"
+            if close
+            else f"name the right one with --{role}",
         )
     return index
 

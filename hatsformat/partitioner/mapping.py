@@ -27,7 +27,7 @@ from hatsformat.partitioner.coordinates import (
 )
 from hatsformat.partitioner.inputs import Chunk, CsvSource, ReadAgainError, Source
 from hatsformat.partitioner.runs import Run, RunStore
-from hatsformat.partitioner.schema import InputSchema, long_integers, plan_schema
+from hatsformat.partitioner.schema import InputSchema, check_storable, long_integers, plan_schema
 from hatsformat.partitioner.sizes import row_sizes
 from hatsformat.partitioner.sorting import stable_sort, take_rows
 
@@ -193,13 +193,14 @@ def map_chunk(
 
 
 def check_columns(schema: pa.Schema, settings: MapSettings, name: object) -> None:
-    """Refuse a table without the columns of the coordinates, or whose units are none of angle.
+    """Refuse a table that lacks the columns of the coordinates, or has some that cannot be stored.
 
     Raises
     ------
     ColumnError
     """
     needs_conversion(schema, settings.columns, name)
+    check_storable(schema, name)
 
 
 def check_rows(mapped: Mapped, name: object) -> None:
@@ -216,6 +217,8 @@ def check_rows(mapped: Mapped, name: object) -> None:
 
 def _common_schema(name: str, known: pa.Schema | None, schema: pa.Schema) -> pa.Schema:
     """Return the schema of all chunks so far; in a stream of tables they may differ."""
+    if known is None:
+        check_storable(schema, name)
     if known is None or known.equals(schema):
         return schema
     return plan_schema([InputSchema(name, known), InputSchema(name, schema)])

@@ -57,7 +57,7 @@ class ImportOptions:
     frame : str
         What the coordinates refer to: ``icrs``, ``fk5``, ``galactic`` or ``ecliptic``. Of all but the first,
         positions in ICRS are added as columns ``ra_deg`` and ``dec_deg``, and the catalog is made from those.
-    format, delimiter, table : str or None
+    format, delimiter, comment, table : str or None
         Of the inputs; see `InputOptions`.
     max_rows : int
         The threshold: most rows in a tile.
@@ -116,6 +116,7 @@ class ImportOptions:
     frame: str = "icrs"
     format: str | None = None
     delimiter: str | None = None
+    comment: str | None = None
     table: str | None = None
     max_rows: int = 1_000_000
     max_bytes: int | None = None
@@ -189,7 +190,7 @@ class ImportOptions:
     @property
     def inputs(self) -> InputOptions:
         """How inputs are read."""
-        return InputOptions(self.format, self.delimiter, self.table, self.chunk_bytes)
+        return InputOptions(self.format, self.delimiter, self.comment, self.table, self.chunk_bytes)
 
     @property
     def leaf_format(self) -> LeafFormat:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from hatsformat.errors import SchemaError
@@ -155,6 +156,41 @@ class _Planned:
                 expected=ours.decode(),
                 hint="convert one of the files, so that both have one unit",
             )
+
+
+def check_storable(schema: pa.Schema, path: object) -> None:
+    """Refuse columns of types that Parquet does not know, before any row is read for nothing.
+
+    Raises
+    ------
+    SchemaError
+    """
+    try:
+        _write_nothing(schema)
+    except pa.ArrowException:
+        for column in schema:
+            try:
+                _write_nothing(pa.schema([column]))
+            except pa.ArrowException as error:
+                raise SchemaError(
+                    f"the column {column.name!r} has a type that Parquet does not know",
+                    path=path,
+                    found=str(column.type),
+                    hint="cast it, or leave it out",
+                ) from error
+        raise
+
+
+def _write_nothing(schema: pa.Schema) -> None:
+    if any(_has_list_views(kind) for kind in schema.types):  # of which the writer says so only for rows
+        raise pa.ArrowNotImplementedError
+    pq.ParquetWriter(pa.BufferOutputStream(), schema).close()
+
+
+def _has_list_views(kind: pa.DataType) -> bool:
+    if pt.is_list_view(kind) or pt.is_large_list_view(kind):
+        return True
+    return any(_has_list_views(kind.field(index).type) for index in range(kind.num_fields))
 
 
 def fit(table: pa.Table, schema: pa.Schema, name: object) -> pa.Table:

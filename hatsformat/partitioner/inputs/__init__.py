@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,9 @@ class InputOptions:
         One of `FORMATS`; None goes by each file's suffix.
     delimiter : str or None
         Of CSV; None goes by each file's header.
+    comment : str or None
+        What begins lines of CSV files that are passed over; None takes hashes for that, but only before the
+        header.
     table : str or None
         Which table of a FITS file or a VOTable: its number or name. None takes the first of a FITS file, the
         only one of a VOTable.
@@ -41,6 +44,7 @@ class InputOptions:
 
     format: str | None = None
     delimiter: str | None = None
+    comment: str | None = None
     table: str | None = None
     part_bytes: int = 64 * 1024 * 1024
 
@@ -49,6 +53,8 @@ class InputOptions:
             raise UsageError("no such input format", found=self.format, expected=", ".join(FORMATS))
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise UsageError("not a delimiter", found=repr(self.delimiter), expected="one character")
+        if self.comment is not None and (not self.comment.strip() or "\n" in self.comment):
+            raise UsageError("nothing that begins a comment", found=repr(self.comment))
 
 
 def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> list[Source]:
@@ -100,6 +106,8 @@ def _items(inputs: Any) -> Sequence[Any]:
         return [inputs]
     if not isinstance(inputs, Iterable):
         raise UsageError("these are no inputs", found=type(inputs).__name__, expected="paths or tables")
+    if isinstance(inputs, Mapping):
+        raise UsageError("columns by name are no table", expected="pyarrow.table(...) of them")
     if isinstance(inputs, list | tuple):
         return inputs
     first = next(iterator := iter(inputs), None)
@@ -141,7 +149,7 @@ def _sources(place: UPath, options: InputOptions, alone: bool) -> list[Source]:
     if size == 0:
         raise InputError("the file is empty", path=place)
     if kind == "csv":
-        return [CsvSource(place, options.delimiter, threads=alone)]
+        return [CsvSource(place, options.delimiter, options.comment, threads=alone)]
     if kind == "parquet":
         return list(parquet_sources(place, options.part_bytes))
     if kind == "arrow":

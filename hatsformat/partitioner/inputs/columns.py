@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hatsformat.errors import InputError
+
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
@@ -22,10 +24,25 @@ def from_astropy(table: Any) -> pa.Table:
         column = table[name]
         about = {"unit": getattr(column, "unit", None), "description": column.info.description}
         about |= {key: (column.info.meta or {}).get(key) for key in KEPT}
-        values = np.ma.asarray(getattr(column, "value", column))
-        columns.append(to_array(np.asarray(values.data), np.ma.getmaskarray(values)))
+        columns.append(_from_column(column))
         fields.append(described(name, columns[-1].type, about))
     return pa.table(columns, schema=pa.schema(fields))
+
+
+def _from_column(column: Any) -> pa.Array:
+    if hasattr(column, "precision"):  # times: text with all digits that they have
+        column = column.replicate()
+        column.precision = 9
+    values = np.ma.asarray(getattr(column, "value", column))
+    try:
+        return to_array(np.asarray(values.data), np.ma.getmaskarray(values))
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(
+            f"the column {column.info.name!r} is nothing that Arrow can hold",
+            found=type(column).__name__,
+            expected="numbers, text, times or arrays of them",
+            hint="split it into plain columns",
+        ) from error
 
 
 def described(name: str, kind: pa.DataType, about: dict[str, Any]) -> pa.Field:

@@ -20,9 +20,16 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 from upath import UPath
 
-from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.partitioner.inputs.base import Chunk, FileSource, ReadAgainError, check_names, gathered
+from hatsformat.partitioner.inputs.base import (
+    Chunk,
+    FileSource,
+    ReadAgainError,
+    check_names,
+    gathered,
+    open_stream,
+)
+from hatsformat.partitioner.inputs.comments import without_comments
 from hatsformat.partitioner.inputs.csv_types import Watched, beyond_floats, types_of_text
 
 BLOCK_BYTES = 8 * 1024 * 1024
@@ -30,9 +37,6 @@ START_BYTES = 1024 * 1024
 """How much of a file its kind and its types are inferred from."""
 
 LARGEST_ROW = 256 * 1024 * 1024
-COMPRESSION_RATIO = 5
-"""How much larger compressed text is once it is read, roughly."""
-
 DELIMITERS = (",", ";", "\t", "|")
 
 _CONVERSION = re.compile(
@@ -51,6 +55,8 @@ class CsvSource(FileSource):
         The file; compression is recognised by its suffix.
     delimiter : str or None
         None takes the one that the header uses most.
+    comment : str or None
+        What begins lines that are passed over; None takes hashes for that, before the header only.
     kinds : mapping of str to pyarrow.DataType
         Columns whose type is settled.
     threads : bool
@@ -63,15 +69,11 @@ class CsvSource(FileSource):
 
     place: UPath
     delimiter: str | None = None
+    comment: str | None = None
     kinds: Mapping[str, pa.DataType] = field(default_factory=dict)
     threads: bool = False
     newlines: bool = False
     block_bytes: int | None = None
-
-    @property
-    def estimated_bytes(self) -> int:
-        """About how large the file's rows are in memory."""
-        return storage.size(self.place) * (COMPRESSION_RATIO if _is_compressed(self.place.path) else 1)
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read the file in tables of about `target_bytes`.
@@ -169,14 +171,8 @@ class CsvSource(FileSource):
         return ReadAgainError(replace(self, **changes))
 
     def _opened(self) -> Any:
-        with storage.explained(self.place, "reading"):
-            path = self.place.path
-            if path.endswith(".xz"):
-                return lzma.open(self.place.fs.open(path, "rb"))
-            kind = pa.Codec.detect(path).name if _is_compressed(path) else None
-            if storage.is_local(self.place):
-                return pa.input_stream(path, compression=kind)
-            return pa.input_stream(self.place.fs.open(path, "rb"), compression=kind)
+        stream = open_stream(self.place)
+        return without_comments(stream, self.comment) if self.comment else stream
 
     def _start(self) -> _Start:
         content = b""
@@ -237,7 +233,7 @@ class CsvSource(FileSource):
     def _line_of(self, text: str) -> str:
         """Return the number of the line that reads `text`, from 1 with the header."""
         wanted = text.strip("\r\n").encode()
-        with self._opened() as stream:
+        with open_stream(self.place) as stream:
             for number, line in enumerate(_lines(stream), start=1):
                 if line.strip(b"\r\n") == wanted:
                     return str(number)
@@ -292,10 +288,6 @@ def _keep_in(broken: list[Any]) -> Any:
 
 def _delimiter_of(header: str) -> str:
     return max(DELIMITERS, key=header.count)
-
-
-def _is_compressed(path: str) -> bool:
-    return path.endswith((".gz", ".bz2", ".zst", ".lz4", ".xz"))
 
 
 def _ends_with_lines(batch: pa.RecordBatch) -> bool:
