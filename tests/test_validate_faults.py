@@ -16,7 +16,6 @@ from test_validate_builders import (
     margin,
     metadata_files,
     object_catalog,
-    order13,
     parquet,
     read,
     set_property,
@@ -28,6 +27,7 @@ from test_validate_planting import (
     fault,
     planted_in,
 )
+from test_validate_sound import order13
 
 # The tree
 
