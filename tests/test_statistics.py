@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import skies
-from hatsformat import storage
+from hatsformat import open_catalog, storage
 from hatsformat.artefacts import statistics
 from hatsformat.artefacts.leaf import LeafFormat, write_leaf
 from hatsformat.artefacts.statistics import FIELDS, KEYS, write_statistics
 from hatsformat.errors import LeafError
 from hatsformat.healpix import HealpixPixel
 from hatsformat.partitioner import run_import
+from hatsformat.validate import validate
 
 NAME = "per_partition_statistics.parquet"
 
@@ -105,3 +106,15 @@ def test_hats_reads_from_it_what_it_reads_from_the_footers(tmp_path: Path) -> No
             # From the footers hats makes text of numbers.
             assert [float(v) for v in ours[column]] == [float(v) for v in theirs[column]], column
         assert ours.index.tolist() == theirs.index.tolist()
+
+
+def test_rows_that_are_appended_are_told(tmp_path: Path) -> None:
+    run_import(skies.stars(300), tmp_path / "sky", max_rows=100, leaf="directory", statistics=True)
+    before = pq.read_table(tmp_path / "sky" / NAME)
+    open_catalog(tmp_path / "sky").append(skies.stars(50, seed=5))
+    after = pq.read_table(tmp_path / "sky" / NAME)
+    assert after.slice(0, len(before)) == before
+    files = [path for path in skies.files(tmp_path / "sky") if "Npix=" in path]
+    assert len(after) == len(files) > len(before)
+    assert sum(after["id::row_count"].to_pylist()) == 350
+    assert validate(tmp_path / "sky").findings == ()

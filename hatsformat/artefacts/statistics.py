@@ -17,6 +17,7 @@ import pyarrow.types as pt
 from upath import UPath
 
 from hatsformat import storage
+from hatsformat.artefacts.leaf import read_footer, read_row_groups
 from hatsformat.errors import LeafError
 from hatsformat.healpix import HealpixPixel
 
@@ -70,6 +71,23 @@ class StatisticsWriter:
             self._rows.append(row)
             if len(self._rows) == self._batch_rows:
                 self._flush()
+
+    def take(self, rows: pa.Table) -> None:
+        """Add rows of another statistics file.
+
+        Raises
+        ------
+        LeafError
+            If they have other columns.
+        """
+        try:
+            table = rows.select(self._schema.names).cast(self._schema)
+        except (pa.ArrowException, KeyError, ValueError) as error:
+            raise LeafError(
+                "the statistics are of other columns than the catalog's", found=str(error)
+            ) from error
+        self.rows += table.num_rows
+        self._writer.write_table(table)
 
     def _flush(self) -> None:
         self.rows += len(self._rows)
@@ -141,6 +159,41 @@ def write_statistics(
     with statistics_writer(place, schema) as writer:
         for tile, footer in footers:
             writer.add(tile, footer)
+    return writer.rows
+
+
+def extend_statistics(
+    known: UPath, place: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
+) -> int:
+    """Write a statistics file with the rows of another and, after them, those of new leaves.
+
+    Parameters
+    ----------
+    known : UPath
+        The one there is.
+    place : UPath
+        The file to write.
+    schema : pyarrow.Schema
+        Of the leaves.
+    footers : iterable of (HealpixPixel, pyarrow.parquet.FileMetaData)
+        As in `write_statistics`.
+
+    Returns
+    -------
+    int
+        The number of row groups.
+
+    Raises
+    ------
+    LeafError
+        If a leaf, or the file there is, has other columns than the schema.
+    """
+    footer = read_footer(known)
+    with statistics_writer(place, schema) as writer:
+        for group in range(footer.num_row_groups):
+            writer.take(read_row_groups(known, footer, [group]))
+        for tile, leaf in footers:
+            writer.add(tile, leaf)
     return writer.rows
 
 

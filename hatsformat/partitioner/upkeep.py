@@ -17,6 +17,7 @@ from hatsformat import layout, storage
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
 from hatsformat.artefacts.parquet_metadata import extend_metadata
 from hatsformat.artefacts.skymap import encode_skymap, read_skymap
+from hatsformat.artefacts.statistics import extend_statistics
 from hatsformat.artefacts.thumbnail import write_thumbnail
 from hatsformat.catalog.references import if_there
 from hatsformat.healpix import order_of_npix
@@ -40,7 +41,7 @@ def files_beside(standing: Standing) -> list[str]:
 
     The list of tiles stands near the end, since it is what shows new tiles to readers.
     """
-    maybe = (layout.METADATA, layout.THUMBNAIL)
+    maybe = (layout.METADATA, layout.STATISTICS, layout.THUMBNAIL)
     names = [name for name in maybe if storage.exists(standing.root / name)]
     return [*names, *map_orders(standing), layout.PARTITION_INFO, *property_files(standing.root)]
 
@@ -85,6 +86,9 @@ def keep_true(
         if name == layout.METADATA:
             footers = [(leaf.path.removeprefix(f"{layout.DATASET}/"), leaf.footer) for leaf in leaves]
             extend_metadata(standing.root / name, root / name, footers)
+        elif name == layout.STATISTICS:
+            told = [(leaf.tile, leaf.footer) for leaf in leaves]
+            extend_statistics(standing.root / name, root / name, plan.schema, told)
         elif name == layout.THUMBNAIL:
             _extend_thumbnail(standing, after, root / name, leaves, plan)
         elif name == layout.PARTITION_INFO:
