@@ -26,10 +26,10 @@ from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.fitting import check_fits
 from hatsformat.partitioner.gaps import align_with
 from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
-from hatsformat.partitioner.log import BuildLog, Progress
+from hatsformat.partitioner.log import BuildLog, Progress, silent
 from hatsformat.partitioner.mapping import Mapped
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.pipeline import map_inputs, map_settings, silent
+from hatsformat.partitioner.pipeline import map_inputs, map_settings
 from hatsformat.partitioner.quarantine import write_quarantine
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.resuming import Plan

@@ -24,6 +24,10 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a stage's name, the steps done and the steps in all."""
 
 
+def silent(stage: str, done: int, total: int) -> None:
+    """Say nothing."""
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 

@@ -20,7 +20,7 @@ from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
 from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
 from hatsformat.partitioner.job import Job, name_of, reduce_tiles
-from hatsformat.partitioner.log import BuildLog, Progress
+from hatsformat.partitioner.log import BuildLog, Progress, silent
 from hatsformat.partitioner.mapping import Mapped, MapSettings
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.quarantine import then_quarantined
@@ -228,7 +228,3 @@ def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
         options.thumbnail,
         options.statistics,
     )
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Say nothing."""

@@ -26,9 +26,8 @@ from hatsformat.partitioner.binning import Alignment, PixelCounts, Tally, align
 from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
 from hatsformat.partitioner.leaf_rows import CountTask, LeafRows, count_leaf
-from hatsformat.partitioner.log import BuildLog, Progress
+from hatsformat.partitioner.log import BuildLog, Progress, silent
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.pipeline import silent
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import Run

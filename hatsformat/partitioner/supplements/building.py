@@ -16,7 +16,7 @@ from hatsformat.errors import UsageError
 from hatsformat.partitioner.destination import Destination
 from hatsformat.partitioner.executors import open_workers
 from hatsformat.partitioner.job import Job, name_of
-from hatsformat.partitioner.log import BuildLog, Progress
+from hatsformat.partitioner.log import BuildLog, Progress, silent
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.supplements.collection import (
@@ -136,7 +136,7 @@ def build_index(
     >>> hatsformat.build_index(catalog, "id").scan(columns=["id"]).to_table()["id"].to_pylist()
     [3, 7]
     """
-    supplement = Index(column, tuple(extra_columns))
+    supplement = Index(column, tuple(extra_columns), "column")
     return _build(catalog, supplement, path, name, executor, progress, options)
 
 
@@ -236,7 +236,8 @@ def _make(
 ) -> Any:
     leaf = "directory" if primary.properties.has_leaf_directories else "file"
     url = primary.root.name if primary.root.parent == root.parent else str(primary.root)
-    with _job(root, work.changed(leaf=leaf), executor, progress) as job:
+    options = work.changed(leaf=leaf).staffed([str(root), str(primary.root)])
+    with _job(root, options, executor, progress) as job:
         job.place.check_inputs([str(primary.root / layout.PROPERTIES)])
         job.place.begin()
         supplement.make(primary, name, url, job)
@@ -253,7 +254,7 @@ def _job(
     )
     log = BuildLog(str(root), name_of(root))
     with place.claimed(), workers as team:
-        yield Job(place, options, Plan.of(options, []).created, team, log, progress or _silent)
+        yield Job(place, options, Plan.of(options, []).created, team, log, progress or silent)
 
 
 def _work_options(given: dict[str, Any]) -> ImportOptions:
@@ -290,7 +291,3 @@ def _arcseconds(threshold: Any) -> float:
             found=threshold,
             expected="arcseconds, or an Astropy quantity with an angular unit",
         ) from error
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Say nothing."""

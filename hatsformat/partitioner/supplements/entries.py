@@ -50,9 +50,15 @@ class IndexPlan:
 
     @classmethod
     def of(
-        cls, schema: pa.Schema, column: str, extra: Sequence[str], row_group_rows: int, path: object = None
+        cls,
+        schema: pa.Schema,
+        column: str,
+        extra: Sequence[str],
+        row_group_rows: int,
+        path: object = None,
+        role: str = "index",
     ) -> IndexPlan:
-        """Plan the index of a table of some schema.
+        """Plan the index of a table of some schema; `role` is the option that names the column.
 
         Raises
         ------
@@ -63,7 +69,7 @@ class IndexPlan:
         """
         own = []
         for name in (column, *extra):
-            find_column(schema, name, "index", path)
+            find_column(schema, name, role if name == column else "extra", path)
             own.append(_plain(schema.field(name)))
         reserved = {HEALPIX_COLUMN, ORDER_COLUMN, PIXEL_COLUMN, *layout.HIVE_COLUMNS}
         names = [column, *extra]

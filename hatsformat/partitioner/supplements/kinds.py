@@ -68,10 +68,11 @@ class Margin:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index of a column, whose entries have extra columns."""
+    """An index of a column, whose entries have extra columns; `role` is the option that names the column."""
 
     column: str
     extra: tuple[str, ...] = ()
+    role: str = "index"
 
     def folder(self, primary: str) -> str:
         """Return the name of its directory: ``stars_id``."""
@@ -79,7 +80,7 @@ class Index:
 
     def check(self, schema: pa.Schema, path: object, /) -> None:
         """Refuse columns that are not there, have no order, or cannot be listed in properties."""
-        IndexPlan.of(schema, self.column, self.extra, 1, path)
+        IndexPlan.of(schema, self.column, self.extra, 1, path, self.role)
         self.listed(CollectionProperties(hats_primary_table_url="primary"), "index")
         TableProperties(hats_index_extra_column=self.extra or None)
 
