@@ -13,7 +13,8 @@ import numpy.typing as npt
 from benchmarks import sky
 from benchmarks.measure import installed, machine, median, table
 from hatsformat.healpix import MAX_ORDER, npix, radec_to_pixel
-from hatsformat.partitioner.binning import Alignment, PixelCounts, align
+from hatsformat.partitioner.binning import Alignment, align
+from hatsformat.partitioner.counts import PixelCounts
 
 IntArray = npt.NDArray[np.int64]
 

@@ -440,7 +440,7 @@ def test_a_journal_of_another_machine_is_respected():
 
 def test_tiles_are_split_around_those_that_stand():
     from hatsformat.partition_info import PartitionInfo
-    from hatsformat.partitioner.binning import PixelCounts
+    from hatsformat.partitioner.counts import PixelCounts
     from hatsformat.partitioner.gaps import align_with
 
     standing = PartitionInfo.of_tiles([HealpixPixel(3, 0), HealpixPixel(1, 2)])

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatsformat.errors import ThresholdError, UsageError
-from hatsformat.partitioner.binning import PixelCounts, Tally, align
+from hatsformat.partitioner.binning import align
+from hatsformat.partitioner.counts import PixelCounts, SkyCounts, Tally
 
 
 def oracle(histogram, max_rows, lowest, keep):
@@ -274,3 +275,28 @@ class TestTally:
             tally.add(large)
         assert tally.total().rows.tolist() == [3 * 2**40, 3]
         assert large.pixels.tolist() == [5, 12 * 4**29 - 1], "what was added is not changed"
+
+
+class TestSkyCounts:
+    """Counts of a whole sky say what sparse ones say."""
+
+    @given(st.lists(st.integers(0, 3), min_size=192, max_size=192))
+    def test_like_sparse_ones(self, histogram):
+        sky, sparse = SkyCounts(np.array(histogram)), PixelCounts.of_dense(histogram)
+        assert (sky.order, sky.total, sky.densest) == (sparse.order, sparse.total, sparse.densest)
+        assert sky.pixels.tolist() == sparse.pixels.tolist()
+        assert sky.rows.tolist() == sparse.rows.tolist()
+        starts, stops = (np.array(pixels) << 2 * (29 - 2) for pixels in ([0, 4, 100], [4, 4, 192]))
+        assert sky.between(starts, stops).tolist() == [sum(histogram[:4]), 0, sum(histogram[100:])]
+        assert sparse.between(starts, stops).tolist() == sky.between(starts, stops).tolist()
+        for order in (0, 1, 2):
+            assert sky.degraded(order).dense().tolist() == sparse.degraded(order).dense().tolist()
+
+    def test_a_tally_counts_the_whole_sky_once_it_is_filled(self):
+        tally = Tally(2)
+        tally.add(PixelCounts(2, np.arange(10), np.ones(10, dtype=np.int64)))
+        assert isinstance(tally.total(), PixelCounts)
+        tally.add(PixelCounts(2, np.arange(5, 100), np.full(95, 2)))
+        assert isinstance(tally.total(), SkyCounts)
+        tally.add(tally.total())
+        assert tally.total().total == 2 * (10 + 190)

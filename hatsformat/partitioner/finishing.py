@@ -26,7 +26,7 @@ from hatsformat.artefacts.statistics import statistics_writer
 from hatsformat.artefacts.thumbnail import FirstRows, write_thumbnail
 from hatsformat.healpix import MAX_ORDER
 from hatsformat.partition_info import PartitionInfo
-from hatsformat.partitioner.binning import PixelCounts
+from hatsformat.partitioner.counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties.table import TableProperties
 
@@ -74,7 +74,7 @@ class Finished:
 
 
 def finish(
-    root: UPath, leaves: Iterable[Leaf], counts: PixelCounts, plan: LeafPlan, info: CatalogInfo, now: datetime
+    root: UPath, leaves: Iterable[Leaf], counts: Counts, plan: LeafPlan, info: CatalogInfo, now: datetime
 ) -> Finished:
     """Write everything of a catalog but its leaves.
 
@@ -84,7 +84,7 @@ def finish(
         The catalog's directory.
     leaves : iterable of Leaf
         In the order of the sky; taken one after the other, so they may be written while this runs.
-    counts : PixelCounts
+    counts : PixelCounts or SkyCounts
         Rows at a high order, for the sky map.
     plan : LeafPlan
     info : CatalogInfo
@@ -180,7 +180,7 @@ class _Footers:
         return [path for path, is_there in written.items() if is_there]
 
 
-def write_skymaps(root: UPath, counts: PixelCounts, order: int) -> list[str]:
+def write_skymaps(root: UPath, counts: Counts, order: int) -> list[str]:
     """Write the sky map, and again under its older name, which hats still reads coverage from."""
     content = encode_skymap(counts.degraded(order).dense())
     for name in (layout.SKYMAP, layout.POINT_MAP):

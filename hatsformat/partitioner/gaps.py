@@ -6,13 +6,14 @@ import numpy as np
 
 from hatsformat.healpix import children, range29
 from hatsformat.partition_info import PartitionInfo
-from hatsformat.partitioner.binning import Alignment, PixelCounts, align
+from hatsformat.partitioner.binning import Alignment, align
+from hatsformat.partitioner.counts import Counts, PixelCounts
 
 
 def align_with(
     standing: PartitionInfo,
-    counts: PixelCounts,
-    weights: PixelCounts,
+    counts: Counts,
+    weights: Counts,
     threshold: int,
     *,
     lowest_order: int = 0,
@@ -25,7 +26,7 @@ def align_with(
     ----------
     standing : PartitionInfo
         The tiles there are: what lies in one of them goes there, however full it is.
-    counts, weights : PixelCounts
+    counts, weights : PixelCounts or SkyCounts
         The new rows, at an order at least as high as any tile's, and what is held against the threshold: the
         same, or their bytes.
     threshold, lowest_order, keep_empty_siblings, unit
@@ -61,7 +62,7 @@ def align_with(
     return Alignment(counts.order, tiles, np.empty(0, np.int64)).recounted(counts)
 
 
-def _split_around(standing: PartitionInfo, tiles: PartitionInfo, counts: PixelCounts) -> PartitionInfo:
+def _split_around(standing: PartitionInfo, tiles: PartitionInfo, counts: Counts) -> PartitionInfo:
     """Split tiles that contain standing ones until none does; parts without rows are dropped."""
     held = range29(counts.order, counts.pixels)[0]
     orders, pixels = tiles.orders.astype(np.int64), tiles.pixels

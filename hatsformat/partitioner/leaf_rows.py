@@ -12,7 +12,7 @@ from hatsformat.arrays import as_integers
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
 from hatsformat.errors import LeafError
 from hatsformat.healpix import IntArray
-from hatsformat.partitioner.binning import PixelCounts
+from hatsformat.partitioner.counts import PixelCounts
 from hatsformat.partitioner.runs import Run
 from hatsformat.partitioner.sizes import row_sizes
 

@@ -17,7 +17,6 @@ import pyarrow as pa
 from hatsformat.arrays import from_numbers
 from hatsformat.errors import CoordinatesError, InputError
 from hatsformat.healpix import MAX_ORDER, IntArray, radec_to_pixel
-from hatsformat.partitioner.binning import PixelCounts, Tally
 from hatsformat.partitioner.coordinates import (
     REASONS,
     CoordinateColumns,
@@ -25,6 +24,7 @@ from hatsformat.partitioner.coordinates import (
     needs_conversion,
     positions,
 )
+from hatsformat.partitioner.counts import Counts, PixelCounts, Tally
 from hatsformat.partitioner.inputs import Chunk, CsvSource, ReadAgainError, Source
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.schema import InputSchema, check_storable, long_integers, plan_schema
@@ -91,12 +91,12 @@ class Mapped:
         return InputSchema(name, schema, self.inferred, self.long)
 
     @property
-    def counts(self) -> PixelCounts:
+    def counts(self) -> Counts:
         """Rows in every pixel."""
         return self.row_tally.total()
 
     @property
-    def weights(self) -> PixelCounts:
+    def weights(self) -> Counts:
         """Bytes in every pixel, if they were asked for."""
         return self.byte_tally.total()
 

@@ -22,7 +22,8 @@ from hatsformat.artefacts.skymap import encode_skymap
 from hatsformat.catalog import open_catalog
 from hatsformat.errors import UsageError
 from hatsformat.healpix import HealpixPixel
-from hatsformat.partitioner.binning import Alignment, PixelCounts, Tally, align
+from hatsformat.partitioner.binning import Alignment, align
+from hatsformat.partitioner.counts import Counts, Tally
 from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
 from hatsformat.partitioner.leaf_rows import CountTask, LeafRows, count_leaf
@@ -136,7 +137,7 @@ class _Job:
         log.written = sum(isinstance(task, ReduceTask) for task in tasks)
         return log
 
-    def _count(self, order: int) -> tuple[list[Run], PixelCounts, PixelCounts]:
+    def _count(self, order: int) -> tuple[list[Run], Counts, Counts]:
         standing, weigh = self.standing, self.options.max_bytes is not None
         rows = [LeafRows(standing.root / path, standing.schema.names[0]) for path in standing.paths]
         tasks = (CountTask(number, leaf, order, weigh) for number, leaf in enumerate(rows))
@@ -192,7 +193,7 @@ class _Job:
             self.told("reducing", done, len(tasks))
             yield leaf
 
-    def _mend(self, maps: Mapping[str, int], counts: PixelCounts) -> None:
+    def _mend(self, maps: Mapping[str, int], counts: Counts) -> None:
         """Write the sky maps at the orders that they had, and put back what the properties said beside."""
         root, old = self.site.staging, self.standing.properties
         new = TableProperties.parse(storage.read_bytes(root / layout.PROPERTIES))

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from hatsformat import storage
 from hatsformat.errors import HatsError, OutputError
-from hatsformat.partitioner.binning import PixelCounts, Tally
+from hatsformat.partitioner.counts import PixelCounts, Tally
 from hatsformat.partitioner.inputs import Source
 from hatsformat.partitioner.mapping import Mapped
 from hatsformat.partitioner.options import ImportOptions

@@ -22,7 +22,7 @@ from hatsformat.artefacts.thumbnail import write_thumbnail
 from hatsformat.catalog.references import if_there
 from hatsformat.healpix import order_of_npix
 from hatsformat.partition_info import ROWS_COLUMN, PartitionInfo
-from hatsformat.partitioner.binning import PixelCounts
+from hatsformat.partitioner.counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.standing import Standing
 from hatsformat.properties import TableProperties
@@ -55,7 +55,7 @@ def keep_true(
     standing: Standing,
     root: UPath,
     leaves: Sequence[Leaf],
-    counts: PixelCounts,
+    counts: Counts,
     plan: LeafPlan,
     now: datetime,
 ) -> Standing:
@@ -69,7 +69,7 @@ def keep_true(
         Where to write; the new leaf files are there.
     leaves : sequence of Leaf
         The new leaf files.
-    counts : PixelCounts
+    counts : PixelCounts or SkyCounts
         The new rows, at least as deep as the sky maps.
     plan : LeafPlan
         How the leaves are written.

@@ -33,6 +33,7 @@ from hatsformat.partitioner.inputs.comments import without_comments
 from hatsformat.partitioner.inputs.csv_types import Watched, beyond_floats, types_of_text
 
 BLOCK_BYTES = 8 * 1024 * 1024
+LEAST_BLOCK = 512 * 1024
 START_BYTES = 1024 * 1024
 """How much of a file its kind and its types are inferred from."""
 
@@ -64,7 +65,7 @@ class CsvSource(FileSource):
     newlines : bool
         Whether values in quotes hold line ends, so that the file cannot be cut at them.
     block_bytes : int or None
-        How much to parse at a time, at least one row; None for `BLOCK_BYTES`.
+        How much to parse at a time, at least one row; None goes by the size of the chunks.
     """
 
     place: UPath
@@ -87,7 +88,10 @@ class CsvSource(FileSource):
         """
         start = self._start()
         if start.rows:
-            yield from gathered(self._batches(start), target_bytes)
+            # Arrow reads ahead, a block for each core and more.
+            block = max(LEAST_BLOCK, min(BLOCK_BYTES, target_bytes // 8))
+            sized = self if self.block_bytes else replace(self, block_bytes=block)
+            yield from gathered(sized._batches(start), target_bytes)
             return
         bare = pa.BufferReader((start.header + "\n").encode())
         table = pv.read_csv(bare, parse_options=pv.ParseOptions(delimiter=start.delimiter))

@@ -1,0 +1,242 @@
+"""Rows counted in the pixels of one order: sparse while few pixels hold any, a whole sky once many do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from hatsformat.healpix import MAX_ORDER, IntArray, IntLike, change_order, npix, order_of_npix, range29
+
+DENSE_SHARE = 8
+"""Once one in so many pixels holds rows, the whole sky is counted, which takes less memory from there on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelCounts:
+    """Rows counted in the pixels of one order.
+
+    Attributes
+    ----------
+    order : int
+        HEALPix order of the pixels.
+    pixels : ndarray of int64, shape (n,)
+        NESTED pixel numbers that hold rows, ascending.
+    rows : ndarray of int64, shape (n,)
+        Rows in each, at least 1; or bytes, where the threshold is one of bytes.
+    """
+
+    order: int
+    pixels: IntArray
+    rows: IntArray
+
+    @classmethod
+    def of_sorted(cls, pixels29: IntArray, order: int, amounts: IntArray | None = None) -> PixelCounts:
+        """Count order-29 pixels that are in ascending order, or add up an amount for each."""
+        pixels = change_order(pixels29, MAX_ORDER, order)
+        first = _first_of_each(pixels)
+        rows = np.diff(first, append=len(pixels)) if amounts is None else _sums(amounts, first)
+        return cls(order, pixels[first], rows)
+
+    @classmethod
+    def of_dense(cls, histogram: IntLike) -> PixelCounts:
+        """Take the counts of a whole sky, one for each pixel of the order that has so many."""
+        dense = np.asarray(histogram, dtype=np.int64)
+        pixels = np.flatnonzero(dense)
+        return cls(order_of_npix(dense.size), pixels, dense[pixels])
+
+    @classmethod
+    def merged(cls, parts: list[PixelCounts], order: int) -> PixelCounts:
+        """Add up counts of the same order."""
+        parts = [part for part in parts if part.pixels.size]
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return cls(order, np.empty(0, np.int64), np.empty(0, np.int64))
+        pixels, rows = _by_pixel(
+            np.concatenate([part.pixels for part in parts]), np.concatenate([part.rows for part in parts])
+        )
+        first = _first_of_each(pixels)
+        return cls(order, pixels[first], _sums(rows, first))
+
+    def degraded(self, order: int) -> PixelCounts:
+        """Return the counts at a lower order."""
+        pixels = change_order(self.pixels, self.order, order)
+        first = _first_of_each(pixels)
+        return PixelCounts(order, pixels[first], _sums(self.rows, first))
+
+    def at(self, pixels: IntArray) -> IntArray:
+        """Return the rows in each of some pixels, in the shape of `pixels`."""
+        if self.pixels.size == 0:
+            return np.zeros(pixels.shape, dtype=np.int64)
+        index = np.minimum(np.searchsorted(self.pixels, pixels), self.pixels.size - 1)
+        rows: IntArray = np.where(self.pixels[index] == pixels, self.rows[index], 0)
+        return rows
+
+    def between(self, starts: IntArray, stops: IntArray) -> IntArray:
+        """Return the rows in half-open ranges of order-29 pixels, cut at borders of pixels of this order."""
+        sums = np.concatenate(([0], np.cumsum(self.rows)))
+        firsts, _ = range29(self.order, self.pixels)
+        rows: IntArray = sums[np.searchsorted(firsts, stops)] - sums[np.searchsorted(firsts, starts)]
+        return rows
+
+    def dense(self) -> IntArray:
+        """Return the counts of the whole sky, shape (12 * 4**order,)."""
+        histogram = np.zeros(npix(self.order), dtype=np.int64)
+        histogram[self.pixels] = self.rows
+        return histogram
+
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return int(self.rows.sum())
+
+    @property
+    def densest(self) -> tuple[int, int]:
+        """The pixel with most rows, and its rows; nothing is in pixel 0 where there are no rows."""
+        if not self.rows.size:
+            return 0, 0
+        where = int(self.rows.argmax())
+        return int(self.pixels[where]), int(self.rows[where])
+
+
+@dataclass(frozen=True, slots=True)
+class SkyCounts:
+    """Rows counted in every pixel of one order.
+
+    Attributes
+    ----------
+    histogram : ndarray of int64, shape (12 * 4**order,)
+    """
+
+    histogram: IntArray
+
+    @property
+    def order(self) -> int:
+        """HEALPix order of the pixels."""
+        return order_of_npix(self.histogram.size)
+
+    @property
+    def pixels(self) -> IntArray:
+        """NESTED pixel numbers that hold rows, ascending."""
+        return np.flatnonzero(self.histogram)
+
+    @property
+    def rows(self) -> IntArray:
+        """Rows in each of `pixels`."""
+        return self.histogram[self.pixels]
+
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return int(self.histogram.sum())
+
+    @property
+    def densest(self) -> tuple[int, int]:
+        """The pixel with most rows, and its rows."""
+        pixel = int(self.histogram.argmax())
+        return pixel, int(self.histogram[pixel])
+
+    def degraded(self, order: int) -> SkyCounts:
+        """Return the counts at a lower order."""
+        histogram = self.histogram
+        for _ in range(self.order - order):
+            # Adding strided views touches each count once; a reduction over a short axis is several times
+            # slower.
+            coarser = histogram[0::4] + histogram[1::4]
+            coarser += histogram[2::4]
+            coarser += histogram[3::4]
+            histogram = coarser
+        return SkyCounts(histogram)
+
+    def at(self, pixels: IntArray) -> IntArray:
+        """Return the rows in each of some pixels, in the shape of `pixels`."""
+        return self.histogram.take(pixels)
+
+    def between(self, starts: IntArray, stops: IntArray) -> IntArray:
+        """Return the rows in half-open ranges of order-29 pixels, cut at borders of pixels of this order."""
+        shift = 2 * (MAX_ORDER - self.order)
+        sums = np.concatenate(([0], np.cumsum(self.histogram)))
+        rows: IntArray = sums[stops >> shift] - sums[starts >> shift]
+        return rows
+
+    def dense(self) -> IntArray:
+        """Return the counts of the whole sky, shape (12 * 4**order,)."""
+        return self.histogram
+
+
+Counts: TypeAlias = PixelCounts | SkyCounts
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts that grow.
+
+    What is added waits until there is as much of it as was added up before, so that a row is added up a few
+    times, however many parts there are. Where much of the sky is counted, every pixel has a place and
+    nothing waits.
+    """
+
+    order: int
+    _sum: Counts | None = None
+    _waiting: list[PixelCounts] = field(default_factory=list)
+
+    def add(self, counts: Counts) -> None:
+        """Add counts of the same order."""
+        if isinstance(counts, SkyCounts):
+            counts = PixelCounts(counts.order, counts.pixels, counts.rows)
+        if isinstance(self._sum, SkyCounts):
+            self._sum.histogram[counts.pixels] += counts.rows
+            return
+        self._waiting.append(counts)
+        held = 0 if self._sum is None else self._sum.pixels.size
+        waiting = sum(part.pixels.size for part in self._waiting)
+        if DENSE_SHARE * (held + waiting) > npix(self.order):
+            self._to_sky()
+        elif waiting >= held:
+            self.total()
+
+    def total(self) -> Counts:
+        """Return the sum of what was added so far; adding more may change it."""
+        if isinstance(self._sum, SkyCounts):
+            return self._sum
+        if self._waiting or self._sum is None:
+            parts = [] if self._sum is None else [self._sum]
+            self._sum, self._waiting = PixelCounts.merged(parts + self._waiting, self.order), []
+        return self._sum
+
+    def _to_sky(self) -> None:
+        sky = SkyCounts(np.zeros(npix(self.order), dtype=np.int64))
+        for part in self._waiting if self._sum is None else (self._sum, *self._waiting):
+            sky.histogram[part.pixels] += part.rows
+        self._sum, self._waiting = sky, []
+
+
+def _by_pixel(pixels: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return pixels in ascending order, and the rows of each; `pixels` is used up.
+
+    Where a pixel and its rows fit into one integer, these are sorted by value, in place: several times as
+    fast as sorting positions and looking up what stands there.
+    """
+    bits = int(rows.max()).bit_length()
+    if int(pixels.max()).bit_length() + bits > 63:
+        by_pixel = np.argsort(pixels, kind="stable")
+        return pixels[by_pixel], rows[by_pixel]
+    pixels <<= bits
+    pixels |= rows
+    pixels.sort()
+    rows = pixels & ((1 << bits) - 1)
+    pixels >>= bits
+    return pixels, rows
+
+
+def _first_of_each(values: IntArray) -> IntArray:
+    """Return the positions where a new value begins in an ascending array."""
+    if values.size == 0:
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
+
+
+def _sums(values: IntArray, first: IntArray) -> IntArray:
+    return np.add.reduceat(values, first) if first.size else np.empty(0, dtype=np.int64)
