@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.types as pt
 from upath import UPath
 
-from hatsformat import layout, storage
-from hatsformat.catalog import open_catalog
+from hatsformat import storage
+from hatsformat.catalog import Catalog, open_catalog
 from hatsformat.errors import UsageError
 from hatsformat.partitioner.binning import Alignment
 from hatsformat.partitioner.coordinates import coarse_notes
@@ -35,11 +35,12 @@ from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import spilled_bytes
 from hatsformat.partitioner.schema import InputSchema
-from hatsformat.partitioner.site import Site, open_site
+from hatsformat.partitioner.site import Site, open_site, supplements
 from hatsformat.partitioner.splitting import split
-from hatsformat.partitioner.standing import Drift, Standing
+from hatsformat.partitioner.standing import Drift, Standing, next_parts
+from hatsformat.partitioner.supplements.extending import Extension
 from hatsformat.partitioner.tasks import ReduceTask, reduce_one
-from hatsformat.partitioner.upkeep import files_beside, keep_true, map_orders
+from hatsformat.partitioner.upkeep import files_beside, keep_collection_true, keep_true, map_orders
 
 OPTIONS = (
     "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "lowest_order", "highest_order",
@@ -57,6 +58,8 @@ class AppendLog(BuildLog):
     ----------
     new_tiles, parts : int
         New tiles, and new leaf files in all.
+    supplements : dict of str to int
+        The rows that margins and indexes got, by their directories.
     rebuild_due : bool
     drift : Drift or None
         How far the leaves have drifted; see `Drift.rebuild_due`.
@@ -91,14 +94,15 @@ def append(
     site = open_site(root)
     with site.change.changing():
         # As it is now that nobody else changes it.
-        standing = Standing.read(site.root, open_catalog(site.root).properties)
+        catalog = open_catalog(root)
+        standing = Standing.read(site.root, catalog.properties)
         _check(standing)
         options = standing.options(**changes)
         workers = open_workers(
             options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
         )
         with workers as team:
-            job = _Job(standing, options, site, team, progress or silent)
+            job = _Job(standing, options, site, supplements(catalog), team, progress or silent)
             return job.run(inputs)
 
 
@@ -120,6 +124,7 @@ class _Job:
     standing: Standing
     options: ImportOptions
     site: Site
+    supplements: Sequence[Catalog]
     team: Workers
     told: Progress
 
@@ -143,7 +148,7 @@ class _Job:
         options, standing = self.options, self.standing
         with log.stage("binning and splitting"):
             alignment = self._align(mapped)
-            paths = self._part_paths(alignment)
+            paths = next_parts(standing, alignment.tiles)
             self.site.begin(
                 [self.site.from_place(path) for path in paths],
                 [self.site.from_place(path) for path in files_beside(standing)],
@@ -154,6 +159,11 @@ class _Job:
         with log.stage("finishing"):
             now = Plan.of(options, []).created
             after = keep_true(standing, self.site.staging, leaves, mapped.counts, plan, now)
+        with log.stage("supplements"):
+            extension = Extension(self.site, standing, after, leaves, options, now, self.team, self.told)
+            for supplement in self.supplements:
+                log.supplements[supplement.path.name] = extension.extend(supplement)
+            keep_collection_true(self.site, after.properties, now)
         log.rows_written, log.parts = sum(leaf.footer.num_rows for leaf in leaves), len(leaves)
         log.new_tiles = len(after.tiles) - len(standing.tiles)
         log.size_bytes = sum(leaf.size for leaf in leaves)
@@ -198,18 +208,6 @@ class _Job:
             unit="bytes" if options.max_bytes else "rows",
         )
 
-    def _part_paths(self, alignment: Alignment) -> list[str]:
-        """Return the path of the new part of every tile: its number follows the highest there is."""
-        last: dict[int, int] = {}
-        for path, tile in zip(self.standing.paths, self.standing.tile_of.tolist(), strict=True):
-            last[tile] = max(last.get(tile, -1), part_number(path))
-        own = self.standing.tiles.find(alignment.tiles.starts).tolist()
-        folders = layout.leaf_paths(alignment.tiles.orders, alignment.tiles.pixels, layout.DIRECTORY_SUFFIX)
-        return [
-            f"{folder}/part{last.get(tile, -1) + 1}.parquet"
-            for folder, tile in zip(folders, own, strict=True)
-        ]
-
     def _reduce(
         self, mapped: Mapped, alignment: Alignment, paths: Sequence[str], plan: LeafPlan
     ) -> Iterator[Leaf]:
@@ -225,18 +223,12 @@ class _Job:
             yield leaf
 
 
-def part_number(path: str) -> int:
-    """Return the number in the name of a leaf file such as ``part3.parquet``; -1 where there is none."""
-    digits = path.rsplit("/", 1)[-1].removeprefix("part").split(".", 1)[0]
-    return int(digits) if digits.isascii() and digits.isdigit() else -1
-
-
 def _free_name(place: UPath) -> UPath:
     """Return where rejected rows go: beside the catalog, each time into a file of its own."""
     number = 0
     while True:
         tail = f"-{number}" if number else ""
-        found = place.with_name(f"{place.name}.quarantine{tail}.parquet")
+        found = place.parent / f"{place.name}.quarantine{tail}.parquet"
         if not storage.exists(found):
             return found
         number += 1

@@ -92,7 +92,7 @@ class Destination:
         return self.work.is_dir()
 
     def _check(self, overwrite: bool) -> None:
-        if self._local and is_changing(self.root):
+        if self._local and (is_changing(self.root) or is_changing(self.root.parent)):
             raise OutputError("the catalog here is being changed", path=self.root, hint="wait for it")
         if not self.root.path.strip("/"):
             raise OutputError("a catalog cannot be the root of a file system", path=self.root)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from upath import UPath
 
@@ -19,6 +20,34 @@ from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.splitting import Shards
 from hatsformat.partitioner.tasks import ReduceTask, reduce_one
+
+
+class Work(Protocol):
+    """What it takes to write a table."""
+
+    @property
+    def options(self) -> ImportOptions:
+        """How it is made."""
+
+    @property
+    def created(self) -> datetime:
+        """When."""
+
+    @property
+    def team(self) -> Workers:
+        """By whom."""
+
+    @property
+    def told(self) -> Progress:
+        """Who is told how far it is."""
+
+    @property
+    def root(self) -> UPath:
+        """Where its files are written."""
+
+    @property
+    def scratch(self) -> Path:
+        """Where its rows are kept meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +73,7 @@ class Job:
         return self.place.scratch / self.member if self.member else self.place.scratch
 
 
-def reduce_tiles(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Job) -> Iterator[Leaf]:
+def reduce_tiles(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Work) -> Iterator[Leaf]:
     """Write the leaves of all tiles, and yield them along the sky."""
     options, root = job.options, job.root
     part = "part0.parquet" if options.suffix == layout.DIRECTORY_SUFFIX else None

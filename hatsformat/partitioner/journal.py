@@ -46,6 +46,8 @@ class Journal:
         self._root = self.staging = root
         self._work = Path(tempfile.gettempdir()) / f"hatsformat-{key}.changing"
         self.scratch = self._work / "runs"
+        self._added: list[str] = []
+        self._kept: list[str] = []
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -71,18 +73,23 @@ class Journal:
             storage.remove_tree(self._root / WORK)
 
     def begin(self, added: Sequence[str], replaced: Sequence[str]) -> None:
-        """Note what is about to be done.
+        """Note what is about to be done; may be called again for more.
 
         Parameters
         ----------
         added, replaced : sequence of str
             Paths of files that will be new, and of files that are there and will be written anew.
         """
-        kept = [path for path in replaced if storage.exists(self._root / path)]
-        for path in kept:
-            storage.copy_file(self._root / path, self._root / WORK / path)
-        new = [*added, *(path for path in replaced if path not in kept)]
-        content = {"host": platform.node(), "added": new, "replaced": kept}
+        for path in replaced:
+            if path in self._added or path in self._kept:
+                continue
+            if storage.exists(self._root / path):
+                storage.copy_file(self._root / path, self._root / WORK / path)
+                self._kept.append(path)
+            else:
+                self._added.append(path)
+        self._added += added
+        content = {"host": platform.node(), "added": self._added, "replaced": self._kept}
         storage.write_bytes(self._root / JOURNAL, json.dumps(content, indent=1).encode())
 
     def _undo(self, *, own_only: bool = False) -> None:

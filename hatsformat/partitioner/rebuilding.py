@@ -19,7 +19,7 @@ from upath import UPath
 from hatsformat import layout, storage
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
 from hatsformat.artefacts.skymap import encode_skymap
-from hatsformat.catalog import open_catalog
+from hatsformat.catalog import Catalog, open_catalog
 from hatsformat.errors import UsageError
 from hatsformat.healpix import HealpixPixel
 from hatsformat.partitioner.binning import Alignment, align
@@ -32,12 +32,15 @@ from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import Run
-from hatsformat.partitioner.site import Site, open_site
+from hatsformat.partitioner.site import Site, open_site, supplements
 from hatsformat.partitioner.snapshot import Snapshot, remove_files
 from hatsformat.partitioner.splitting import Shards, split
 from hatsformat.partitioner.standing import Standing
+from hatsformat.partitioner.supplements.extending import Task
+from hatsformat.partitioner.supplements.primary import Primary
+from hatsformat.partitioner.supplements.remaking import remake
 from hatsformat.partitioner.tasks import ReduceTask
-from hatsformat.partitioner.upkeep import map_orders, write_properties
+from hatsformat.partitioner.upkeep import keep_collection_true, map_orders, write_properties
 from hatsformat.properties import TableProperties
 
 OPTIONS = (
@@ -87,7 +90,8 @@ def rebuild(
             hint="import it into another place: hatsformat import PATH --out NEW",
         )
     with site.change.changing():
-        standing = Standing.read(site.root, open_catalog(site.root).properties)
+        catalog = open_catalog(root)
+        standing = Standing.read(site.root, catalog.properties)
         options = standing.options(**changes)
         workers = open_workers(
             options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
@@ -95,7 +99,10 @@ def rebuild(
         with workers as team:
             site.begin([], [])
             job = _Job(standing, options, site, team, progress or silent, not CUTTING.isdisjoint(changes))
-            return job.run()
+            log = job.run()
+            with log.stage("supplements"):
+                job.remake(supplements(catalog), log)
+            return log
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ class _Job:
     def run(self) -> RebuildLog:
         options, standing = self.options, self.standing
         log = RebuildLog(str(standing.root), options.name or standing.root.name, len(standing.paths))
-        maps, now = map_orders(standing), Plan.of(options, []).created
+        maps = map_orders(standing)
         with log.stage("counting"):
             order = max(options.highest_order, *maps.values(), 0)
             runs, counts, weights = self._count(order)
@@ -127,7 +134,7 @@ class _Job:
             shards = split(runs, alignment)
         with log.stage("reducing and finishing"):
             tasks = list(self._tasks(alignment, shards))
-            plan = standing.leaf_plan(options)
+            plan, now = standing.leaf_plan(options), Plan.of(options, []).created
             done = finish(self.site.staging, self._in_order(tasks), counts, plan, self._info(), now)
             new = {task.path for task in tasks}
             remove_files(self.site.staging, [path for path in standing.paths if path not in new])
@@ -136,6 +143,17 @@ class _Job:
         log.tiles, log.size_bytes = done.tiles, done.size
         log.written = sum(isinstance(task, ReduceTask) for task in tasks)
         return log
+
+    def remake(self, members: Sequence[Catalog], log: RebuildLog) -> None:
+        """Build margins and indexes again, from the catalog as it is now."""
+        site, options, now = self.site, self.options, Plan.of(self.options, []).created
+        told = TableProperties.parse(storage.read_bytes(site.staging / layout.PROPERTIES))
+        primary = Primary.of(site.staging, told)
+        for member in members:
+            staging, scratch = site.staged(member.path), site.change.scratch / member.path.name
+            job = Task(options, now, self.team, self.told, staging, scratch)
+            log.supplements[member.path.name] = remake(member.properties, member.path, primary, job)
+        keep_collection_true(site, told, now)
 
     def _count(self, order: int) -> tuple[list[Run], Counts, Counts]:
         standing, weigh = self.standing, self.options.max_bytes is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from upath import UPath
@@ -42,11 +43,14 @@ class Site:
         return self.staged(self.root)
 
     def begin(self, added: Sequence[str], replaced: Sequence[str]) -> None:
-        """Prepare for files that will be added and files that will be written anew, as paths in `place`."""
-        if isinstance(self.change, Snapshot):
-            self.change.begin()
-        else:
+        """Prepare for files that will be added and files that will be written anew, as paths in `place`.
+
+        It may be called again for more.
+        """
+        if isinstance(self.change, Journal):
             self.change.begin(added, replaced)
+        elif not self.change.begun:
+            self.change.begin()
 
     def staged(self, root: UPath) -> UPath:
         """Return where the files of a catalog within `place` are written."""
@@ -81,8 +85,10 @@ def open_site(root: UPath) -> Site:
                 found=member.path,
                 hint="move it into the collection",
             )
-    if storage.is_local(place) and any((folder / WORK).exists() for folder in (place, catalog.path)):
-        raise OutputError("an import is under way here, or was interrupted", path=place)
+    if storage.is_local(place):
+        under_way = [*Path(place.path).glob(WORK), *Path(place.path).glob(f"*/{WORK}")]
+        if under_way:
+            raise OutputError("an import is under way here, or was interrupted", path=under_way[0].parent)
     change = Snapshot(place) if storage.is_local(place) else Journal(place)
     return Site(catalog.path, place, change)
 

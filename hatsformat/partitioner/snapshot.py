@@ -72,11 +72,16 @@ class Snapshot:
             clear(self._work)
             try:
                 yield
-                if self._tree.exists():
+                if self.begun:
                     with storage.explained(self._root, "exchanging the directory for its new state"):
                         exchange(self._tree, self._root, self._work / "old")
             finally:
                 _put_right(self._root, self._work)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a new tree."""
+        return self._tree.exists()
 
     def begin(self) -> None:
         """Make the new tree, the same as the old one as yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,15 +91,22 @@ class Standing:
     rows: IntArray
 
     @classmethod
-    def read(cls, root: UPath, properties: TableProperties) -> Standing:
+    def read(cls, root: UPath, properties: TableProperties, types: Sequence[str] = TYPES) -> Standing:
         """Read what there is of a catalog; footers only of files that ``_metadata`` does not name.
+
+        Parameters
+        ----------
+        root : UPath
+        properties : TableProperties
+        types : sequence of str
+            What it may be.
 
         Raises
         ------
         UsageError
             If it is not a catalog of rows with positions, indexed at order 29.
         """
-        _check_kind(root, properties)
+        _check_kind(root, properties, types)
         files = CatalogFiles(root, properties)
         column, schema = properties.healpix_column, files.schema
         if schema.names[:1] != [column] or schema.field(0).type != pa.int64():
@@ -187,14 +195,14 @@ def drift(rows: IntArray, parts: IntArray, threshold: int | None) -> Drift:
     return Drift(rows.size, threshold, int(rows.max(initial=0)), over, int(parts.max(initial=0)))
 
 
-def _check_kind(root: UPath, properties: TableProperties) -> None:
+def _check_kind(root: UPath, properties: TableProperties, types: Sequence[str]) -> None:
     kind = properties.dataproduct_type
-    if kind not in TYPES or not properties.has_coordinates:
+    if kind not in types or not properties.has_coordinates:
         raise UsageError(
             "rows can be added only to a catalog of rows with positions",
             path=root,
             found=f"dataproduct_type {kind}",
-            expected=", ".join(TYPES),
+            expected=", ".join(types),
             hint="margins and indexes change with the primary catalog of their collection",
         )
     if properties.healpix_order != MAX_ORDER:
@@ -204,3 +212,24 @@ def _check_kind(root: UPath, properties: TableProperties) -> None:
             found=properties.healpix_order,
             hint="import it again into another directory",
         )
+
+
+def next_parts(standing: Standing, tiles: PartitionInfo) -> list[str]:
+    """Return the path of the next file in the leaf directory of some tiles.
+
+    Its number follows the highest there is; tiles that do not stand get the first.
+    """
+    last: dict[int, int] = {}
+    for path, tile in zip(standing.paths, standing.tile_of.tolist(), strict=True):
+        last[tile] = max(last.get(tile, -1), part_number(path))
+    own = standing.tiles.find(tiles.starts).tolist()
+    folders = layout.leaf_paths(tiles.orders, tiles.pixels, layout.DIRECTORY_SUFFIX)
+    return [
+        f"{folder}/part{last.get(tile, -1) + 1}.parquet" for folder, tile in zip(folders, own, strict=True)
+    ]
+
+
+def part_number(path: str) -> int:
+    """Return the number in the name of a leaf file such as ``part3.parquet``; -1 where there is none."""
+    digits = path.rsplit("/", 1)[-1].removeprefix("part").split(".", 1)[0]
+    return int(digits) if digits.isascii() and digits.isdigit() else -1

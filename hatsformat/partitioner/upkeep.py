@@ -9,21 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, compress
 
 import numpy as np
+import numpy.typing as npt
 from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
-from hatsformat.artefacts.parquet_metadata import extend_metadata
+from hatsformat.artefacts.parquet_metadata import extend_metadata, write_metadata
 from hatsformat.artefacts.skymap import encode_skymap, read_skymap
 from hatsformat.artefacts.statistics import extend_statistics
 from hatsformat.artefacts.thumbnail import write_thumbnail
-from hatsformat.catalog.references import if_there
+from hatsformat.catalog import references
+from hatsformat.catalog.members import Members
 from hatsformat.healpix import order_of_npix
 from hatsformat.partition_info import ROWS_COLUMN, PartitionInfo
 from hatsformat.partitioner.counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
+from hatsformat.partitioner.site import Site
 from hatsformat.partitioner.standing import Standing
 from hatsformat.properties import TableProperties
 
@@ -32,7 +36,7 @@ def map_orders(standing: Standing) -> dict[str, int]:
     """Return the sky maps that a catalog has, and the order of each."""
     others = standing.properties.hats_skymap_alt_orders or ()
     names = (layout.SKYMAP, layout.POINT_MAP, *map(layout.skymap_path, others))
-    found = {name: if_there(read_skymap, standing.root / name) for name in names}
+    found = {name: references.if_there(read_skymap, standing.root / name) for name in names}
     return {name: known[0] for name, known in found.items() if known is not None}
 
 
@@ -59,7 +63,7 @@ def keep_true(
     plan: LeafPlan,
     now: datetime,
 ) -> Standing:
-    """Write anew what lies beside the leaves of a catalog that new leaf files were added to.
+    """Write anew what lies beside the leaves of a catalog after new leaf files were written.
 
     Parameters
     ----------
@@ -68,9 +72,9 @@ def keep_true(
     root : UPath
         Where to write; the new leaf files are there.
     leaves : sequence of Leaf
-        The new leaf files.
+        The new leaf files, along the sky; one may take the place of another.
     counts : PixelCounts or SkyCounts
-        The new rows, at least as deep as the sky maps.
+        The rows that were added, at least as deep as the sky maps.
     plan : LeafPlan
         How the leaves are written.
     now : datetime
@@ -84,8 +88,7 @@ def keep_true(
     after = _with(standing, leaves)
     for name in files_beside(standing):
         if name == layout.METADATA:
-            footers = [(leaf.path.removeprefix(f"{layout.DATASET}/"), leaf.footer) for leaf in leaves]
-            extend_metadata(standing.root / name, root / name, footers)
+            _gather_footers(standing, root / name, leaves, plan)
         elif name == layout.STATISTICS:
             told = [(leaf.tile, leaf.footer) for leaf in leaves]
             extend_statistics(standing.root / name, root / name, plan.schema, told)
@@ -100,6 +103,27 @@ def keep_true(
             storage.write_bytes(root / name, encode_skymap(dense))
     properties = recounted(standing.properties, after, now)
     return replace(after, root=root, properties=write_properties(root, properties))
+
+
+def keep_collection_true(site: Site, told: TableProperties, now: datetime) -> None:
+    """Write anew what the properties of a collection say of its primary catalog and of its size."""
+    place, staging = site.place / layout.COLLECTION_PROPERTIES, site.change.staging
+    properties = references.collection_properties(site.place)
+    if properties is None:
+        return
+    members = Members(staging, properties)
+    tables = [members.primary(), *map(members.margin, properties.margins)]
+    tables += map(members.index, properties.indexes)
+    known = {
+        "hats_order": told.hats_order,
+        "moc_sky_fraction": told.moc_sky_fraction,
+        "hats_release_date": now,
+        "hats_estsize": sum(table.hats_estsize or 0 for _, table in tables),
+    }
+    changes = {name: value for name, value in known.items() if getattr(properties, name) is not None}
+    site.begin([], [layout.COLLECTION_PROPERTIES])
+    content = properties.replace(**changes).format().encode()
+    storage.write_bytes(staging / place.name, content)
 
 
 def recounted(properties: TableProperties, after: Standing, now: datetime) -> TableProperties:
@@ -127,19 +151,42 @@ def write_properties(root: UPath, properties: TableProperties) -> TablePropertie
     return properties
 
 
+def _gather_footers(standing: Standing, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan) -> None:
+    """Write ``_metadata``: the old one and the new footers, or all of them where files were replaced."""
+    footers = [(_in_dataset(leaf.path), leaf.footer) for leaf in leaves]
+    kept = _kept(standing, leaves)
+    if kept.all():
+        extend_metadata(standing.root / layout.METADATA, place, footers)
+    else:
+        paths = compress(standing.paths, kept)
+        old = ((_in_dataset(path), read_footer(standing.root / path)) for path in paths)
+        write_metadata(place, plan.schema, chain(old, footers))
+
+
+def _in_dataset(path: str) -> str:
+    return path.removeprefix(f"{layout.DATASET}/")
+
+
+def _kept(standing: Standing, leaves: Sequence[Leaf]) -> npt.NDArray[np.bool_]:
+    """Return which of the files there were no new one takes the place of."""
+    new = {leaf.path for leaf in leaves}
+    return np.array([path not in new for path in standing.paths], dtype=np.bool_)
+
+
 def _with(standing: Standing, leaves: Sequence[Leaf]) -> Standing:
-    """Return the catalog with more leaf files."""
+    """Return the catalog with other leaf files."""
     old = standing.tiles
     new = PartitionInfo.of_tiles([leaf.tile for leaf in leaves if leaf.tile not in old])
     tiles = PartitionInfo(np.concatenate((old.orders, new.orders)), np.concatenate((old.pixels, new.pixels)))
-    own = tiles.find(old.starts)[standing.tile_of]
+    kept = _kept(standing, leaves)
+    own = tiles.find(old.starts)[standing.tile_of[kept]] if len(old) else standing.tile_of
     added = tiles.find(PartitionInfo.of_tiles([leaf.tile for leaf in leaves]).starts)
     tile_of = np.concatenate((own, added))
-    rows = np.concatenate((standing.rows, [leaf.footer.num_rows for leaf in leaves])).astype(np.int64)
+    rows = np.concatenate((standing.rows[kept], [leaf.footer.num_rows for leaf in leaves])).astype(np.int64)
     if ROWS_COLUMN in old.extra:
         in_tile = np.bincount(tile_of, weights=rows, minlength=len(tiles)).astype(np.int64)
         tiles = PartitionInfo(tiles.orders, tiles.pixels, {ROWS_COLUMN: in_tile})
-    paths = [*standing.paths, *(leaf.path for leaf in leaves)]
+    paths = [*compress(standing.paths, kept), *(leaf.path for leaf in leaves)]
     return replace(standing, tiles=tiles, paths=paths, tile_of=tile_of, rows=rows)
 
 

@@ -19,7 +19,7 @@ from hatsformat.arrays import as_integers, from_numbers, to_mask
 from hatsformat.artefacts.parquet_metadata import write_common_metadata, write_metadata
 from hatsformat.healpix import IntArray
 from hatsformat.partitioner.finishing import making, write_properties
-from hatsformat.partitioner.job import Job
+from hatsformat.partitioner.job import Work
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.sorting import argsort_values
 from hatsformat.partitioner.splitting import Shard
@@ -36,7 +36,7 @@ SAMPLE_BITS = 10
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def make_index(primary: Primary, plan: IndexPlan, name: str, url: str, job: Job) -> None:
+def make_index(primary: Primary, plan: IndexPlan, name: str, url: str, job: Work) -> None:
     """Write an index table into the directory of a job.
 
     Parameters
@@ -45,7 +45,7 @@ def make_index(primary: Primary, plan: IndexPlan, name: str, url: str, job: Job)
     plan : IndexPlan
     name, url : str
         Its ``obs_collection`` and ``hats_primary_table_url``.
-    job : Job
+    job : Work
 
     Raises
     ------
@@ -54,7 +54,9 @@ def make_index(primary: Primary, plan: IndexPlan, name: str, url: str, job: Job)
     """
     rows = size = 0
     footers: list[tuple[str, pq.FileMetaData]] = []
-    for path, footer, written in _parts(_collect(primary, plan, job), plan, job):
+    rows_in = primary.properties.hats_nrows
+    entries = collect(primary.stretches(job.team.count), rows_in, primary.schema, plan, job)
+    for path, footer, written in write_parts(entries, plan, job):
         rows += footer.num_rows
         size += written
         footers.append((path.removeprefix(f"{layout.DATASET}/"), footer))
@@ -202,16 +204,15 @@ def write_one(task: PartTask) -> tuple[str, pq.FileMetaData, int]:
     return task.path, sink.footer, sink.size
 
 
-def _collect(primary: Primary, plan: IndexPlan, job: Job) -> list[SortedEntries]:
+def collect(
+    stretches: Sequence[Stretch], rows: int | None, schema: pa.Schema, plan: IndexPlan, job: Work
+) -> list[SortedEntries]:
+    """Return the entries of stretches of a catalog; `rows` is how many these have, if that is known."""
     options = job.options
     store = RunStore(options.runs_bytes if job.team.share_memory else 0, job.scratch)
-    stretches = primary.stretches(job.team.count)
     bounds = Bounds(*plan.keys(plan.schema.empty_table()))
-    tasks = [
-        EntriesTask(stretch, primary.schema, plan, options.chunk_bytes, store, bounds)
-        for stretch in stretches
-    ]
-    if (primary.properties.hats_nrows or PART_ROWS + 1) > PART_ROWS:
+    tasks = [EntriesTask(stretch, schema, plan, options.chunk_bytes, store, bounds) for stretch in stretches]
+    if (rows or PART_ROWS + 1) > PART_ROWS:
         bounds = _bounds(pa.concat_tables(job.team.in_order(sample_entries, tasks)), plan)
     found: list[SortedEntries] = []
     sorting = job.team.in_order(sort_entries, (replace(task, bounds=bounds) for task in tasks), store.stop)
@@ -228,10 +229,10 @@ def _bounds(sample: pa.Table, plan: IndexPlan) -> Bounds:
     return Bounds(values.take(from_numbers(chosen)), pixels[chosen])
 
 
-def _parts(
-    found: Sequence[SortedEntries], plan: IndexPlan, job: Job
+def write_parts(
+    found: Sequence[SortedEntries], plan: IndexPlan, job: Work, first: int = 0
 ) -> Iterator[tuple[str, pq.FileMetaData, int]]:
-    """Write the files, and yield what was written."""
+    """Write the files, numbered from `first`, and yield what was written: path, footer and size."""
     cuts = np.stack([entries.cuts for entries in found]) if found else np.zeros((0, 2), dtype=np.int64)
     full = np.flatnonzero((cuts[:, 1:] > cuts[:, :-1]).any(axis=0))
 
@@ -245,4 +246,4 @@ def _parts(
 
     # An index without entries has one file all the same, which tells its columns.
     parts = full.tolist() or [0]
-    yield from job.team.in_order(write_one, (task(number, part) for number, part in enumerate(parts)))
+    yield from job.team.in_order(write_one, (task(number, part) for number, part in enumerate(parts, first)))

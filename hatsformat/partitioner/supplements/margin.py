@@ -19,7 +19,7 @@ from hatsformat.margins import check_threshold, margin_rows, surroundings
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.partitioner.binning import Alignment
 from hatsformat.partitioner.finishing import making, write_dataset, write_properties
-from hatsformat.partitioner.job import Job, reduce_tiles
+from hatsformat.partitioner.job import Work, reduce_tiles
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore
@@ -28,7 +28,7 @@ from hatsformat.partitioner.supplements.primary import Primary, Stretch, pixels_
 from hatsformat.properties.table import TableProperties
 
 
-def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Job) -> None:
+def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Work) -> None:
     """Write a margin cache into the directory of a job.
 
     Parameters
@@ -38,7 +38,7 @@ def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Jo
         In arcseconds.
     name, url : str
         Its ``obs_collection`` and ``hats_primary_table_url``.
-    job : Job
+    job : Work
 
     Raises
     ------
@@ -47,7 +47,7 @@ def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Jo
     """
     check_threshold(threshold)
     plan = margin_plan(primary, job.options)
-    alignment, shards = _routed(_collect(primary, threshold, plan, job), primary.tiles)
+    alignment, shards = gathered(_collect(primary, threshold, plan, job), primary.tiles)
     data = write_dataset(job.root, reduce_tiles(alignment, shards, plan, job), plan)
     told = primary.properties
     properties = TableProperties(
@@ -179,21 +179,40 @@ class MarginTask:
                     yield own.take(from_numbers(rows)), pixels[rows], tiles
 
 
+def margin_task(
+    stretch: Stretch,
+    tiles: PartitionInfo,
+    threshold: float,
+    plan: LeafPlan,
+    chunk_bytes: int,
+    store: RunStore,
+    among: IntArray | None = None,
+) -> MarginTask:
+    """Return the task of finding the rows of a stretch that belong into the margins of some tiles.
+
+    Parameters
+    ----------
+    among : ndarray of int64, optional
+        Indices of the tiles whose margins matter; all by default.
+    """
+    indices = np.flatnonzero(tiles.overlapping(surroundings(stretch.partitions, threshold)))
+    if among is not None:
+        indices = np.intersect1d(indices, among)
+    return MarginTask(stretch, tiles.select(indices), indices, threshold, plan, chunk_bytes, store)
+
+
 def find_margin_rows(task: MarginTask) -> list[Routed]:
     """Carry out a task; a function, since that is what executors take."""
     return task.run()
 
 
-def _collect(primary: Primary, threshold: float, plan: LeafPlan, job: Job) -> list[Routed]:
+def _collect(primary: Primary, threshold: float, plan: LeafPlan, job: Work) -> list[Routed]:
     options = job.options
     store = RunStore(options.runs_bytes if job.team.share_memory else 0, job.scratch)
     stretches = primary.stretches(job.team.count)
 
     def task(stretch: Stretch) -> MarginTask:
-        ranges = surroundings(stretch.partitions, threshold)
-        indices = np.flatnonzero(primary.tiles.overlapping(ranges))
-        near = primary.tiles.select(indices)
-        return MarginTask(stretch, near, indices, threshold, plan, options.chunk_bytes, store)
+        return margin_task(stretch, primary.tiles, threshold, plan, options.chunk_bytes, store)
 
     routed: list[Routed] = []
     found = job.team.in_order(find_margin_rows, map(task, stretches), store.stop)
@@ -203,7 +222,7 @@ def _collect(primary: Primary, threshold: float, plan: LeafPlan, job: Job) -> li
     return routed
 
 
-def _routed(parts: list[Routed], tiles: PartitionInfo) -> tuple[Alignment, Shards]:
+def gathered(parts: list[Routed], tiles: PartitionInfo) -> tuple[Alignment, Shards]:
     """Return the tiles that get rows, and the shards of each, in the order of the sky."""
     none = np.empty(0, dtype=np.int64)
     tile, first, last = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from upath import UPath
 from hatsformat import layout
 from hatsformat.arrays import as_floats, as_integers
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
-from hatsformat.catalog.files import CatalogFiles
+from hatsformat.catalog.files import CatalogFiles, DataFile
 from hatsformat.errors import ColumnError, LeafError, UsageError
 from hatsformat.healpix import MAX_ORDER, FloatArray, HealpixPixel, IntArray, radec_to_pixel
 from hatsformat.partition_info import PartitionInfo
@@ -157,26 +157,33 @@ class Primary:
         """The catalog's tiles."""
         return self.files.partitions
 
-    def stretches(self, workers: int) -> list[Stretch]:
+    def stretches(self, workers: int, files: Iterable[DataFile] | None = None) -> list[Stretch]:
         """Cut the catalog into stretches for a number of workers; what is made of them does not depend on
         it.
+
+        Parameters
+        ----------
+        workers : int
+        files : iterable of DataFile, optional
+            Those to read; all by default.
         """
-        files: list[list[str]] = [[] for _ in range(len(self.tiles))]
-        for file in self.files.data_files():
-            files[file.tile].append(file.path)
-        step = int(np.clip(len(files) // (workers * TASKS_PER_WORKER), 1, MOST_LEAVES))
-        orders, pixels = self.tiles.orders.astype(np.int64), self.tiles.pixels
+        files_of: dict[int, list[str]] = {}
+        for file in self.files.data_files() if files is None else files:
+            files_of.setdefault(file.tile, []).append(file.path)
+        chosen = np.array(sorted(files_of), dtype=np.int64)
+        step = int(np.clip(chosen.size // (workers * TASKS_PER_WORKER), 1, MOST_LEAVES))
         return [
             Stretch(
                 number,
                 self.root,
-                np.arange(first, min(first + step, len(files))),
-                orders[first : first + step],
-                pixels[first : first + step],
-                tuple(map(tuple, files[first : first + step])),
+                tiles,
+                self.tiles.orders[tiles].astype(np.int64),
+                self.tiles.pixels[tiles],
+                tuple(tuple(files_of[tile]) for tile in tiles.tolist()),
                 self.columns,
             )
-            for number, first in enumerate(range(0, len(files), step))
+            for number, tiles in enumerate(np.split(chosen, range(step, chosen.size, step)))
+            if tiles.size
         ]
 
 
