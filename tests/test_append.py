@@ -131,6 +131,34 @@ def test_every_account_of_the_catalog_is_true(tmp_path):
     assert list(tmp_path.iterdir()) == [root]
 
 
+def test_statistics_have_every_row_group(tmp_path):
+    first, second = skies.stars(200, 1), skies.stars(300, 2)
+    root = nightly(tmp_path, first, statistics=True, row_group_rows=20)
+    append(root, second, row_group_rows=30)
+
+    def told():
+        table = pq.read_table(root / "per_partition_statistics.parquet")
+        columns = ("Norder", "Npix", "row_group_index", "ra::min_value", "ra::row_count", "mag::null_count")
+        return sorted(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
+
+    def wanted():
+        for leaf in skies.read_leaves(root):
+            footer = pq.read_metadata(root / leaf.path)
+            names = [footer.schema.column(number).path for number in range(footer.num_columns)]
+            ra, mag = names.index("ra"), names.index("mag")
+            for number in range(footer.num_row_groups):
+                group = footer.row_group(number)
+                position, nulls = group.column(ra), group.column(mag).statistics.null_count
+                low, count = position.statistics.min, position.num_values
+                yield leaf.order, leaf.pixel, number, low, count, nulls
+
+    assert told() == sorted(wanted())
+    open_catalog(root).rebuild()
+    assert told() == sorted(wanted())
+    assert validate(root, level="rows").findings == ()
+    check(root, pa.concat_tables([first, second]))
+
+
 def test_rows_between_tiles_get_tiles_of_their_own(tmp_path):
     here = skies.dressed(np.linspace(44, 46, 50), np.linspace(-1, 1, 50), 1)
     root = nightly(tmp_path, here, highest_order=4)

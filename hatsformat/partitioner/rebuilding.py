@@ -179,6 +179,7 @@ class _Job:
             options.max_bytes,
             options.sort_by,
             options.thumbnail,
+            options.statistics,
         )
 
     @property

@@ -129,6 +129,11 @@ class Standing:
         paths = [file.path for file in data]
         return cls(root, properties, schema, files.partitions, paths, tile_of, np.array(rows, dtype=np.int64))
 
+    def along_sky(self) -> list[int]:
+        """Return the numbers of the files along the sky; those of one tile as they stand."""
+        order: list[int] = np.argsort(self.tile_of, kind="stable").tolist()
+        return order
+
     def check_true(self) -> None:
         """Refuse to add to a catalog that is not what it says it is: the sums would be wrong, too.
 
@@ -168,6 +173,7 @@ class Standing:
             "leaf": "directory" if told.has_leaf_directories else "file",
             "highest_order": max(HIGHEST_ORDER, self.tiles.max_order),
             "thumbnail": storage.exists(self.root / layout.THUMBNAIL),
+            "statistics": storage.exists(self.root / layout.STATISTICS),
         }
         given = {name: value for name, value in (own | changes).items() if value is not None}
         return ImportOptions().changed(**given)

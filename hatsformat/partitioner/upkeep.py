@@ -19,7 +19,7 @@ from hatsformat import layout, storage
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
 from hatsformat.artefacts.parquet_metadata import extend_metadata, write_metadata
 from hatsformat.artefacts.skymap import encode_skymap, read_skymap
-from hatsformat.artefacts.statistics import extend_statistics
+from hatsformat.artefacts.statistics import extend_statistics, write_statistics
 from hatsformat.artefacts.thumbnail import write_thumbnail
 from hatsformat.catalog import references
 from hatsformat.catalog.members import Members
@@ -90,8 +90,7 @@ def keep_true(
         if name == layout.METADATA:
             _gather_footers(standing, root / name, leaves, plan)
         elif name == layout.STATISTICS:
-            told = [(leaf.tile, leaf.footer) for leaf in leaves]
-            extend_statistics(standing.root / name, root / name, plan.schema, told)
+            _extend_statistics(standing, after, root / name, leaves, plan)
         elif name == layout.THUMBNAIL:
             _extend_thumbnail(standing, after, root / name, leaves, plan)
         elif name == layout.PARTITION_INFO:
@@ -161,6 +160,20 @@ def _gather_footers(standing: Standing, place: UPath, leaves: Sequence[Leaf], pl
         paths = compress(standing.paths, kept)
         old = ((_in_dataset(path), read_footer(standing.root / path)) for path in paths)
         write_metadata(place, plan.schema, chain(old, footers))
+
+
+def _extend_statistics(
+    standing: Standing, after: Standing, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan
+) -> None:
+    """Add the row groups of new files, or read all footers where files were replaced."""
+    known = {leaf.path: leaf.footer for leaf in leaves}
+    if _kept(standing, leaves).all():
+        told = [(leaf.tile, leaf.footer) for leaf in leaves]
+        extend_statistics(standing.root / layout.STATISTICS, place, plan.schema, told)
+        return
+    files = ((after.paths[file], after.tiles[int(after.tile_of[file])]) for file in after.along_sky())
+    footers = ((tile, known.get(path) or read_footer(standing.root / path)) for path, tile in files)
+    write_statistics(place, plan.schema, footers)
 
 
 def _in_dataset(path: str) -> str:
