@@ -21,7 +21,8 @@ from hatsformat.catalog.files import CatalogFiles, DataFile
 from hatsformat.errors import UsageError
 from hatsformat.healpix import MAX_ORDER
 from hatsformat.margins import surroundings
-from hatsformat.partitioner.binning import Alignment, PixelCounts
+from hatsformat.partitioner.binning import Alignment
+from hatsformat.partitioner.counts import PixelCounts
 from hatsformat.partitioner.executors import Workers
 from hatsformat.partitioner.leaf_rows import LeafRows
 from hatsformat.partitioner.log import Progress
