@@ -143,7 +143,7 @@ class EntriesTask:
             entries = self.plan.sort(chunk)
             values, pixels = self.plan.keys(entries)
             sequence = (self.stretch.number, len(found))
-            run = self.store.keep(sequence, "the catalog", entries, np.empty(0, dtype=np.int64))
+            run = self.store.keep(sequence, "the catalog", entries, pixels)
             found.append(SortedEntries(run, self.bounds.cut(values, pixels)))
         return found
 
