@@ -24,7 +24,7 @@ OPTIONS = {"max_rows": 150, "highest_order": 6, "name": "sky"}
 
 SCRIPT = """
 import json, os, signal, sys
-from hatsformat.partitioner import destination, finishing, mapping, options, pipeline, reducing, runs
+from hatsformat.partitioner import destination, finishing, mapping, merging, options, pipeline, reducing, runs
 from hatsformat.partitioner import run_import
 
 def die(*ignored):
@@ -37,6 +37,9 @@ def die_at(module, name, call):
         calls[0] += 1
         return die() if calls[0] > call else real(*args, **kwargs)
     setattr(module, name, counted)
+
+def few_runs():
+    merging.MOST_RUNS, merging.FAN_IN = 3, 2
 
 def die_after(module, name):
     real = getattr(module, name)
@@ -55,7 +58,8 @@ run_import(inputs, out, workers=1, **given)
 FAULTS = {
     "before any input": "die_at(mapping, 'map_source', 0)",
     "between inputs": "die_at(mapping, 'map_source', 2)",
-    "within the rows of an input": "die_at(runs.SpilledRows, 'write', 1)",
+    "within the rows of an input": "die_at(runs.SpillWriter, 'write', 1)",
+    "between runs that are merged": "few_runs(); die_at(merging.MergeTask, '_pieces', 1)",
     "before binning": "die_at(pipeline, 'align', 0)",
     "before splitting": "die_at(pipeline, 'split', 0)",
     "before the first leaf": "die_at(reducing, 'reduce_tile', 0)",

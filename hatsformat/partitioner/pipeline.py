@@ -22,6 +22,7 @@ from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
 from hatsformat.partitioner.job import Job, name_of, reduce_tiles
 from hatsformat.partitioner.log import BuildLog, Progress, silent
 from hatsformat.partitioner.mapping import Mapped, MapSettings
+from hatsformat.partitioner.merging import merge_runs
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.quarantine import then_quarantined
 from hatsformat.partitioner.reducing import LeafPlan
@@ -114,7 +115,8 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
             unit="bytes" if options.max_bytes else "rows",
         ).recounted(mapped.counts)
     with log.stage("splitting"):
-        shards = split(mapped.runs, alignment)
+        runs = merge_runs(mapped.runs, schema, job.place.scratch, options.piece_bytes, job.team, job.told)
+        shards = split(runs, alignment)
     job.place.begin()
     plan = LeafPlan(
         leaf_schema(schema), options.leaf_format, options.thumbnail, options.row_groups, options.piece_bytes

@@ -8,9 +8,11 @@ any range of its rows can be had by position, which is all that splitting and re
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +67,7 @@ class MemoryRows:
     @property
     def row_bytes(self) -> int:
         """About how many bytes a row takes in memory."""
-        return 1 + self.size // max(1, self.pixels.size)
+        return 1 + self.size // max(1, int(self.table.num_rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,17 @@ class SpilledRows:
     def pixels(self) -> IntArray:
         """Order-29 pixels of the rows, memory-mapped: a search touches few of them."""
         with storage.explained(self.path, "reading scratch"):
-            mapped: IntArray = np.memmap(self._pixels_path, dtype=np.int64, mode="r")
+            mapped: IntArray = np.memmap(self.pixels_path, dtype=np.int64, mode="r")
         return mapped
 
     def pixels_between(self, first: int, last: int) -> IntArray:
         """Return the order-29 pixels of the rows ``first`` to ``last``, exclusive."""
         with storage.explained(self.path, "reading scratch"):
-            return np.fromfile(self._pixels_path, np.int64, last - first, offset=first * 8)
+            return np.fromfile(self.pixels_path, np.int64, last - first, offset=first * 8)
 
     @property
-    def _pixels_path(self) -> Path:
+    def pixels_path(self) -> Path:
+        """The file with the pixels."""
         return self.path.with_suffix(".pixels")
 
     def slice(self, first: int, last: int) -> pa.Table:
@@ -109,23 +112,60 @@ class SpilledRows:
                 parts.append(part.take(row_numbers(part.num_rows)) if small else part)
             return pa.Table.from_batches(parts, reader.schema)
 
-    def write(self, table: pa.Table, pixels: IntArray) -> int:
-        """Write the files, and return their size in bytes."""
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with storage.explained(self.path.parent, "writing scratch"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            pixels.tofile(self._pixels_path)
-            with (
-                pa.OSFile(str(self.path), "wb") as sink,
-                pa.ipc.new_file(sink, table.schema, options=options) as writer,
-            ):
-                writer.write_table(table.combine_chunks(), max_chunksize=self.batch_rows)
-            return self.path.stat().st_size + self._pixels_path.stat().st_size
-
     def remove(self) -> None:
         """Remove the files."""
         self.path.unlink(missing_ok=True)
-        self._pixels_path.unlink(missing_ok=True)
+        self.pixels_path.unlink(missing_ok=True)
+
+
+def batch_rows_of(row_bytes: int) -> int:
+    """Return how many rows a batch on scratch has."""
+    return max(1, SPILL_BATCH_BYTES // row_bytes)
+
+
+class SpillWriter:
+    """Rows on their way to scratch, in batches of equal length whatever is handed over at a time."""
+
+    def __init__(self, batches: Any, pixels: IO[bytes], batch_rows: int) -> None:
+        self._batches, self._pixels, self._batch_rows = batches, pixels, batch_rows
+        self._rest: pa.Table | None = None
+
+    def write(self, table: pa.Table, pixels: IntArray) -> None:
+        """Write sorted rows, behind those before them."""
+        pixels.tofile(self._pixels)
+        if self._rest is not None:
+            table = pa.concat_tables([self._rest, table])
+        table = table.combine_chunks()  # before it is cut: all batches of a file have to share dictionaries
+        whole = table.num_rows // self._batch_rows * self._batch_rows
+        self._write(table.slice(0, whole))
+        self._rest = table.slice(whole)
+
+    def finish(self) -> None:
+        """Write the rows that fill no batch."""
+        if self._rest is not None:
+            self._write(self._rest)
+
+    def _write(self, table: pa.Table) -> None:
+        if table.num_rows:
+            self._batches.write_table(table, max_chunksize=self._batch_rows)
+
+
+@contextmanager
+def spill_writer(rows: SpilledRows, schema: pa.Schema) -> Iterator[SpillWriter]:
+    """Write the files of `rows`; the one with the rows appears when the block ends, and is whole then."""
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    partial = rows.path.with_suffix(".partial")
+    with storage.explained(rows.path.parent, "writing scratch"):
+        rows.path.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            open(rows.pixels_path, "wb") as pixels,
+            pa.OSFile(str(partial), "wb") as stream,
+            pa.ipc.new_file(stream, schema, options=options) as batches,
+        ):
+            writer = SpillWriter(batches, pixels, rows.batch_rows)
+            yield writer
+            writer.finish()
+        partial.replace(rows.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +221,10 @@ class RunStore:
         rows = MemoryRows(table, pixels)
         if self._reserve(rows.size):
             return Run(sequence, name, rows)
-        batch_rows = max(1, min(table.num_rows, SPILL_BATCH_BYTES // rows.row_bytes))
         path = self._scratch / f"{kind}-{sequence[0]:06}-{sequence[1]:06}.arrow"
-        spilled = SpilledRows(path, batch_rows, rows.row_bytes)
-        spilled.write(table, pixels)
+        spilled = SpilledRows(path, batch_rows_of(rows.row_bytes), rows.row_bytes)
+        with spill_writer(spilled, table.schema) as sink:
+            sink.write(table, pixels)
         pa.default_memory_pool().release_unused()  # memory is short: do not let the allocator keep it
         return Run(sequence, name, spilled)
 

@@ -1,0 +1,136 @@
+"""Fewer, longer runs where there are very many.
+
+A piece of a leaf is taken from all runs, so every run is opened for every piece: with a thousand of them the
+opening takes over, and time grows with the square of the rows. As in any external sort, runs are merged
+first, a group of neighbours at a time, so that rows of the same pixel stay in the order of the inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from hatsformat.healpix import MAX_ORDER, IntArray, npix
+from hatsformat.partitioner.executors import Workers
+from hatsformat.partitioner.log import Progress
+from hatsformat.partitioner.reducing import PIECE_ROWS, ShardRows
+from hatsformat.partitioner.runs import Run, SpilledRows, batch_rows_of, spill_writer
+from hatsformat.partitioner.sorting import stable_sort
+from hatsformat.partitioner.splitting import Shard
+
+MOST_RUNS = 128
+"""Runs that pieces are taken from without merging them first."""
+
+FAN_IN = 64
+"""Runs that are merged into one."""
+
+SAMPLE_STEP = 1024
+"""Every so many rows of a run tell where to cut the sky into pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeTask:
+    """Some runs to merge, as they are sent to a worker.
+
+    Attributes
+    ----------
+    runs : sequence of Run
+        Neighbours in the order of the inputs.
+    path : Path
+        The file of the merged run.
+    schema : pyarrow.Schema
+        Of its rows.
+    piece_bytes : int
+        Rows that are brought together at a time.
+    """
+
+    runs: Sequence[Run]
+    path: Path
+    schema: pa.Schema
+    piece_bytes: int
+
+    def run(self) -> Run:
+        """Merge the runs, unless an earlier attempt did: the file appears when it is whole."""
+        row_bytes = max(run.rows.row_bytes for run in self.runs)
+        rows = SpilledRows(self.path, batch_rows_of(row_bytes), row_bytes)
+        if not self.path.exists():
+            with spill_writer(rows, self.schema) as sink:
+                for table, pixels in self._pieces(row_bytes):
+                    sink.write(table, pixels)
+            pa.default_memory_pool().release_unused()
+        return Run(self.runs[0].sequence, self.runs[0].name, rows)
+
+    def _pieces(self, row_bytes: int) -> Iterator[tuple[pa.Table, IntArray]]:
+        edges = self._edges(max(1, min(PIECE_ROWS, self.piece_bytes // row_bytes)))
+        places = [np.searchsorted(run.rows.pixels, edges).tolist() for run in self.runs]
+        for number in range(len(edges) - 1):
+            shards = [
+                Shard(run, own[number], own[number + 1])
+                for run, own in zip(self.runs, places, strict=True)
+                if own[number] < own[number + 1]
+            ]
+            if shards:
+                pixels, order = stable_sort(np.concatenate([shard.pixels for shard in shards]))
+                yield ShardRows.of(shards).take(order, self.schema), pixels
+
+    def _edges(self, piece_rows: int) -> IntArray:
+        """Return pixels that cut the sky into pieces of about so many rows."""
+        step = max(1, min(SAMPLE_STEP, piece_rows // 4))
+        sample = np.sort(np.concatenate([run.rows.pixels[step // 2 :: step] for run in self.runs]))
+        inner = sample[:: max(1, piece_rows // step)]
+        return np.unique(np.concatenate(([0], inner, [npix(MAX_ORDER)])))
+
+
+def merge_one(task: MergeTask) -> Run:
+    """Carry out a task; a function, since that is what executors take."""
+    return task.run()
+
+
+def merge_runs(
+    runs: Sequence[Run], schema: pa.Schema, scratch: Path, piece_bytes: int, team: Workers, told: Progress
+) -> list[Run]:
+    """Return the same rows in at most `MOST_RUNS` runs, if they are on scratch.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        In the order of the inputs. Their files are left there: an import that is resumed begins with them.
+    schema : pyarrow.Schema
+        That all of them fit into.
+    scratch : Path
+        Where merged runs are written.
+    piece_bytes : int
+        Rows that a worker brings together at a time.
+    team : Workers
+    told : callable
+        See `run_import`.
+    """
+    runs, level = list(runs), 0
+    # Batches of one file have to share their dictionaries, which those of several runs do not.
+    if _has_dictionary(schema) or not all(isinstance(run.rows, SpilledRows) for run in runs):
+        return runs
+    while len(runs) > MOST_RUNS:
+        groups = [runs[first : first + FAN_IN] for first in range(0, len(runs), FAN_IN)]
+        tasks = (
+            MergeTask(group, scratch / f"merged-{level}-{number:06}.arrow", schema, piece_bytes)
+            for number, group in enumerate(groups)
+        )
+        runs = []
+        for run in team.in_order(merge_one, tasks):
+            runs.append(run)
+            told("merging", len(runs), len(groups))
+        level += 1
+    return runs
+
+
+def _has_dictionary(schema: pa.Schema) -> bool:
+    def within(kind: pa.DataType) -> bool:
+        if pa.types.is_dictionary(kind):
+            return True
+        return any(within(kind.field(index).type) for index in range(kind.num_fields))
+
+    return any(within(kind) for kind in schema.types)
