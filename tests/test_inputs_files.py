@@ -60,6 +60,13 @@ class TestFiles:
         assert self.ids(tmp_path, folder) == [1, 2, 3, 4, 5, 6]
         assert self.ids(tmp_path, folder, format="csv") == [5, 6]
 
+    def test_a_column_in_the_names_of_folders_is_not_lost(self, tmp_path):
+        for number, band in enumerate("gr"):
+            self.write(tmp_path / "in", f"band={band}/a.parquet", 10 * number)
+        with pytest.raises(InputError, match=r"band.*would be lost.*band=g"):
+            self.ids(tmp_path, tmp_path / "in")
+        assert self.ids(tmp_path, str(tmp_path / "in" / "**" / "*.parquet")) == [0, 1, 10, 11]
+
     def test_patterns(self, tmp_path, folder):
         assert self.ids(tmp_path, str(folder / "?.parquet")) == [1, 2]
         assert self.ids(tmp_path, str(folder / "**" / "*.parquet")) == [1, 2, 3, 4]

@@ -79,11 +79,26 @@ def _found(place: UPath, text: str, kind: str | None) -> list[UPath]:
         names = _leaves(place / marks[0], [entry.path for entry in entries])
     else:
         names = [entry.path for entry in entries if _is_input(entry.path, kind)]
+        _check_folders(place, names)
     if not names:
         raise InputError(
             "the directory holds no file of a known kind", path=text, expected=", ".join(FORMATS)
         )
     return [place / name for name in names]
+
+
+def _check_folders(place: UPath, paths: list[str]) -> None:
+    """Refuse folders such as ``band=g`` whose names say what the files in them do not."""
+    folders = {folder for path in paths for folder in path.split("/")[:-1] if "=" in folder}
+    told = sorted(folder for folder in folders if folder.partition("=")[0] not in layout.HIVE_COLUMNS)
+    if told:
+        column = told[0].partition("=")[0]
+        raise InputError(
+            f"the names of folders hold a column {column!r}, which would be lost",
+            path=place,
+            found=", ".join(told[:5]),
+            hint=f"write it into the files; or name the files themselves, {place}/**/*, to go without it",
+        )
 
 
 def _leaves(properties: UPath, paths: list[str]) -> list[str]:
