@@ -15,13 +15,14 @@ import pytest
 import skies
 from hatsformat import import_catalog, open_catalog, validate
 from hatsformat.errors import NotFoundError
-from hatsformat.partitioner.appending import append
+from hatsformat.partitioner.growing.appending import append
 
 EPOCH = "1700000000"
 
 SCRIPT = """
 import json, os, pathlib, signal, sys
-from hatsformat.partitioner import appending, claims, mapping, rebuilding, reducing, snapshot, upkeep
+from hatsformat.partitioner import claims, mapping, reducing, snapshot
+from hatsformat.partitioner.growing import appending, rebuilding, upkeep
 
 def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -170,7 +171,7 @@ def test_a_full_disk_changes_nothing(standing, tmp_path):
         import json, resource, signal, sys
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
-        from hatsformat.partitioner.appending import append
+        from hatsformat.partitioner.growing.appending import append
         from hatsformat.errors import StorageError
         try:
             append(*json.loads(sys.argv[1]))
@@ -199,7 +200,7 @@ def test_readers_never_see_anything_between(standing, tmp_path):
     night = str(tmp_path / "night.parquet")
     code = """
         import json, sys
-        from hatsformat.partitioner.appending import append
+        from hatsformat.partitioner.growing.appending import append
         root, night = json.loads(sys.argv[1])
         for _ in range(3):
             append(root, night, workers=1)

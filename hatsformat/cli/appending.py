@@ -67,7 +67,7 @@ def append_command(path: str, inputs: tuple[str, ...], as_json: bool, **options:
       hatsformat append survey night-2025-11-21.parquet
       hatsformat append survey night-*.csv --bad-coordinates quarantine
     """
-    from hatsformat.partitioner.appending import append
+    from hatsformat.partitioner.growing.appending import append
 
     given = {name: value for name, value in options.items() if value is not None}
     with progress_bars() as progress:
@@ -132,7 +132,7 @@ def rebuild_command(path: str, as_json: bool, **options: Any) -> None:
       hatsformat rebuild survey
       hatsformat rebuild survey --leaf directory
     """
-    from hatsformat.partitioner.rebuilding import rebuild
+    from hatsformat.partitioner.growing.rebuilding import rebuild
 
     given = {name: value for name, value in options.items() if value is not None}
     with progress_bars() as progress:

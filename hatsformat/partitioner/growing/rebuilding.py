@@ -26,21 +26,21 @@ from hatsformat.partitioner.binning import Alignment, align
 from hatsformat.partitioner.counts import Counts, Tally
 from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
-from hatsformat.partitioner.leaf_rows import CountTask, LeafRows, count_leaf
+from hatsformat.partitioner.growing.extending import Task
+from hatsformat.partitioner.growing.leaf_rows import CountTask, LeafRows, count_leaf
+from hatsformat.partitioner.growing.remaking import remake
+from hatsformat.partitioner.growing.site import Site, open_site, supplements
+from hatsformat.partitioner.growing.standing import Standing
+from hatsformat.partitioner.growing.upkeep import keep_collection_true, map_orders, write_properties
 from hatsformat.partitioner.log import BuildLog, Progress, silent
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import Run
-from hatsformat.partitioner.site import Site, open_site, supplements
 from hatsformat.partitioner.snapshot import Snapshot, remove_files
 from hatsformat.partitioner.splitting import Shards, split
-from hatsformat.partitioner.standing import Standing
-from hatsformat.partitioner.supplements.extending import Task
 from hatsformat.partitioner.supplements.primary import Primary
-from hatsformat.partitioner.supplements.remaking import remake
 from hatsformat.partitioner.tasks import ReduceTask
-from hatsformat.partitioner.upkeep import keep_collection_true, map_orders, write_properties
 from hatsformat.properties import TableProperties
 
 OPTIONS = (

@@ -13,7 +13,7 @@ from hatsformat import storage
 from hatsformat.catalog import Catalog, open_catalog
 from hatsformat.errors import OutputError, UsageError
 from hatsformat.partitioner.destination import WORK
-from hatsformat.partitioner.journal import Journal
+from hatsformat.partitioner.growing.journal import Journal
 from hatsformat.partitioner.snapshot import Snapshot, recover
 
 Change: TypeAlias = Snapshot | Journal

@@ -26,9 +26,9 @@ from hatsformat.catalog.members import Members
 from hatsformat.healpix import order_of_npix
 from hatsformat.partition_info import ROWS_COLUMN, PartitionInfo
 from hatsformat.partitioner.counts import Counts
+from hatsformat.partitioner.growing.site import Site
+from hatsformat.partitioner.growing.standing import Standing
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
-from hatsformat.partitioner.site import Site
-from hatsformat.partitioner.standing import Standing
 from hatsformat.properties import TableProperties
 
 

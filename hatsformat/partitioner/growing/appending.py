@@ -23,8 +23,12 @@ from hatsformat.errors import UsageError
 from hatsformat.partitioner.binning import Alignment
 from hatsformat.partitioner.coordinates import coarse_notes
 from hatsformat.partitioner.executors import Workers, open_workers
-from hatsformat.partitioner.fitting import check_fits
-from hatsformat.partitioner.gaps import align_with
+from hatsformat.partitioner.growing.extending import Extension
+from hatsformat.partitioner.growing.fitting import check_fits
+from hatsformat.partitioner.growing.gaps import align_with
+from hatsformat.partitioner.growing.site import Site, open_site, supplements
+from hatsformat.partitioner.growing.standing import Drift, Standing, next_parts
+from hatsformat.partitioner.growing.upkeep import files_beside, keep_collection_true, keep_true, map_orders
 from hatsformat.partitioner.inputs import CsvSource, Source, open_inputs
 from hatsformat.partitioner.log import BuildLog, Progress, silent
 from hatsformat.partitioner.mapping import Mapped
@@ -35,12 +39,8 @@ from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import spilled_bytes
 from hatsformat.partitioner.schema import InputSchema
-from hatsformat.partitioner.site import Site, open_site, supplements
 from hatsformat.partitioner.splitting import split
-from hatsformat.partitioner.standing import Drift, Standing, next_parts
-from hatsformat.partitioner.supplements.extending import Extension
 from hatsformat.partitioner.tasks import ReduceTask, reduce_one
-from hatsformat.partitioner.upkeep import files_beside, keep_collection_true, keep_true, map_orders
 
 OPTIONS = (
     "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "lowest_order", "highest_order",

@@ -6,12 +6,12 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import UsageError
+from hatsformat.partitioner.growing.upkeep import write_properties
 from hatsformat.partitioner.job import Work
 from hatsformat.partitioner.supplements.entries import IndexPlan
 from hatsformat.partitioner.supplements.index import make_index
 from hatsformat.partitioner.supplements.margin import make_margin
 from hatsformat.partitioner.supplements.primary import Primary
-from hatsformat.partitioner.upkeep import write_properties
 from hatsformat.properties import TableProperties
 
 REMADE = (

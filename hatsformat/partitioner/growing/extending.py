@@ -24,14 +24,21 @@ from hatsformat.margins import surroundings
 from hatsformat.partitioner.binning import Alignment
 from hatsformat.partitioner.counts import PixelCounts
 from hatsformat.partitioner.executors import Workers
-from hatsformat.partitioner.leaf_rows import LeafRows
+from hatsformat.partitioner.growing.leaf_rows import LeafRows
+from hatsformat.partitioner.growing.site import Site
+from hatsformat.partitioner.growing.standing import Standing, next_parts
+from hatsformat.partitioner.growing.upkeep import (
+    files_beside,
+    keep_true,
+    map_orders,
+    property_files,
+    write_properties,
+)
 from hatsformat.partitioner.log import Progress
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore
-from hatsformat.partitioner.site import Site
 from hatsformat.partitioner.splitting import Shard, Shards
-from hatsformat.partitioner.standing import Standing, next_parts
 from hatsformat.partitioner.supplements.entries import IndexPlan
 from hatsformat.partitioner.supplements.index import collect, write_parts
 from hatsformat.partitioner.supplements.margin import (
@@ -43,13 +50,6 @@ from hatsformat.partitioner.supplements.margin import (
 )
 from hatsformat.partitioner.supplements.primary import Primary
 from hatsformat.partitioner.tasks import ReduceTask, reduce_one
-from hatsformat.partitioner.upkeep import (
-    files_beside,
-    keep_true,
-    map_orders,
-    property_files,
-    write_properties,
-)
 
 
 @dataclass(frozen=True, slots=True)
