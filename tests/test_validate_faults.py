@@ -244,7 +244,7 @@ def blank_at_the_end(files):
     both(files, lambda text: text.replace(b"hats_col_ra=ra", b"hats_col_ra=ra "))
 
 
-@fault("PROP-407", None, "ra")
+@fault("PROP-407", "dataset", "ra")
 def text_coordinates(files):
     for path in [path for path in files if path.endswith(".parquet")]:
         table = read(files[path])

@@ -279,7 +279,8 @@ def short_thumbnail(files):
     edit(files, THUMBNAIL, lambda table: table.slice(0, 3), refresh=False)
 
 
-FIELDS = "".join(f'<FIELD name="{name}" datatype="double"/>' for name in stars().schema.names)
+DATATYPES = {"double": "double", "float": "float", "int64": "long", "string": "char"}
+FIELDS = "".join(f'<FIELD name="{c.name}" datatype="{DATATYPES[str(c.type)]}"/>' for c in stars().schema)
 VOTABLE = f'<VOTABLE version="1.4"><RESOURCE><TABLE>{FIELDS}</TABLE></RESOURCE></VOTABLE>'
 VO = {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": VOTABLE}
 
@@ -318,12 +319,26 @@ def vo_parquet_without_content(files):
     all_with_vo(files, {"IVOA.VOTable-Parquet.version": "1.0"})
 
 
-def votable(name: str, content: str) -> None:
+@fault("AUX-306", THUMBNAIL)
+def vo_parquet_of_another_version(files):
+    all_with_vo(files, VO | {"IVOA.VOTable-Parquet.version": "2.0"})
+
+
+def votable(name: str, content: str, rule: str = "AUX-305", column: str | None = None) -> None:
     def plant(files):
         all_with_vo(files, VO | {"IVOA.VOTable-Parquet.content": content})
 
     plant.__name__ = name
-    fault("AUX-305", THUMBNAIL)(plant)
+    fault(rule, THUMBNAIL, column)(plant)
+
+
+votable("votable_of_other_names", VOTABLE.replace('"ra"', '"RA"'), "AUX-307", "ra")
+votable(
+    "votable_of_short_integers",
+    VOTABLE.replace('"id" datatype="long"', '"id" datatype="int"'),
+    "AUX-307",
+    "id",
+)
 
 
 votable("votable_without_a_column", VOTABLE.replace('<FIELD name="mag" datatype="double"/>', ""))

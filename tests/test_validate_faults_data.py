@@ -111,12 +111,12 @@ def wrong_hive_columns(files):
 # The index column and the positions
 
 
-@fault("HPX-001", None, "_healpix_29")
+@fault("HPX-001", "dataset", "_healpix_29")
 def no_index_column(files):
     no_index(files)
 
 
-@fault("HPX-003", None, "_healpix_29")
+@fault("HPX-003", "dataset", "_healpix_29")
 def index_last(files):
     for path in [path for path in files if path.endswith(".parquet")]:
         table = read(files[path])
@@ -133,12 +133,12 @@ def _retype_index(files, kind):
     files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/N")})
 
 
-@fault("HPX-004", None, "_healpix_29")
+@fault("HPX-004", "dataset", "_healpix_29")
 def index_as_float(files):
     _retype_index(files, pa.float64())
 
 
-@fault("HPX-005", None, "_healpix_29")
+@fault("HPX-005", "dataset", "_healpix_29")
 def index_unsigned(files):
     _retype_index(files, pa.uint64())
 

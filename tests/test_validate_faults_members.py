@@ -61,7 +61,7 @@ def refreshed(files: Files) -> None:
     files |= metadata_files({INDEX: files[INDEX]})
 
 
-@fault("SUPP-101", None, "Npix", base=index_table)
+@fault("SUPP-101", "dataset", "Npix", base=index_table)
 def index_without_tiles(files):
     edit(files, INDEX, lambda table: table.drop_columns("Npix"), refresh=False)
     refreshed(files)
@@ -305,7 +305,7 @@ def index_of_another_type(files):
     refresh_index(files)
 
 
-@fault("SUPP-108", "index_id", "Npix", base=collection)
+@fault("SUPP-108", "index_id/dataset", "Npix", base=collection)
 def index_that_tells_tiles_in_words(files):
     def change(table):
         text = table.column("Npix").cast(pa.string())

@@ -11,7 +11,7 @@ from hatsformat.validate.checks.footers import compare_keys
 from hatsformat.validate.checks.schemas import compare_columns, compare_order, compare_types
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer, Statistics
-from hatsformat.validate.evidence.statistics import StatisticsScan, scan_statistics
+from hatsformat.validate.evidence.statistics import FIELDS, KEYS, StatisticsScan, scan_statistics
 from hatsformat.validate.evidence.tree import Artefact
 from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.registry import catalog_check, catalog_checks
@@ -237,6 +237,21 @@ def statistics_values(catalog: CatalogEvidence) -> Iterator[Fault]:
             actual=value,
             expected=expected,
         )
+
+
+@catalog_check("HATS-AUX-018")
+def statistics_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the columns of the statistics are about columns of the leaves."""
+    names = catalog.statistics_file.need().schema.names
+    own = catalog.schema.names
+    # Of nested columns each list is told: "lightcurve.mag.list.element".
+    nested = tuple(f"{name}." for name in own)
+    for name in names:
+        column, _, told = name.rpartition("::")
+        is_known = column in own or column.startswith(nested)
+        if name not in KEYS and not (told in FIELDS and is_known):
+            message = "the statistics have a column that is about none of the leaves' columns"
+            yield Fault(message, layout.STATISTICS, name, expected=f"a column and one of {', '.join(FIELDS)}")
 
 
 @catalog_check("HATS-AUX-015")

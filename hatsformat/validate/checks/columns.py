@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
+from hatsformat import layout
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.faults import Fault, NoEvidenceError
 from hatsformat.validate.registry import catalog_check, catalog_checks
@@ -65,9 +66,8 @@ def numeric_coordinates(catalog: CatalogEvidence) -> Iterator[Fault]:
         if catalog.schema.names.count(name) == 1:
             kind = catalog.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-                yield Fault(
-                    "the coordinate's column holds no numbers", None, name, actual=kind, expected="double"
-                )
+                message = "the coordinate's column holds no numbers"
+                yield Fault(message, layout.DATASET, name, actual=kind, expected="double")
 
 
 @catalog_check("HATS-SUPP-101")
@@ -76,7 +76,9 @@ def index_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
     yield from _missing(catalog, "hats_index_column", _names(catalog, "hats_index_column"))
     for name in ("Norder", "Npix"):
         if name not in catalog.schema.names:
-            yield Fault("the index does not tell the tiles of its rows", None, name, actual="no such column")
+            yield Fault(
+                "the index does not tell the tiles of its rows", layout.DATASET, name, actual="no such column"
+            )
 
 
 @catalog_check("HATS-SUPP-108")
@@ -89,7 +91,7 @@ def index_tells_whole_numbers(catalog: CatalogEvidence) -> Iterator[Fault]:
                 expected = "uint8" if name == "Norder" else "uint64"
                 yield Fault(
                     "the index does not tell tiles in whole numbers",
-                    None,
+                    layout.DATASET,
                     name,
                     actual=kind,
                     expected=expected,

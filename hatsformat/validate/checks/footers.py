@@ -157,7 +157,7 @@ def _index_type(catalog: CatalogEvidence) -> pa.DataType:
 def has_index(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the leaves have an index column."""
     if catalog.properties.hats_col_healpix is None and catalog.index_column not in catalog.schema.names:
-        yield Fault("there is no HEALPix index column", None, catalog.index_column)
+        yield Fault("there is no HEALPix index column", layout.DATASET, catalog.index_column)
 
 
 @catalog_check("HATS-HPX-003")
@@ -168,7 +168,7 @@ def index_first(catalog: CatalogEvidence) -> Iterator[Fault]:
     if first != catalog.index_column:
         yield Fault(
             "the index column is not the first",
-            None,
+            layout.DATASET,
             catalog.index_column,
             actual=f"{first} is the first column",
         )
@@ -182,7 +182,7 @@ def index_is_integer(catalog: CatalogEvidence) -> Iterator[Fault]:
     if not pa.types.is_integer(kind) or kind.bit_width < min(bits, 64):
         yield Fault(
             "the index column cannot hold its values",
-            None,
+            layout.DATASET,
             catalog.index_column,
             actual=kind,
             expected="int64",
@@ -194,7 +194,8 @@ def index_is_signed(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the integers of the index column are signed."""
     kind = _index_type(catalog)
     if pa.types.is_unsigned_integer(kind):
-        yield Fault("the index column is unsigned", None, catalog.index_column, actual=kind, expected="int64")
+        message = "the index column is unsigned"
+        yield Fault(message, layout.DATASET, catalog.index_column, actual=kind, expected="int64")
 
 
 def change_range(tile: HealpixPixel, order: int) -> tuple[int, int]:

@@ -117,6 +117,11 @@ def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
     lines = _listed(catalog)
     catalog.tree.files()
     leaves = catalog.leaves
+    if not len(lines) and len(leaves):
+        # That it lists none is one thing to mend, not one a leaf.
+        count = len(set(leaves.units))
+        yield Fault("partition_info.csv lists no tile", _PATH, actual=0, expected=f"{count}, one a leaf")
+        return
     unlisted = np.flatnonzero(~np.isin(leaves.uniq, lines.uniq)).tolist()
     for unit in sorted({leaves.units[index] for index in unlisted}):
         yield Fault("the leaf's tile is not listed in partition_info.csv", unit)

@@ -13,6 +13,8 @@ from hatsformat.validate.registry import catalog_check, catalog_checks, collecti
 from hatsformat.validate.requirements import Requirement, requirements
 
 _HALF_CIRCLE = 180 * 3600
+_VERSIONS = ("0.1", "1.0")
+"""The versions of the note that there are."""
 
 _SYNTAX = {
     "HATS-PROP-005": ("encoding",),
@@ -90,6 +92,22 @@ def properties_problems(catalog: CatalogEvidence, rule: Requirement) -> Iterator
     """Report the problems of the properties file that belong to this requirement."""
     path = catalog.properties_path
     yield from as_faults((p for p in catalog.problems if rule_of(p) == rule.id), path)
+
+
+@catalog_check("HATS-PROP-412")
+def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``hats_version`` is a version of the note that there is."""
+    version = catalog.value("hats_version")
+    if version.removeprefix("v") not in _VERSIONS and not any(
+        problem.keyword == "hats_version" for problem in catalog.problems
+    ):
+        yield Fault(
+            "there is no such version of the note",
+            catalog.properties_path,
+            "hats_version",
+            actual=version,
+            expected=" or ".join(_VERSIONS),
+        )
 
 
 @catalog_check("HATS-PROP-004")

@@ -12,7 +12,14 @@ from hatsformat.healpix import HealpixPixel
 from hatsformat.validate.checks.columns import has_column
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.leaves import uniq
-from hatsformat.validate.evidence.lookups import IndexScan, Sighting, scan_index, scan_keys
+from hatsformat.validate.evidence.lookups import (
+    IndexScan,
+    Sighting,
+    scan_index,
+    scan_index_extra,
+    scan_keys,
+)
+from hatsformat.validate.evidence.margin_values import scan_margin_values
 from hatsformat.validate.evidence.margins import MarginScan, scan_margin
 from hatsformat.validate.evidence.schemas import plain
 from hatsformat.validate.faults import Fault, NoEvidenceError
@@ -58,6 +65,34 @@ def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault]:
             row=row,
             actual=f"{_rows(count)}, the first of them row {row}",
             expected="rows of the primary table",
+        )
+
+
+@catalog_check("HATS-SUPP-009")
+def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the rows of a margin have the values of the same rows of its primary table."""
+    catalog.scope.need("rows")
+    for found in scan_margin_values(catalog, catalog.primary):
+        yield Fault(
+            "rows of the margin have other values than in the primary table",
+            found.path,
+            found.column,
+            row=found.row,
+            actual=f"{_rows(found.rows)}, such as {found.value} in row {found.row}",
+            expected="the values of the row at the same position",
+        )
+
+
+@catalog_check("HATS-SUPP-010")
+def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that a margin has no row oftener than its primary table."""
+    for path, (count, row) in _margin(catalog).again.items():
+        yield Fault(
+            "rows stand in the margin again",
+            path,
+            row=row,
+            actual=f"{_rows(count)} too many, such as row {row}",
+            expected="each row of the primary table once",
         )
 
 
@@ -110,6 +145,26 @@ def index_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
             actual=_seen(found),
             expected="the tile of the value's row in the primary table",
         )
+
+
+@catalog_check("HATS-SUPP-110")
+def index_carries_values(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the extra columns of an index have the values of the primary's rows."""
+    extras = catalog.properties.hats_index_extra_column or ()
+    if not extras:
+        return
+    _index(catalog)
+    primary, column = catalog.primary, catalog.value("hats_index_column")
+    for extra in extras:
+        for found in scan_index_extra(catalog, primary, column, extra):
+            yield Fault(
+                "the index has other values than the primary table",
+                found.path,
+                extra,
+                row=found.row,
+                actual=_seen(found),
+                expected="the value of the row in the primary table",
+            )
 
 
 @catalog_check("HATS-SUPP-107")

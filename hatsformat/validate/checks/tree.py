@@ -92,6 +92,15 @@ def nothing_else(catalog: CatalogEvidence) -> Iterator[Fault]:
         yield Fault("the file does not belong into dataset/", path)
 
 
+@catalog_check("HATS-TREE-014")
+def index_part_names(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the files of an index are called ``part.N.parquet``."""
+    for path in catalog.leaves.paths:
+        if layout.parse_index_part(path) is None:
+            expected = "dataset/index/part.N.parquet"
+            yield Fault("the file of an index has another name than they have", path, expected=expected)
+
+
 @catalog_check("HATS-TREE-005")
 def one_suffix(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that every leaf has the suffix that the properties say."""

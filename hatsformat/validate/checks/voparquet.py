@@ -7,13 +7,34 @@ from dataclasses import dataclass
 from functools import lru_cache
 from xml.parsers import expat
 
+import pyarrow as pa
+
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer
+from hatsformat.validate.evidence.schemas import plain
 from hatsformat.validate.faults import Fault
 from hatsformat.validate.registry import catalog_check
 
 _VERSION = "IVOA.VOTable-Parquet.version"
 _CONTENT = "IVOA.VOTable-Parquet.content"
+
+_KNOWN_VERSION = "1.0"
+
+_DATATYPES = {
+    "bool": "boolean bit",
+    "int8": "short int long",
+    "uint8": "unsignedByte short int long",
+    "int16": "short int long",
+    "uint16": "int long",
+    "int32": "int long",
+    "uint32": "long",
+    "int64": "long",
+    "halffloat": "float double",
+    "float": "float double",
+    "double": "double",
+    "string": "char unicodeChar",
+}
+"""By the type of a column, the datatypes of a VOTable that hold its values; other types are free."""
 
 _DEEPEST = 50
 """How deep the elements of a VOTable may be nested."""
@@ -70,13 +91,54 @@ def describes_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
         found, columns = read_votable(content), len(footer.schema.names)
         if found.fault is not None:
             yield Fault("the VOParquet content is no VOTable without rows", footer.path, actual=found.fault)
-        elif found.fields != columns:
+        elif len(found.fields) != columns:
             yield Fault(
                 "the VOParquet content does not describe the columns",
                 footer.path,
-                actual=f"{found.fields} fields",
+                actual=f"{len(found.fields)} fields",
                 expected=f"{columns}, one a column",
             )
+
+
+@catalog_check("HATS-AUX-306")
+def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the version of VOParquet metadata is one that there is."""
+    for footer in _carriers(catalog):
+        version = footer.keys.get(_VERSION, _KNOWN_VERSION)
+        if version != _KNOWN_VERSION:
+            yield Fault(
+                "there is no such version of VOParquet",
+                footer.path,
+                actual=version or "an empty text",
+                expected=_KNOWN_VERSION,
+            )
+
+
+@catalog_check("HATS-AUX-307")
+def describes_each_column(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the fields of VOParquet metadata have the names and the types of the columns."""
+    known: dict[tuple[str, int], list[tuple[str, str, str]]] = {}
+    for footer in _carriers(catalog):
+        content = footer.keys.get(_CONTENT, "")
+        key = content, id(footer.schema)
+        if key not in known:
+            known[key] = list(_differences(read_votable(content), footer.schema))
+        for column, actual, expected in known[key]:
+            message = "the VOParquet content describes another column"
+            yield Fault(message, footer.path, column, actual=actual, expected=expected)
+
+
+def _differences(table: VOTable, schema: pa.Schema) -> Iterator[tuple[str, str, str]]:
+    """Yield the columns that their fields do not describe, with what is and what should be there."""
+    if table.fault is not None or len(table.fields) != len(schema):
+        return
+    for (name, datatype), column in zip(table.fields, schema, strict=True):
+        held = _DATATYPES.get(str(plain(column.type)))
+        if " ".join(name.split()) != " ".join(column.name.split()):
+            yield column.name, f"a field {name or 'without a name'}", "a field of the column's name"
+        elif held is not None and datatype not in held.split():
+            actual = f"datatype {datatype}" if datatype else "no datatype"
+            yield column.name, actual, f"{held.split()[0]}, as the column holds {column.type}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +147,26 @@ class VOTable:
 
     Attributes
     ----------
-    fields : int
-        The number of fields of the first table.
+    fields : tuple of (str, str)
+        The name and the datatype of each field of the first table.
     fault : str or None
         Why it is not one, or has rows.
     """
 
-    fields: int = 0
+    fields: tuple[tuple[str, str], ...] = ()
     fault: str | None = None
 
 
 class _Reader:
-    """Counts the fields of the first table."""
+    """Gathers the fields of the first table."""
 
     def __init__(self) -> None:
         self.path: list[str] = []
         self.tables = 0
-        self.fields = 0
+        self.fields: list[tuple[str, str]] = []
         self.fault: str | None = None
 
-    def start(self, name: str, _: object) -> None:
+    def start(self, name: str, told: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
         if len(self.path) == _DEEPEST:
             self.refuse("its elements are nested too deep")
@@ -113,7 +175,7 @@ class _Reader:
             self.fault = f"the document is a {name}"
         self.tables += name == "TABLE"
         if self.tables == 1 and self.path[-2:] == ["TABLE", "FIELD"]:
-            self.fields += 1
+            self.fields.append((told.get("name", ""), told.get("datatype", "")))
         if self.tables == 1 and self.path[-2:] == ["TABLE", "DATA"]:
             self.fault = "its first table has data"
 
@@ -143,4 +205,4 @@ def read_votable(content: str) -> VOTable:
         return VOTable(fault=reader.fault or str(error))
     if reader.fault is None and not reader.tables:
         reader.fault = "it has no TABLE"
-    return VOTable(reader.fields, reader.fault)
+    return VOTable(tuple(reader.fields), reader.fault)

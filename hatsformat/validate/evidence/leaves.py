@@ -18,9 +18,11 @@ from hatsformat.layout import (
     METADATA,
     LeafNames,
     leaf_paths,
-    parse_index_part,
     parse_leaf_paths,
 )
+
+INDEX_DIRECTORY = f"{DATASET}/index/"
+"""Where the files of an index table lie."""
 
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 
@@ -133,7 +135,8 @@ def sort_out(files: Iterable[str], table_type: str, declared: str) -> Dataset:
         path for path in files if path.startswith(start) and path not in (METADATA, COMMON_METADATA)
     )
     if table_type == "index":
-        parts = {path for path in paths if parse_index_part(path) is not None}
+        # Readers open the directory as a whole, whatever the files in it are called.
+        parts = {path for path in paths if _is_index_part(path)}
         others = [path for path in paths if path not in parts]
         return Dataset(Leaves.of_index(parts), Leaves.of_index(()), [], others, declared)
     names = parse_leaf_paths(paths)
@@ -162,6 +165,11 @@ def sort_out(files: Iterable[str], table_type: str, declared: str) -> Dataset:
         return Leaves(some, names.orders[mask], names.pixels[mask], names.dirs[mask])
 
     return Dataset(chosen(own), chosen(stray), impossible, sorted(unexpected), suffix)
+
+
+def _is_index_part(path: str) -> bool:
+    hidden = path.rsplit("/", 1)[-1].startswith((".", "_"))
+    return path.startswith(INDEX_DIRECTORY) and path.endswith(_PARQUET_ENDINGS) and not hidden
 
 
 def _effective_suffix(names: LeafNames, is_leaf: npt.NDArray[np.bool_], declared: str) -> str:

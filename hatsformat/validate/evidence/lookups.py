@@ -102,6 +102,50 @@ def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) ->
     return IndexScan(_locate(primary, [column], in_primary, absent), _locate(index, columns, in_index, wrong))
 
 
+def scan_index_extra(
+    index: CatalogEvidence, primary: CatalogEvidence, column: str, extra: str
+) -> list[Sighting]:
+    """Return the rows of an index whose extra column has another value than the primary's rows.
+
+    Parameters
+    ----------
+    index, primary : CatalogEvidence
+    column, extra : str
+        The indexed column, and the one that is carried along.
+
+    Raises
+    ------
+    NoEvidenceError
+        If a file cannot be read, or a column is not there or cannot be compared.
+    """
+    kind = _kind([(index, column), (primary, column)])
+    extra_kind = _kind([(index, extra), (primary, extra)])
+    tile_of = dict(zip(primary.leaves.paths, primary.leaves.uniq.tolist(), strict=True))
+
+    def pairs(batch: Batch, tiles: Any) -> _Pairs:
+        keys, there = keys_of(batch.table.column(column), kind)
+        values, known = keys_of(batch.table.column(extra), extra_kind)
+        return _one_number(keys, tiles), np.where(known, values, 0).view(np.int64), there
+
+    def in_primary(footer: Footer, batch: Batch) -> _Pairs:
+        return pairs(batch, np.full(batch.table.num_rows, tile_of[footer.path]))
+
+    def in_index(_: Footer, batch: Batch) -> _Pairs:
+        orders, pixels = (_integers(batch, name) for name in ("Norder", "Npix"))
+        return pairs(batch, uniq(orders.clip(0, MAX_ORDER), pixels))
+
+    columns = [extra, column, "Norder", "Npix"]
+    wrong = [np.zeros((0, 2), dtype=np.uint64)]
+    with PairSet() as held, PairSet() as told:
+        _gather(primary, [column, extra], in_primary, held)
+        _gather(index, columns, in_index, told)
+        for ours, theirs in zip(held.buckets(), told.buckets(), strict=True):
+            odd = theirs[~is_among(theirs, ours)]
+            # Values and tiles that the primary has not are told by other checks.
+            wrong.append(odd[np.isin(odd[:, 0], ours[:, 0])])
+    return _locate(index, columns, in_index, np.concatenate(wrong)[:MOST_SHOWN])
+
+
 def _differences(held: PairSet, told: PairSet, tiles: IntArray) -> tuple[KeyArray, KeyArray]:
     """Return the pairs that the index lacks, and those that it has and should not; shape (n, 2) each.
 

@@ -44,11 +44,14 @@ class MarginScan:
     ----------
     absent : dict of int to (int, str)
         By the index of the tile: how many rows are missing, and one of them in words.
+    again : dict of str to (int, int)
+        By the path of a leaf: how many rows stand there oftener than in the primary table, and one of them.
     strange : dict of str to (int, int)
         By the path of a leaf: how many rows are not in the primary table, and the first of them.
     """
 
     absent: dict[int, tuple[int, str]] = field(default_factory=dict)
+    again: dict[str, tuple[int, int]] = field(default_factory=dict)
     strange: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -166,10 +169,21 @@ class _Stretch:
             [none, *(with_tile(leaf.keys, np.full(len(leaf.keys), leaf.tile)) for leaf in actual)]
         )
         self._find_absent(scan, found, had)
+        known, times = np.unique(found.known, return_counts=True)
         for leaf in actual:
+            self._find_again(scan, leaf, known, times)
             strange = ~np.isin(leaf.keys, found.known)
             if strange.any():
                 scan.strange[leaf.path] = int(strange.sum()), int(np.argmax(strange))
+
+    def _find_again(self, scan: MarginScan, leaf: _MarginLeaf, known: KeyArray, times: IntArray) -> None:
+        """Add the rows that a leaf has oftener than the primary has rows at the same position."""
+        keys, last, have = np.unique(leaf.keys[::-1], return_index=True, return_counts=True)
+        at = np.flatnonzero(np.isin(keys, known))
+        surplus = have[at] - times[np.searchsorted(known, keys[at])]
+        if (surplus > 0).any():
+            first = len(leaf.keys) - 1 - int(last[at[surplus > 0]].max())
+            scan.again[leaf.path] = int(surplus[surplus > 0].sum()), first
 
     def _find_absent(self, scan: MarginScan, found: _Found, had: KeyArray) -> None:
         """Add the rows that the margin should have and has not: as often as they are in the primary."""
