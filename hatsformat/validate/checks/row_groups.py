@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,45 +22,91 @@ from hatsformat.validate.requirements import Requirement
 @row_check("HATS-LEAF-016", "rows are not sorted as the footer says")
 def sorted_as_told(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a row group are sorted by its ``sorting_columns``."""
-    wrong = np.zeros(batch.table.num_rows, dtype=bool)
+    wrong = batch.nothing
     column = None
+    numbers = _numbers(batch)
     for start, rows, group in _groups(batch):
-        names = [key.column_index for key in group.sorting_columns]
-        keys = [_path(group, index) for index in names]
-        if not keys or not all(_is_number(batch, name) for name in keys):
+        keys = [numbers.get(key.column_index) for key in group.sorting_columns]
+        known = [key for key in keys if key is not None]
+        if not known or len(known) < len(keys) or _is_known_sorted(batch, group, known):
             continue
-        tied = np.ones(max(0, rows - 1), dtype=bool)
-        for number, (key, name) in enumerate(zip(group.sorting_columns, keys, strict=True)):
-            values = batch.table.column(name).slice(start, rows)
-            if values.null_count:
-                break  # where they stand is another matter
-            numbers = values.to_numpy()
-            before, after = (numbers[1:], numbers[:-1]) if key.descending else (numbers[:-1], numbers[1:])
-            less = after < before
-            wrong[start + 1 : start + rows] |= less if number == 0 else tied & less
-            if number + 1 < len(keys):
-                tied &= after == before
-        if column is None and wrong.any():
-            column = keys[0]
+        found = _unsorted(group, [key.part(start, rows) for key in known])
+        if found.any():
+            wrong = wrong.copy() if column is None else wrong
+            wrong[start + 1 : start + rows] |= found
+            column = known[0].name if column is None else column
     actual = None if column is None else batch.table.column(column).to_numpy()
     return RowVerdict(wrong, column, actual, "the order that sorting_columns tells")
+
+
+def _is_known_sorted(batch: RowBatch, group: Any, keys: Sequence[Numbers]) -> bool:
+    """Return whether the only key is the index column, whose values are compared for all checks together."""
+    is_index = len(keys) == 1 and keys[0].name == batch.plan.index
+    return is_index and not group.sorting_columns[0].descending and keys[0].is_full and batch.ascends
+
+
+def _unsorted(group: Any, keys: Sequence[pa.ChunkedArray]) -> npt.NDArray[np.bool_]:
+    """Return for the rows after the first which are less than the row before; ties go to the next key."""
+    wrong = np.zeros(max(0, len(keys[0]) - 1), dtype=bool)
+    tied = ~wrong
+    for number, (key, values) in enumerate(zip(group.sorting_columns, keys, strict=True)):
+        if values.null_count:
+            break  # where they stand is another matter
+        numbers = values.to_numpy()
+        before, after = (numbers[1:], numbers[:-1]) if key.descending else (numbers[:-1], numbers[1:])
+        wrong |= tied & (after < before)
+        if number + 1 < len(keys):
+            tied &= after == before
+    return wrong
 
 
 @row_check("HATS-LEAF-013", "the statistics of a row group do not enclose its values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its numbers, and count what is missing."""
+    numbers = {index: found for index, found in _numbers(batch).items() if found.name != batch.plan.index}
     for start, rows, group in _groups(batch):
-        for index in range(group.num_columns):
-            name = _path(group, index)
-            if name == batch.plan.index or not _is_number(batch, name):
-                continue
+        for index, found in numbers.items():
             told = group.column(index).statistics
-            values = batch.table.column(name).slice(start, rows)
-            if told is not None and _differs(told, values, rows == group.num_rows):
-                wrong = np.zeros(batch.table.num_rows, dtype=bool)
+            if told is not None and _differs(told, found, start, rows, rows == group.num_rows):
+                values = found.part(start, rows)
+                wrong = batch.nothing.copy()
                 wrong[start : start + rows] = _outside(told, values)
-                return RowVerdict(wrong, name, batch.table.column(name).to_pylist(), _told(told, values.type))
-    return RowVerdict(np.zeros(batch.table.num_rows, dtype=bool))
+                return RowVerdict(wrong, found.name, found.column.to_pylist(), _told(told, values.type))
+    return RowVerdict(batch.nothing)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A flat column of numbers in a batch; `values` are its content, None where some are missing."""
+
+    name: str
+    column: pa.ChunkedArray
+    values: npt.NDArray[Any] | None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no value is missing."""
+        return self.values is not None
+
+    def part(self, start: int, rows: int) -> pa.ChunkedArray:
+        """Return some of the rows."""
+        return self.column.slice(start, rows)
+
+
+def _numbers(batch: RowBatch) -> dict[int, Numbers]:
+    """Return the flat columns of numbers, by their number in the footer."""
+    found: dict[int, Numbers] = {}
+    if not batch.groups:
+        return found
+    names = batch.table.column_names
+    group = batch.groups[0][1]
+    for index in range(group.num_columns):
+        name = group.column(index).path_in_schema
+        if names.count(name) == 1:
+            column = batch.table.column(name)
+            if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+                found[index] = Numbers(name, column, None if column.null_count else column.to_numpy())
+    return found
 
 
 def _groups(batch: RowBatch) -> Iterator[tuple[int, int, Any]]:
@@ -68,18 +115,6 @@ def _groups(batch: RowBatch) -> Iterator[tuple[int, int, Any]]:
     for rows, group in batch.groups:
         yield start, rows, group
         start += rows
-
-
-def _path(group: Any, index: int) -> str:
-    path: str = group.column(index).path_in_schema
-    return path
-
-
-def _is_number(batch: RowBatch, name: str) -> bool:
-    if batch.table.column_names.count(name) != 1:
-        return False
-    kind = batch.table.schema.field(name).type
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _bounds(told: Any, kind: pa.DataType) -> tuple[Any, Any]:
@@ -92,26 +127,28 @@ def _bounds(told: Any, kind: pa.DataType) -> tuple[Any, Any]:
     return told.min, told.max
 
 
-def _differs(told: Any, values: pa.ChunkedArray, is_whole: bool) -> bool:
-    if is_whole and told.has_null_count and told.null_count != values.null_count:
-        return True
-    low, high = _bounds(told, values.type)
+def _differs(told: Any, found: Numbers, start: int, rows: int, is_whole: bool) -> bool:
+    if is_whole and told.has_null_count:
+        nulls = 0 if found.is_full else found.part(start, rows).null_count
+        if told.null_count != nulls:
+            return True
+    low, high = _bounds(told, found.column.type)
     if low is None:
         return False
-    least, most = _extremes(values)
+    least, most = _extremes(found, start, rows)
     # NaN, and None where there is no value, are neither less nor more.
     return least is not None and bool(least < low or most > high)
 
 
-def _extremes(values: pa.ChunkedArray) -> tuple[Any, Any]:
+def _extremes(found: Numbers, start: int, rows: int) -> tuple[Any, Any]:
     """Return the least and the greatest of numbers; numpy is far faster where none is missing or NaN."""
-    if len(values) and not values.null_count:
-        arrays = [chunk.to_numpy() for chunk in values.chunks if len(chunk)]
-        least, most = np.array([array.min() for array in arrays]), np.array([array.max() for array in arrays])
-        if not np.isnan(least).any():
-            return least.min().item(), most.max().item()
-    found = pc.min_max(values).as_py()
-    return found["min"], found["max"]
+    if found.values is not None and rows:
+        numbers = found.values[start : start + rows]
+        least, most = np.minimum.reduce(numbers), np.maximum.reduce(numbers)
+        if least == least:
+            return least.item(), most.item()
+    extremes = pc.min_max(found.part(start, rows)).as_py()
+    return extremes["min"], extremes["max"]
 
 
 def _outside(told: Any, values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:

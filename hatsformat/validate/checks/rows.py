@@ -19,6 +19,8 @@ from hatsformat.validate.requirements import Requirement
 @row_check("HATS-HPX-012", "rows have no position")
 def finite_position(batch: RowBatch) -> RowVerdict:
     """Check that every row has a finite right ascension and declination."""
+    if np.isfinite((*batch.ra_range, *batch.dec_range)).all():
+        return RowVerdict(batch.nothing)
     no_ra, no_dec = ~np.isfinite(batch.ra), ~np.isfinite(batch.dec)
     column, values = (batch.plan.ra, batch.ra) if no_ra.any() else (batch.plan.dec, batch.dec)
     return RowVerdict(no_ra | no_dec, column, values, "a finite number")
@@ -27,6 +29,9 @@ def finite_position(batch: RowBatch) -> RowVerdict:
 @row_check("HATS-HPX-013", "declinations are not between -90 and 90 degrees")
 def declination_in_range(batch: RowBatch) -> RowVerdict:
     """Check that a declination is between -90 and 90 degrees."""
+    low, high = batch.dec_range
+    if low >= -90 and high <= 90:
+        return RowVerdict(batch.nothing)
     wrong = np.isfinite(batch.dec) & (np.abs(batch.dec) > 90)
     return RowVerdict(wrong, batch.plan.dec, batch.dec, "-90 to 90")
 
@@ -34,6 +39,9 @@ def declination_in_range(batch: RowBatch) -> RowVerdict:
 @row_check("HATS-HPX-014", "right ascensions are not between -180 and 360 degrees")
 def right_ascension_in_range(batch: RowBatch) -> RowVerdict:
     """Check that a right ascension is between -180 and 360 degrees."""
+    low, high = batch.ra_range
+    if low >= -180 and high <= 360:
+        return RowVerdict(batch.nothing)
     wrong = np.isfinite(batch.ra) & ((batch.ra < -180) | (batch.ra > 360))
     return RowVerdict(wrong, batch.plan.ra, batch.ra, "0 to 360")
 
@@ -42,6 +50,9 @@ def right_ascension_in_range(batch: RowBatch) -> RowVerdict:
 def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
     """Check that every row has an index value that is a pixel of the column's order."""
     order = batch.plan.index_order
+    low, high = batch.index_range
+    if low >= 0 and high < npix(order):
+        return RowVerdict(batch.nothing)
     wrong = (batch.index < 0) | (batch.index >= npix(order))
     return RowVerdict(wrong, batch.plan.index, batch.index, f"0 to {npix(order) - 1} (order {order})")
 
@@ -50,6 +61,8 @@ def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
 def sorted_by_index(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a file are sorted by the index column."""
     first = batch.index[0] if batch.before is None else batch.before
+    if batch.ascends and first <= batch.index[0]:
+        return RowVerdict(batch.nothing)
     previous = np.concatenate(([first], batch.index[:-1]))
     wrong = (batch.index < previous) & (batch.index >= 0)
     return RowVerdict(wrong, batch.plan.index, batch.index, "ascending values")
@@ -68,11 +81,14 @@ def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its index values."""
     if not batch.statistics or any(found.low is None for _, found in batch.statistics):
         raise NoEvidenceError("the row groups have no statistics of the index column")
-    rows = [count for count, _ in batch.statistics]
-    low, high = (
-        np.repeat(np.array([getattr(found, name) for _, found in batch.statistics], dtype=np.int64), rows)
-        for name in ("low", "high")
-    )
+    parts = [(rows, found.low, found.high) for rows, found in batch.statistics if rows]
+    rows, lows, highs = (np.array(values, dtype=np.int64) for values in zip(*parts, strict=True))
+    stops = np.cumsum(rows)
+    if batch.ascends and batch.index[0] >= 0:
+        firsts, lasts = batch.index[stops - rows], batch.index[stops - 1]
+        if (lows <= firsts).all() and (lasts <= highs).all():
+            return RowVerdict(batch.nothing)
+    low, high = np.repeat(lows, rows), np.repeat(highs, rows)
     wrong = (batch.index >= 0) & ((batch.index < low) | (batch.index > high))
     at = int(np.argmax(wrong))
     return RowVerdict(
@@ -84,6 +100,8 @@ def within_statistics(batch: RowBatch) -> RowVerdict:
 def index_is_position(batch: RowBatch) -> RowVerdict:
     """Check that the index value of a row is the HEALPix value of its position."""
     order = batch.plan.index_order
+    if batch.index_agrees:
+        return RowVerdict(batch.nothing)
     expected = change_order(batch.pixels29, MAX_ORDER, order)
     wrong = batch.on_sky & (batch.index >= 0) & (batch.index != expected)
     rows = np.flatnonzero(wrong)
@@ -98,6 +116,9 @@ def in_own_tile(batch: RowBatch) -> RowVerdict:
     if batch.tile is None:
         raise NoEvidenceError("the file has no tile")
     start, stop = batch.tile.range29
+    low, high = batch.pixel_range
+    if start <= low and high < stop:
+        return RowVerdict(batch.nothing)
     wrong = batch.on_sky & ((batch.pixels29 < start) | (batch.pixels29 >= stop))
     rows = np.flatnonzero(wrong)
     if rows.size:
@@ -121,7 +142,7 @@ def hive_columns(batch: RowBatch) -> RowVerdict:
     if batch.tile is None:
         raise NoEvidenceError("the file has no tile")
     own = {"Norder": batch.tile.order, "Npix": batch.tile.pixel, "Dir": batch.tile.pixel // 10_000 * 10_000}
-    wrong = np.zeros(batch.table.num_rows, dtype=bool)
+    wrong = batch.nothing
     for name, value in own.items():
         if name in batch.table.column_names:
             values = batch.integers(name)
@@ -198,6 +219,9 @@ def index_in_tile(batch: RowBatch) -> RowVerdict:
     if batch.tile is None:
         raise NoEvidenceError("the file has no tile")
     start, stop = change_range(batch.tile, batch.plan.index_order)
+    low, high = batch.index_range
+    if start <= low and high < stop:
+        return RowVerdict(batch.nothing)
     wrong = (batch.index < start) | (batch.index >= stop)
     return RowVerdict(wrong, batch.plan.index, batch.index, f"{start} to {stop - 1}")
 

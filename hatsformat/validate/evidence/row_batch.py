@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,10 @@ class RowBatch:
         column = self.column(name)
         if not pa.types.is_integer(column.type):
             raise NoEvidenceError(f"the column {name} does not hold integers")
+        if not column.null_count and pa.types.is_int64(column.type):
+            whole: IntArray = column.to_numpy()
+            if whole.min(initial=0) >= -1:
+                return whole
         filled = column.fill_null(0).to_numpy().astype(np.int64)
         if column.null_count:
             filled[column.is_null().to_numpy()] = -1
@@ -123,15 +128,66 @@ class RowBatch:
         return names.count(name) == 1 and bool(pa.types.is_integer(self.table.column(name).type))
 
     @cached_property
+    def ascends(self) -> bool:
+        """Whether the index values are sorted: then much else is known from the first and the last."""
+        return not (self.index[1:] < self.index[:-1]).any()
+
+    @cached_property
+    def index_range(self) -> tuple[int, int]:
+        """The least and the greatest index value."""
+        if self.ascends:
+            return int(self.index[0]), int(self.index[-1])
+        return int(self.index.min()), int(self.index.max())
+
+    @cached_property
+    def ra_range(self) -> tuple[float, float]:
+        """The least and the greatest right ascension; NaN where a row has none."""
+        return float(self.ra.min()), float(self.ra.max())
+
+    @cached_property
+    def dec_range(self) -> tuple[float, float]:
+        """The least and the greatest declination; NaN where a row has none."""
+        return float(self.dec.min()), float(self.dec.max())
+
+    @cached_property
+    def pixel_range(self) -> tuple[int, int]:
+        """The least and the greatest of `pixels29`."""
+        if self.plan.index_order == MAX_ORDER and self.index_agrees:
+            return self.index_range
+        return int(self.pixels29.min()), int(self.pixels29.max())
+
+    @cached_property
+    def nothing(self) -> npt.NDArray[np.bool_]:
+        """No row at all, as a mask."""
+        return np.zeros(self.table.num_rows, dtype=bool)
+
+    @cached_property
+    def is_on_sky(self) -> bool:
+        """Whether every row has a position on the sky."""
+        low, high = self.dec_range
+        return all(map(isfinite, self.ra_range)) and low >= -90 and high <= 90
+
+    @cached_property
+    def index_agrees(self) -> bool:
+        """Whether every row has exactly the index value of its position."""
+        if not self.is_on_sky or not self.has_index:
+            return False
+        order = self.plan.index_order
+        own = self.pixels29 if order == MAX_ORDER else change_order(self.pixels29, MAX_ORDER, order)
+        return np.array_equal(self.index, own)
+
+    @cached_property
     def on_sky(self) -> npt.NDArray[np.bool_]:
         """Which rows have a position on the sky."""
+        if self.is_on_sky:
+            return np.ones(self.table.num_rows, dtype=bool)
         found: npt.NDArray[np.bool_] = np.isfinite(self.ra) & (np.abs(self.dec) <= 90)
         return found
 
     @cached_property
     def pixels29(self) -> IntArray:
         """The order-29 pixel of each row's position; -1 where there is none."""
-        if self.on_sky.all():
+        if self.is_on_sky:
             return radec_to_pixel(self.ra, self.dec, MAX_ORDER)
         pixels = np.full(len(self.ra), -1, dtype=np.int64)
         pixels[self.on_sky] = radec_to_pixel(self.ra[self.on_sky], self.dec[self.on_sky], MAX_ORDER)

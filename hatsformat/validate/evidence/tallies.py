@@ -76,6 +76,8 @@ class PixelTally:
             if told is None:
                 raise NoEvidenceError("the rows have neither positions nor an index as deep as the map")
             return np.where(told < npix(deep), change_order(told, deep, self.order), -1)
+        if told is not None and batch.index_agrees:
+            return change_order(told, deep, self.order)
         pixels = change_order(batch.pixels29, MAX_ORDER, self.order)
         if told is not None:
             other = change_order(told, deep, self.order)
@@ -144,11 +146,16 @@ class ThumbnailTally:
     def see(self, batch: RowBatch) -> None:
         """Look for the thumbnail's rows in a batch."""
         values = batch.index if self._by_index else batch.ra
-        low = np.searchsorted(self.rows.probes, np.nanmin(values), "left")
-        high = np.searchsorted(self.rows.probes, np.nanmax(values), "right")
+        least, most = batch.index_range if self._by_index else (np.nanmin(values), np.nanmax(values))
+        low = np.searchsorted(self.rows.probes, least, "left")
+        high = np.searchsorted(self.rows.probes, most, "right")
         if low == high:
             return
-        rows = np.flatnonzero(np.isin(values, self.rows.probes[low:high]))
+        probes = self.rows.probes[low:high]
+        if self._by_index and batch.ascends:
+            rows = _equal_rows(values, probes)
+        else:
+            rows = np.flatnonzero(np.isin(values, probes))
         if rows.size:
             for name in self.columns:
                 if not plain(batch.column(name).type).equals(self._kinds[name]):
@@ -156,6 +163,14 @@ class ThumbnailTally:
             keys = row_keys(batch.table.take(pa.array(rows)), self.columns)
             # Only ever set, so that threads do not undo each other's.
             self.found[low + np.flatnonzero(np.isin(self.rows.keys[low:high], keys))] = True
+
+
+def _equal_rows(values: npt.NDArray[Any], probes: npt.NDArray[Any]) -> IntArray:
+    """Return where ascending values equal one of the probes."""
+    edges = np.zeros(len(values) + 1, dtype=np.int64)
+    np.add.at(edges, np.searchsorted(values, probes, "left"), 1)
+    np.add.at(edges, np.searchsorted(values, probes, "right"), -1)
+    return np.flatnonzero(np.cumsum(edges[:-1]))
 
 
 def comparable_columns(schema: pa.Schema, other: pa.Schema) -> list[str]:
