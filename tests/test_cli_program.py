@@ -17,6 +17,9 @@ from hatsformat.errors import NotFoundError, UsageError
 COMMANDS = [
     "import",
     "append",
+    "margin",
+    "index",
+    "collection",
     "rebuild",
     "info",
     "query",

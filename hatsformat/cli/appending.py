@@ -6,10 +6,16 @@ from typing import Any
 
 import click
 
+from hatsformat.cli._options import (
+    given,
+    reading_options,
+    row_group_options,
+    scratch_option,
+    tile_options,
+    work_options,
+)
 from hatsformat.cli._output import human_size, print_json, progress_bars
-from hatsformat.cli._types import CHARACTER, SIZE
-
-_UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
+from hatsformat.cli._types import SIZE
 
 
 @click.command("append")
@@ -17,45 +23,11 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--ra", metavar="COLUMN", help="The column with right ascensions.  [default: the catalog's]")
 @click.option("--dec", metavar="COLUMN", help="The column with declinations.  [default: the catalog's]")
-@click.option("--ra-unit", type=_UNITS, help="The unit of RA.  [default: deg]")
-@click.option("--dec-unit", type=_UNITS, help="The unit of Dec.  [default: deg]")
-@click.option(
-    "--frame",
-    type=click.Choice(["icrs", "fk5", "galactic", "ecliptic"]),
-    help="What the coordinates refer to.  [default: icrs]",
-)
-@click.option(
-    "--format",
-    type=click.Choice(["csv", "parquet", "arrow", "fits", "votable", "ecsv"]),
-    help="Of all inputs; else by their names.",
-)
-@click.option("--delimiter", type=CHARACTER, metavar="CHAR", help="Between the fields of CSV files.")
-@click.option("--lowest-order", type=click.IntRange(0, 29), help="No new tile is larger than this order's.")
-@click.option("--highest-order", type=click.IntRange(0, 29), help="No new tile is smaller than this order's.")
-@click.option(
-    "--keep-empty-siblings",
-    is_flag=True,
-    default=None,
-    help="Let a new tile grow over neighbours without rows.",
-)
-@click.option("--row-group-rows", type=click.IntRange(min=1), help="Rows in a row group of a leaf file.")
-@click.option("--row-group-bytes", type=SIZE, metavar="SIZE", help="The most bytes of rows in a row group.")
-@click.option(
-    "--subtile-order-delta",
-    type=click.IntRange(0, 29),
-    metavar="N",
-    help="Also cut row groups at sub-tiles of N orders below.",
-)
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads or processes to work with.")
-@click.option("--processes", is_flag=True, default=None, help="Work in processes instead of threads.")
-@click.option("--scheduler", metavar="ADDRESS", help="Work on the Dask cluster with this scheduler.")
-@click.option("--memory", type=SIZE, metavar="SIZE", help="Memory to stay within, such as 4GiB.")
-@click.option("--scratch", metavar="DIR", help="Where files of the work in progress go; beside PATH else.")
-@click.option(
-    "--bad-coordinates",
-    type=click.Choice(["error", "drop", "quarantine"]),
-    help="What to do with rows without a position on the sky.  [default: error]",
-)
+@reading_options
+@tile_options
+@row_group_options
+@work_options
+@scratch_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def append_command(path: str, inputs: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Add rows to the catalog or collection PATH, whose leaves are directories.
@@ -69,9 +41,8 @@ def append_command(path: str, inputs: tuple[str, ...], as_json: bool, **options:
     """
     from hatsformat.partitioner.growing.appending import append
 
-    given = {name: value for name, value in options.items() if value is not None}
     with progress_bars() as progress:
-        log = append(path, list(inputs), progress=progress, **given)
+        log = append(path, list(inputs), progress=progress, **given(options))
     if as_json:
         print_json(log.to_dict())
         return
@@ -97,29 +68,9 @@ def append_command(path: str, inputs: tuple[str, ...], as_json: bool, **options:
     type=click.Choice(["file", "directory"]),
     help="A leaf is a file, or a folder of files.  [default: as it is]",
 )
-@click.option("--lowest-order", type=click.IntRange(0, 29), help="No tile is larger than one of this order.")
-@click.option(
-    "--highest-order", type=click.IntRange(0, 29), help="No tile is smaller than one of this order."
-)
-@click.option(
-    "--keep-empty-siblings", is_flag=True, default=None, help="Let a tile grow over neighbours without rows."
-)
-@click.option(
-    "--row-group-rows",
-    type=click.IntRange(min=1),
-    help="Rows in a row group; all leaves are written then.",
-)
-@click.option("--row-group-bytes", type=SIZE, metavar="SIZE", help="The most bytes of rows in a row group.")
-@click.option(
-    "--subtile-order-delta",
-    type=click.IntRange(0, 29),
-    metavar="N",
-    help="Also cut row groups at sub-tiles of N orders below.",
-)
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads or processes to work with.")
-@click.option("--processes", is_flag=True, default=None, help="Work in processes instead of threads.")
-@click.option("--scheduler", metavar="ADDRESS", help="Work on the Dask cluster with this scheduler.")
-@click.option("--memory", type=SIZE, metavar="SIZE", help="Memory to stay within, such as 4GiB.")
+@tile_options
+@row_group_options
+@work_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def rebuild_command(path: str, as_json: bool, **options: Any) -> None:
     """Bring leaves of the catalog or collection PATH that have drifted in order again.
@@ -134,9 +85,8 @@ def rebuild_command(path: str, as_json: bool, **options: Any) -> None:
     """
     from hatsformat.partitioner.growing.rebuilding import rebuild
 
-    given = {name: value for name, value in options.items() if value is not None}
     with progress_bars() as progress:
-        log = rebuild(path, progress=progress, **given)
+        log = rebuild(path, progress=progress, **given(options))
     if as_json:
         print_json(log.to_dict())
         return

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatsformat.cli._options import (
+    given,
+    reading_options,
+    row_group_options,
+    scratch_option,
+    tile_options,
+    work_options,
+)
 from hatsformat.cli._output import human_size, print_json, progress_bars
-from hatsformat.cli._types import ARCSECONDS, CHARACTER, NAMES, SIZE, flatten
+from hatsformat.cli._types import ARCSECONDS, NAMES, SIZE, flatten
 
 if TYPE_CHECKING:
     from hatsformat.partitioner.log import BuildLog
-
-_UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
 
 
 @click.command("import")
@@ -24,36 +30,7 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
 )
 @click.option("--ra", metavar="COLUMN", help="The column with right ascensions.  [default: ra]")
 @click.option("--dec", metavar="COLUMN", help="The column with declinations.  [default: dec]")
-@click.option(
-    "--ra-unit",
-    type=_UNITS,
-    help="The unit of RA; sexagesimal text is understood.  [default: its own, or deg]",
-)
-@click.option("--dec-unit", type=_UNITS, help="The unit of Dec.  [default: its own, or deg]")
-@click.option(
-    "--frame",
-    type=click.Choice(["icrs", "fk5", "galactic", "ecliptic"]),
-    help="What --ra and --dec refer to; of others, ICRS positions are added.  [default: icrs]",
-)
-@click.option(
-    "--format",
-    type=click.Choice(["csv", "parquet", "arrow", "fits", "votable", "ecsv"]),
-    help="Of all inputs; else by their names.",
-)
-@click.option(
-    "--delimiter",
-    type=CHARACTER,
-    metavar="CHAR",
-    help="Between the fields of CSV files, such as ; or tab.  [default: by the header]",
-)
-@click.option(
-    "--comment",
-    metavar="TEXT",
-    help="Pass over lines of CSV files that begin with this.  [default: # before the header]",
-)
-@click.option(
-    "--table", metavar="NAME", help="Which table of FITS files (number or name of the HDU) or VOTables."
-)
+@reading_options
 @click.option(
     "--max-rows", type=click.IntRange(min=1), help="The most rows a tile may hold.  [default: 1000000]"
 )
@@ -63,29 +40,11 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
     metavar="SIZE",
     help="The most bytes of rows in memory a tile may hold, such as 300MB; instead of --max-rows.",
 )
-@click.option("--lowest-order", type=click.IntRange(0, 29), help="No tile is larger than one of this order.")
-@click.option(
-    "--highest-order", type=click.IntRange(0, 29), help="No tile is smaller than one of this order."
-)
-@click.option(
-    "--keep-empty-siblings", is_flag=True, default=None, help="Let a tile grow over neighbours without rows."
-)
+@tile_options
 @click.option(
     "--sort-by", type=NAMES, multiple=True, metavar="A,B", help="Sort rows of the same place by columns."
 )
-@click.option("--row-group-rows", type=click.IntRange(min=1), help="Rows in a row group of a leaf file.")
-@click.option(
-    "--row-group-bytes",
-    type=SIZE,
-    metavar="SIZE",
-    help="Bytes of rows in memory in a row group at most.  [default: 32MiB]",
-)
-@click.option(
-    "--subtile-order-delta",
-    type=click.IntRange(0, 29),
-    metavar="N",
-    help="Cut row groups at sub-tiles, too, N orders below their tile.",
-)
+@row_group_options
 @click.option(
     "--leaf", type=click.Choice(["file", "directory"]), help="A leaf is a file, or a folder of files."
 )
@@ -106,26 +65,8 @@ _UNITS = click.Choice(["deg", "hour", "rad", "arcmin", "arcsec", "mas"])
     metavar="COLUMN",
     help="Also build an index table of this column; repeat for more.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads or processes to work with.  [default: one a core; four where storage is remote]",
-)
-@click.option("--processes", is_flag=True, default=None, help="Work in processes instead of threads.")
-@click.option("--scheduler", metavar="ADDRESS", help="Work on the Dask cluster with this scheduler.")
-@click.option(
-    "--memory",
-    type=SIZE,
-    metavar="SIZE",
-    help="Memory to stay within, such as 4GiB.  [default: half of the machine's]",
-)
-@click.option("--scratch", metavar="DIR", help="Where files of the work in progress go; beside DIR else.")
-@click.option(
-    "--bad-coordinates",
-    type=click.Choice(["error", "drop", "quarantine"]),
-    help="What to do with rows without a position on the sky.  [default: error]",
-)
+@work_options
+@scratch_option
 @click.option("--log", metavar="FILE", help="Keep an account of the import in a JSON file.")
 @click.option("--overwrite", is_flag=True, default=None, help="Replace the catalog that is there.")
 @click.option("--resume", is_flag=True, default=None, help="Go on with an import that was interrupted.")
@@ -152,9 +93,8 @@ def import_command(
 
     # What was not said keeps the default of the partitioner.
     options["sort_by"] = flatten(sort_by)
-    given = {name: value for name, value in options.items() if value is not None}
     with progress_bars() as progress:
-        log = run_import(list(inputs), out, progress=progress, **given)
+        log = run_import(list(inputs), out, progress=progress, **given(options))
     if as_json:
         print_json(log.to_dict())
     else:

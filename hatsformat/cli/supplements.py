@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatsformat.cli._options import given, scratch_option, work_options
 from hatsformat.cli._output import print_json, progress_bars
-from hatsformat.cli._types import ARCSECONDS, NAMES, SIZE, flatten
+from hatsformat.cli._types import ARCSECONDS, NAMES, flatten
 
 if TYPE_CHECKING:
     from hatsformat.catalog import Catalog
 
-_WORK = (
-    click.option("--row-group-rows", type=click.IntRange(min=1), help="Rows in a row group of a file."),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Threads or processes to work with.  [default: one a core]",
-    ),
-    click.option("--processes", is_flag=True, default=None, help="Work in processes instead of threads."),
-    click.option("--scheduler", metavar="ADDRESS", help="Work on the Dask cluster with this scheduler."),
-    click.option(
-        "--memory",
-        type=SIZE,
-        metavar="SIZE",
-        help="Memory to stay within, such as 4GiB.  [default: half of the machine's]",
-    ),
-    click.option("--scratch", metavar="DIR", help="Where files of the work in progress go."),
-    click.option("--overwrite", is_flag=True, default=None, help="Replace what is there."),
-    click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON."),
+_row_group_rows = click.option(
+    "--row-group-rows", type=click.IntRange(min=1), help="Rows in a row group of a file."
 )
-
-
-def _work_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that tell how to work."""
-    for option in reversed(_WORK):
-        command = option(command)
-    return command
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what was said; the rest keeps the default of the builders."""
-    return {name: value for name, value in options.items() if value is not None}
+_overwrite = click.option("--overwrite", is_flag=True, default=None, help="Replace what is there.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 
 
 @click.command("margin")
@@ -58,7 +31,11 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 )
 @click.option("--out", metavar="DIR", help="The margin's folder.  [default: PATH_10arcs and the like]")
 @click.option("--name", help="The margin's name; that of its folder where it is not given.")
-@_work_options
+@_row_group_rows
+@work_options
+@scratch_option
+@_overwrite
+@_json
 def margin_command(path: str, threshold: float, out: str | None, as_json: bool, **options: Any) -> None:
     """Build a margin cache of the catalog PATH: for each tile, the rows of others near its border.
 
@@ -72,7 +49,7 @@ def margin_command(path: str, threshold: float, out: str | None, as_json: bool, 
     from hatsformat.partitioner import build_margin
 
     with progress_bars() as progress:
-        made = build_margin(path, threshold, out, progress=progress, **_given(options))
+        made = build_margin(path, threshold, out, progress=progress, **given(options))
     _tell(made, as_json)
 
 
@@ -84,7 +61,11 @@ def margin_command(path: str, threshold: float, out: str | None, as_json: bool, 
 )
 @click.option("--out", metavar="DIR", help="The index's folder.  [default: PATH_COLUMN]")
 @click.option("--name", help="The index's name; that of its folder where it is not given.")
-@_work_options
+@_row_group_rows
+@work_options
+@scratch_option
+@_overwrite
+@_json
 def index_command(
     path: str, column: str, extra: tuple[list[str], ...], out: str | None, as_json: bool, **options: Any
 ) -> None:
@@ -101,7 +82,7 @@ def index_command(
 
     with progress_bars() as progress:
         made = build_index(
-            path, column, out, extra_columns=flatten(extra) or (), progress=progress, **_given(options)
+            path, column, out, extra_columns=flatten(extra) or (), progress=progress, **given(options)
         )
     _tell(made, as_json)
 
@@ -125,7 +106,11 @@ def index_command(
     metavar="COLUMN",
     help="Have an index table of this column; repeat for more.",
 )
-@_work_options
+@_row_group_rows
+@work_options
+@scratch_option
+@_overwrite
+@_json
 def collection_command(
     path: str, primary: str | None, name: str | None, as_json: bool, **options: Any
 ) -> None:
@@ -140,7 +125,7 @@ def collection_command(
     from hatsformat.partitioner import build_collection
 
     with progress_bars() as progress:
-        made = build_collection(path, primary=primary, name=name, progress=progress, **_given(options))
+        made = build_collection(path, primary=primary, name=name, progress=progress, **given(options))
     members = made.properties
     told = {
         "path": str(made.path),

@@ -43,9 +43,9 @@ from hatsformat.partitioner.splitting import split
 from hatsformat.partitioner.tasks import ReduceTask, reduce_one
 
 OPTIONS = (
-    "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "lowest_order", "highest_order",
-    "keep_empty_siblings", "row_group_rows", "row_group_bytes", "subtile_order_delta", "bad_coordinates",
-    "workers", "processes", "scheduler", "memory", "scratch",
+    "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "comment", "table", "lowest_order",
+    "highest_order", "keep_empty_siblings", "row_group_rows", "row_group_bytes", "subtile_order_delta",
+    "bad_coordinates", "workers", "processes", "scheduler", "memory", "scratch",
 )  # fmt: skip
 """The options of an import that rows to add may have; the catalog decides the others."""
 
