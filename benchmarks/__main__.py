@@ -7,7 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bench_alignment, bench_delay, bench_import, bench_import_time, leaf_formats, sky
+from benchmarks import (
+    bench_alignment,
+    bench_delay,
+    bench_import,
+    bench_import_time,
+    bench_validate,
+    leaf_formats,
+    sky,
+)
 from benchmarks.measure import PROJECT
 
 QUICK = {
@@ -17,6 +25,7 @@ QUICK = {
     "alignment": 200_000,
     "import-time": 200_000,
     "leaf": 500_000,
+    "validate": 200_000,
 }
 FULL = {
     "import": 5_000_000,
@@ -25,6 +34,7 @@ FULL = {
     "alignment": 5_000_000,
     "import-time": 1_000_000,
     "leaf": 5_000_000,
+    "validate": 5_000_000,
 }
 
 
@@ -77,6 +87,18 @@ def _import_time(given: argparse.Namespace) -> str:
     return bench_import_time.report(given.data, bench)
 
 
+def _validate(given: argparse.Namespace) -> str:
+    rows = _rows(given, "validate")
+    bench = bench_validate.ValidateBench(
+        sky=sky.Sky(rows, given.files, "parquet"),
+        max_rows=given.max_rows or max(1000, min(500_000, rows // 10)),
+        leaves=given.leaves or (200 if given.quick else 20_000),
+        tiles=given.tiles or (2_000 if given.quick else 1_000_000),
+        repetitions=given.repetitions,
+    )
+    return bench_validate.report(given.data, bench)
+
+
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], str]] = {
     "import": lambda given: _import(given, "parquet", "import"),
     "import-csv": lambda given: _import(given, "csv", "import-csv"),
@@ -84,6 +106,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], str]] = {
     "alignment": _alignment,
     "import-time": _import_time,
     "leaf": lambda given: leaf_formats.report(given.data, _rows(given, "leaf"), given.repetitions),
+    "validate": _validate,
 }
 
 
@@ -105,6 +128,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--workers", type=int, default=2)
     made.add_argument("--only", default=",".join(bench_import.IMPORTERS), help="importers, joined by commas")
+    made.add_argument("--leaves", type=int, help="leaf files whose footers are validated")
+    made.add_argument("--tiles", type=int, help="tiles of which only the tree is validated")
     made.add_argument("--catalog", type=Path, help="a catalog for import-time to read")
     return made
 

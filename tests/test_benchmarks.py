@@ -187,3 +187,22 @@ def test_leaf_formats_report(tmp_path, monkeypatch):
     lines = leaf_formats.report(tmp_path, 5000, 1).splitlines()
     assert len(lines) == 3 + len(ways)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_validation_is_timed_beside_plain_reading(tmp_path):
+    bench_validate, sky = load("bench_validate"), load("sky")
+    bench = bench_validate.ValidateBench(sky.Sky(2000, 1), 500, leaves=20, tiles=50, repetitions=1)
+    report = bench_validate.report(tmp_path, bench)
+    assert all(f"validate: {level}" in report for level in ("rows", "footers", "metadata"))
+    assert "footers of 20 leaves" in report
+    assert "metadata of 50 tiles" in report
+    assert [path.name for path in tmp_path.iterdir()] == ["sky1-2000x1-parquet-1"]
+
+
+def test_the_trees_that_are_timed_are_sound(tmp_path):
+    bench_validate, validate = load("bench_validate"), importlib.import_module("hatsformat").validate
+    bench_validate.many_leaves(20, tmp_path / "leaves")
+    bench_validate.many_tiles(50, tmp_path / "tiles")
+    assert validate(tmp_path / "leaves", "footers").valid
+    assert validate(tmp_path / "tiles", "metadata").valid
+    assert len(list((tmp_path / "tiles").glob("dataset/Norder=9/Dir=0/Npix=*.parquet"))) == 50
