@@ -12,6 +12,7 @@ from benchmarks import (
     bench_delay,
     bench_import,
     bench_import_time,
+    bench_scale,
     bench_validate,
     leaf_formats,
     sky,
@@ -22,6 +23,7 @@ QUICK = {
     "import": 200_000,
     "import-csv": 100_000,
     "import-delay": 100_000,
+    "scale": 160_000,
     "alignment": 200_000,
     "import-time": 200_000,
     "leaf": 500_000,
@@ -31,6 +33,7 @@ FULL = {
     "import": 5_000_000,
     "import-csv": 2_000_000,
     "import-delay": 5_000_000,
+    "scale": 32_000_000,
     "alignment": 5_000_000,
     "import-time": 1_000_000,
     "leaf": 5_000_000,
@@ -63,6 +66,16 @@ def _delay(given: argparse.Namespace) -> str:
         repetitions=given.repetitions,
     )
     return bench_delay.report(given.data, bench)
+
+
+def _scale(given: argparse.Namespace) -> str:
+    rows = _rows(given, "scale")
+    bench = bench_scale.ScaleBench(
+        rows=rows,
+        rows_a_file=max(1, min(500_000, rows // 16)),
+        max_rows=given.max_rows or min(500_000, rows // 4),
+    )
+    return bench_scale.report(given.data, bench)
 
 
 def _alignment(given: argparse.Namespace) -> str:
@@ -103,6 +116,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], str]] = {
     "import": lambda given: _import(given, "parquet", "import"),
     "import-csv": lambda given: _import(given, "csv", "import-csv"),
     "import-delay": _delay,
+    "scale": _scale,
     "alignment": _alignment,
     "import-time": _import_time,
     "leaf": lambda given: leaf_formats.report(given.data, _rows(given, "leaf"), given.repetitions),
