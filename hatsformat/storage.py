@@ -90,6 +90,10 @@ def explained(place: object, doing: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        # fsspec says so of web servers that fail or hang up, too; many say 403 of what is not there.
+        cause = error.__cause__
+        if type(cause).__module__.startswith("aiohttp") and getattr(cause, "status", 500) >= 500:
+            raise StorageError(f"{doing} failed: {_reason(cause)}", path=place) from error
         raise NotFoundError("no such file or directory", path=place) from error
     except PermissionError as error:
         raise StorageError(f"not permitted: {doing}", path=place) from error
@@ -104,7 +108,7 @@ def explained(place: object, doing: str) -> Iterator[None]:
         raise
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException | None) -> str:
     return getattr(error, "strerror", None) or f"{type(error).__name__} {error}".strip()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
 from pathlib import Path
 
 import pytest
 from upath import UPath
 
-from hatsformat import NotFoundError
+from hatsformat import NotFoundError, StorageError
 from hatsformat.validate import validate
 from test_validate_builders import (
     Files,
@@ -104,3 +106,28 @@ def test_a_collection_behind_a_web_server(http):
     assert "index_id" in {item.path for item in report.not_run}
     with pytest.raises(NotFoundError):
         validate(http.url_of(Path(http.root) / "validate-nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(500, StorageError), (503, StorageError), (404, NotFoundError)]
+)
+def test_a_web_server_that_fails_is_not_one_without_a_catalog(status, error):
+    pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra `http`)")
+
+    class Failing(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(status)
+
+        def do_HEAD(self):
+            self.do_GET()
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with pytest.raises(error, match=None if status == 404 else str(status)):
+                validate(f"http://127.0.0.1:{server.server_port}/stars")
+        finally:
+            server.shutdown()

@@ -8,6 +8,9 @@ from hatsformat.validate.findings import EXAMPLES, Finding, NotRun, Place, Verdi
 from hatsformat.validate.requirements import requirements
 from hatsformat.validate.visible import visible
 
+MOST_RULES = 10
+"""Rules with the same reason not to be run that are told to people; the JSON report has all."""
+
 _COLORS = {"error": "\x1b[31m", "warning": "\x1b[33m", "info": "\x1b[36m", "good": "\x1b[32m"}
 _PLAIN = "\x1b[0m"
 
@@ -74,7 +77,8 @@ def _not_run(items: Sequence[NotRun]) -> list[str]:
     lines = ["Not run:"]
     for (path, reason), rules in by_reason.items():
         where = "" if path is None else f"{path}: "
-        lines.append(visible(f"  {where}{reason} ({', '.join(rules)})"))
+        more = f" and {len(rules) - MOST_RULES} more" if len(rules) > MOST_RULES else ""
+        lines.append(visible(f"  {where}{reason} ({', '.join(rules[:MOST_RULES])}{more})"))
     return [*lines, ""]
 
 

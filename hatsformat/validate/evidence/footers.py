@@ -111,11 +111,12 @@ class Footers:
         yield from self.readable
         self.check_complete()
 
-    def check_complete(self) -> None:
-        """Raise `NoEvidenceError` where a file cannot be read."""
+    def check_complete(self, prefix: str = "") -> None:
+        """Raise `NoEvidenceError` where a file cannot be read; `prefix` is the catalog's, to name it."""
         if self.broken:
             total = len(self.readable) + len(self.broken)
-            raise NoEvidenceError(f"{len(self.broken)} of {total} data files cannot be read")
+            of = f" of {prefix.rstrip('/')}" if prefix else ""
+            raise NoEvidenceError(f"{len(self.broken)} of {total} data files{of} cannot be read")
 
     @property
     def rows(self) -> int:

@@ -205,7 +205,7 @@ def scan_keys(
 def _kind(columns: list[tuple[CatalogEvidence, str]]) -> str:
     kinds = []
     for catalog, name in columns:
-        catalog.footers.check_complete()
+        catalog.footers.check_complete(catalog.prefix)
         if catalog.schema.names.count(name) != 1:
             raise NoEvidenceError(f"there is no column {name} in {catalog.prefix or 'the table'}")
         kinds.append(catalog.schema.field(name).type)

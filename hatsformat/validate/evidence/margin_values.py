@@ -76,7 +76,7 @@ def scan_margin_values(margin: CatalogEvidence, primary: CatalogEvidence) -> lis
         If files, or the columns of the positions, cannot be read.
     """
     margin.footers.check_complete()
-    primary.footers.check_complete()
+    primary.footers.check_complete(primary.prefix)
     where = coordinates_of(margin, primary)
     kinds = _shared_columns(margin, primary, where)
     columns = [where.ra, where.dec, *kinds]

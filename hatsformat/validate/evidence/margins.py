@@ -70,7 +70,7 @@ def scan_margin(margin: CatalogEvidence, primary: CatalogEvidence, threshold: fl
         If files, or the columns of the positions, cannot be read.
     """
     margin.footers.check_complete()
-    primary.footers.check_complete()
+    primary.footers.check_complete(primary.prefix)
     where = coordinates_of(margin, primary)
     tiles = primary.tiles
     scan = MarginScan()
