@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 
 from hatsformat.validate.checks.schemas import is_list, is_nested
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.evidence.row_batch import RowBatch
+from hatsformat.validate.evidence.row_batch import Numbers, RowBatch
 from hatsformat.validate.faults import Fault, RowVerdict
 from hatsformat.validate.registry import catalog_checks, row_check
 from hatsformat.validate.requirements import Requirement
@@ -24,7 +23,7 @@ def sorted_as_told(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a row group are sorted by its ``sorting_columns``."""
     wrong = batch.nothing
     column = None
-    numbers = _numbers(batch)
+    numbers = batch.numbers
     for start, rows, group in _groups(batch):
         keys = [numbers.get(key.column_index) for key in group.sorting_columns]
         known = [key for key in keys if key is not None]
@@ -63,7 +62,7 @@ def _unsorted(group: Any, keys: Sequence[pa.ChunkedArray]) -> npt.NDArray[np.boo
 @row_check("HATS-LEAF-013", "the statistics of a row group do not enclose its values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its numbers, and count what is missing."""
-    numbers = {index: found for index, found in _numbers(batch).items() if found.name != batch.plan.index}
+    numbers = {index: found for index, found in batch.numbers.items() if found.name != batch.plan.index}
     for start, rows, group in _groups(batch):
         for index, found in numbers.items():
             told = group.column(index).statistics
@@ -73,40 +72,6 @@ def within_statistics(batch: RowBatch) -> RowVerdict:
                 wrong[start : start + rows] = _outside(told, values)
                 return RowVerdict(wrong, found.name, found.column.to_pylist(), _told(told, values.type))
     return RowVerdict(batch.nothing)
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """A flat column of numbers in a batch; `values` are its content, None where some are missing."""
-
-    name: str
-    column: pa.ChunkedArray
-    values: npt.NDArray[Any] | None
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no value is missing."""
-        return self.values is not None
-
-    def part(self, start: int, rows: int) -> pa.ChunkedArray:
-        """Return some of the rows."""
-        return self.column.slice(start, rows)
-
-
-def _numbers(batch: RowBatch) -> dict[int, Numbers]:
-    """Return the flat columns of numbers, by their number in the footer."""
-    found: dict[int, Numbers] = {}
-    if not batch.groups:
-        return found
-    names = batch.table.column_names
-    group = batch.groups[0][1]
-    for index in range(group.num_columns):
-        name = group.column(index).path_in_schema
-        if names.count(name) == 1:
-            column = batch.table.column(name)
-            if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-                found[index] = Numbers(name, column, None if column.null_count else column.to_numpy())
-    return found
 
 
 def _groups(batch: RowBatch) -> Iterator[tuple[int, int, Any]]:
@@ -119,12 +84,15 @@ def _groups(batch: RowBatch) -> Iterator[tuple[int, int, Any]]:
 
 def _bounds(told: Any, kind: pa.DataType) -> tuple[Any, Any]:
     """Return the least and the greatest value that statistics tell, None where they tell no numbers."""
-    if not told.has_min_max or not isinstance(told.min, int | float) or not isinstance(told.max, int | float):
+    if not told.has_min_max:
+        return None, None
+    low, high = told.min, told.max
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
         return None, None
     if pa.types.is_unsigned_integer(kind):
         mask = (1 << kind.bit_width) - 1  # Arrow gives the bits with a sign
-        return told.min & mask, told.max & mask
-    return told.min, told.max
+        return low & mask, high & mask
+    return low, high
 
 
 def _differs(told: Any, found: Numbers, start: int, rows: int, is_whole: bool) -> bool:

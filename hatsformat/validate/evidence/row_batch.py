@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -47,6 +48,24 @@ class RowFile:
 
     plan: RowPlan
     tile: HealpixPixel | None
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A flat column of numbers in a batch; `values` are its content, None where some are missing."""
+
+    name: str
+    column: pa.ChunkedArray
+    values: npt.NDArray[Any] | None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no value is missing."""
+        return self.values is not None
+
+    def part(self, start: int, rows: int) -> pa.ChunkedArray:
+        """Return some of the rows."""
+        return self.column.slice(start, rows)
 
 
 @dataclass(frozen=True)
@@ -126,6 +145,22 @@ class RowBatch:
         """Whether there is an index column of integers."""
         name, names = self.plan.index, self.table.column_names
         return names.count(name) == 1 and bool(pa.types.is_integer(self.table.column(name).type))
+
+    @cached_property
+    def numbers(self) -> Mapping[int, Numbers]:
+        """The flat columns of numbers, by their number in the footer."""
+        found: dict[int, Numbers] = {}
+        if not self.groups:
+            return found
+        names = self.table.column_names
+        group = self.groups[0][1]
+        for index in range(group.num_columns):
+            name = group.column(index).path_in_schema
+            if names.count(name) == 1:
+                column = self.table.column(name)
+                if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+                    found[index] = Numbers(name, column, None if column.null_count else column.to_numpy())
+        return found
 
     @cached_property
     def ascends(self) -> bool:
