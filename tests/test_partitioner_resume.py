@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -15,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hatsformat import open_catalog
-from hatsformat.errors import HatsError, OutputError
-from hatsformat.partitioner import run_import
+from hatsformat.errors import HatsError, InputError, OutputError
+from hatsformat.partitioner import mapping, options, run_import
 
 EPOCH = "1700000000"
 FILES, ROWS_A_FILE = 4, 700
@@ -25,7 +26,7 @@ OPTIONS = {"max_rows": 150, "highest_order": 6, "name": "sky"}
 SCRIPT = """
 import json, os, signal, sys
 from hatsformat.partitioner import destination, finishing, mapping, merging, options, pipeline, reducing, runs
-from hatsformat.partitioner import run_import
+from hatsformat.partitioner import mapping, options, run_import
 
 def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -294,4 +295,32 @@ def test_a_second_import_into_the_same_place_is_refused(
 
     run_import(inputs, out, progress=told, **OPTIONS)
     assert set(refused) == {"mapping", "reducing"}
+    assert files_of(out) == undisturbed
+
+
+def test_inputs_in_another_order_are_refused(inputs: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "sky"
+    killed(inputs, out, "die_at(pipeline, 'align', 0)")
+    with pytest.raises(OutputError, match=r"part-1\.parquet differs.*same order"):
+        run_import([inputs[1], inputs[0], *inputs[2:]], out, resume=True, **OPTIONS)
+
+
+def test_an_input_that_was_broken_may_be_mended(
+    inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    monkeypatch.setattr(options.ImportOptions, "runs_bytes", property(lambda self: 0))
+    copies = [shutil.copy(name, tmp_path) for name in inputs]
+    whole = Path(copies[2]).read_bytes()
+    pages = whole.index(b"PAR1", 1) if b"PAR1" in whole[1:-4] else len(whole) // 2
+    Path(copies[2]).write_bytes(whole[:4] + b"\xff" * (pages - 4) + whole[pages:])
+    out = tmp_path / "sky"
+    with pytest.raises(InputError, match=r"part-2\.parquet.*--resume"):
+        run_import(copies, out, workers=1, **OPTIONS)
+    Path(copies[2]).write_bytes(whole)
+    read = []
+    real = mapping.map_source
+    monkeypatch.setattr(mapping, "map_source", lambda index, *rest: read.append(index) or real(index, *rest))
+    run_import(copies, out, workers=1, resume=True, **OPTIONS)
+    assert read[0] == 2, "what was read before is not read again"
     assert files_of(out) == undisturbed

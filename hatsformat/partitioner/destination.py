@@ -20,7 +20,16 @@ from pathlib import Path
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.errors import FormatError, HatsError, OutputError, PartitionError, UsageError, WorkerError
+from hatsformat.errors import (
+    FormatError,
+    HatsError,
+    InputError,
+    OutputError,
+    PartitionError,
+    UsageError,
+    WorkerError,
+)
+from hatsformat.partitioner.resuming import is_begun
 from hatsformat.partitioner.snapshot import is_changing
 
 WORK = ".import"
@@ -258,6 +267,8 @@ class Destination:
     def _after_failure(self, error: BaseException) -> None:
         about_input = isinstance(error, UsageError | FormatError | PartitionError)
         about_input = about_input and not isinstance(error, WorkerError)
+        if isinstance(error, InputError) and is_begun(self.scratch):
+            about_input = False  # the file can be mended, and what was read of others is there
         if (
             self.keep_unfinished
             and not about_input

@@ -137,8 +137,8 @@ def _planned(inputs: Any, options: ImportOptions, place: Destination) -> tuple[l
     place.check_inputs([source.name for source in sources])
     plan = resuming.Plan.of(options, sources)
     if before is not None:
-        before.check_same(plan, place.root)
-        return sources, before
+        before.check_same(plan, place.root, place.scratch)
+        return sources, replace(before, inputs=plan.inputs)
     if options.resume and place.interrupted and not plan.can_resume:
         raise UsageError("only an import of files can be resumed", hint="start again with --overwrite")
     return sources, plan

@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -85,8 +86,10 @@ class Plan:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def check_same(self, other: Plan, path: object) -> None:
+    def check_same(self, other: Plan, path: object, scratch: Path) -> None:
         """Refuse to go on with something else than what was begun.
+
+        An input that is not mapped yet may have changed: it may have been mended.
 
         Raises
         ------
@@ -102,15 +105,14 @@ class Plan:
                     expected=repr(self.options.get(name)),
                     hint="resume with the same options, or start again with --overwrite",
                 )
-        before, now = {tuple(item) for item in self.inputs}, {tuple(item) for item in other.inputs}
-        if before != now or len(self.inputs) != len(other.inputs):
-            differs = sorted(before ^ now)[0][0] if before ^ now else "their order"
-            raise OutputError(
-                "the inputs are not those of the import that was interrupted here",
-                path=path,
-                found=f"{differs} differs",
-                hint="resume with the same files, or start again with --overwrite",
-            )
+        for index, (before, now) in enumerate(zip_longest(self.inputs, other.inputs, fillvalue=("", ""))):
+            if before != now and (before[0] != now[0] or _note_path(scratch, index).exists()):
+                raise OutputError(
+                    "the inputs are not those of the import that was interrupted here",
+                    path=path,
+                    found=f"{now[0] or before[0]} differs",
+                    hint="resume with the same files in the same order, or start again with --overwrite",
+                )
 
 
 def note(scratch: Path, index: int, mapped: Mapped) -> Mapped:
@@ -193,6 +195,11 @@ def counted(scratch: Path, index: int, mapped: Mapped) -> Mapped:
 def forget(scratch: Path, index: int) -> None:
     """Take back the note of an input, before it is mapped again."""
     _note_path(scratch, index).unlink(missing_ok=True)
+
+
+def is_begun(scratch: Path) -> bool:
+    """Return whether any input is mapped and noted."""
+    return any(scratch.glob("mapped-*.json"))
 
 
 def _note_path(scratch: Path, index: int) -> Path:
