@@ -235,7 +235,11 @@ def association(soft: bool = False) -> Files:
     }
     files = data_files(tables)
     if soft:
-        files = {"partition_info.csv": files["partition_info.csv"]}
+        joined = "".join(f"{order},{pixel},{order},{pixel}\n" for order, pixel in tables)
+        files = {
+            "partition_info.csv": files["partition_info.csv"],
+            "partition_join_info.csv": f"Norder,Npix,join_Norder,join_Npix\n{joined}".encode(),
+        }
     values = facts(
         "association", ROWS,
         hats_primary_table_url="catalog", hats_assn_join_table_url="other", hats_col_assn_primary="id",
