@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ BYTES_PER_BYTE = 1_000
 BYTES_FOR_NOTHING = 256 << 20
 """Row groups that grow to more bytes than both of these allow are not read: they would take all memory."""
 
-LOCAL_THREADS = 2
+LOCAL_THREADS = len(os.sched_getaffinity(0))
 REMOTE_THREADS = 8
 
 
