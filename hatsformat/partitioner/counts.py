@@ -157,7 +157,8 @@ class SkyCounts:
     def between(self, starts: IntArray, stops: IntArray) -> IntArray:
         """Return the rows in half-open ranges of order-29 pixels, cut at borders of pixels of this order."""
         shift = 2 * (MAX_ORDER - self.order)
-        sums = np.concatenate(([0], np.cumsum(self.histogram)))
+        sums = np.zeros(self.histogram.size + 1, dtype=np.int64)
+        np.cumsum(self.histogram, out=sums[1:])  # in place: a copy of a whole sky is 100 MB at order 10
         rows: IntArray = sums[stops >> shift] - sums[starts >> shift]
         return rows
 

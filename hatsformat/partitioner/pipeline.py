@@ -113,7 +113,9 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
             lowest_order=options.lowest_order,
             keep_empty_siblings=options.keep_empty_siblings,
             unit="bytes" if options.max_bytes else "rows",
-        ).recounted(mapped.counts)
+        )
+        if options.max_bytes:
+            alignment = alignment.recounted(mapped.counts)
     with log.stage("splitting"):
         runs = merge_runs(mapped.runs, schema, job.place.scratch, options.piece_bytes, job.team, job.told)
         shards = split(runs, alignment)
