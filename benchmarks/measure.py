@@ -96,9 +96,13 @@ def run(command: Sequence[str]) -> Run:
         If it exits with anything but 0; the message carries the end of what it printed.
     """
     argv = [sys.executable, *command[1:]] if command[0] == "python" else list(command)
+    # Installed packages have their bytecode; a checkout is not to be compiled again in every run.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
-        process = subprocess.Popen(argv, cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            argv, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
         sampler = _Sampler(process.pid)
         # wait4 counts every descendant that was waited for; the sampler sees those that were not.
         _, status, usage = os.wait4(process.pid, 0)

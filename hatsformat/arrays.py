@@ -54,3 +54,8 @@ def from_numbers(values: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> pa.
 def row_numbers(rows: int) -> pa.Array:
     """Return the numbers from 0 to `rows` - 1 as an Arrow array of int64."""
     return from_numbers(np.arange(rows, dtype=np.int64))
+
+
+def no_rows(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows."""
+    return pa.Table.from_batches([], schema)

@@ -215,7 +215,7 @@ def test_a_cluster_whose_worker_dies_between_the_stages(
 
     from hatsformat.partitioner import pipeline
 
-    real = pipeline.align
+    real = pipeline.choose_tiles
     killed = []
 
     def align(*args: Any, **kwargs: Any) -> Any:
@@ -224,7 +224,7 @@ def test_a_cluster_whose_worker_dies_between_the_stages(
             os.kill(killed[0], signal.SIGKILL)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(pipeline, "align", align)
+    monkeypatch.setattr(pipeline, "choose_tiles", align)
     run_import(inputs, tmp_path / "sky", scheduler=cluster.scheduler_address, **OPTIONS)
     assert len(killed) == 1
     assert files_of(tmp_path / "sky") == expected

@@ -61,7 +61,7 @@ FAULTS = {
     "between inputs": "die_at(mapping, 'map_source', 2)",
     "within the rows of an input": "die_at(runs.SpillWriter, 'write', 1)",
     "between runs that are merged": "few_runs(); die_at(merging.MergeTask, '_pieces', 1)",
-    "before binning": "die_at(pipeline, 'align', 0)",
+    "before binning": "die_at(pipeline, 'choose_tiles', 0)",
     "before splitting": "die_at(pipeline, 'split', 0)",
     "before the first leaf": "die_at(reducing, 'reduce_tile', 0)",
     "between leaves": "die_at(reducing, 'reduce_tile', 5)",
@@ -181,7 +181,7 @@ def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(
 
 def test_resuming_something_else_is_refused_with_what_differs(inputs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "sky"
-    killed(inputs, out, "die_at(pipeline, 'align', 0)")
+    killed(inputs, out, "die_at(pipeline, 'choose_tiles', 0)")
     with pytest.raises(OutputError, match=r"max rows .*99.*150"):
         run_import(inputs, out, resume=True, **{**OPTIONS, "max_rows": 99})
     with pytest.raises(OutputError, match=r"part-3\.parquet differs"):
@@ -195,7 +195,7 @@ def test_a_changed_input_is_noticed(inputs: list[str], tmp_path: Path) -> None:
         copies.append(str(tmp_path / Path(path).name))
         Path(copies[-1]).write_bytes(Path(path).read_bytes())
     out = tmp_path / "sky"
-    killed(copies, out, "die_at(pipeline, 'align', 0)")
+    killed(copies, out, "die_at(pipeline, 'choose_tiles', 0)")
     pq.write_table(pq.read_table(copies[1]).slice(1), copies[1])
     with pytest.raises(OutputError, match=r"part-1\.parquet differs"):
         run_import(copies, out, resume=True, **OPTIONS)
@@ -300,7 +300,7 @@ def test_a_second_import_into_the_same_place_is_refused(
 
 def test_inputs_in_another_order_are_refused(inputs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "sky"
-    killed(inputs, out, "die_at(pipeline, 'align', 0)")
+    killed(inputs, out, "die_at(pipeline, 'choose_tiles', 0)")
     with pytest.raises(OutputError, match=r"part-1\.parquet differs.*same order"):
         run_import([inputs[1], inputs[0], *inputs[2:]], out, resume=True, **OPTIONS)
 

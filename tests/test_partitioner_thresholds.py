@@ -41,8 +41,10 @@ def noted(draw: st.DrawFn) -> pa.Table:
     return table.append_column("note", pa.array(notes))
 
 
-@settings(max_examples=30)
-@given(noted(), st.sampled_from([0, 2, 6, 9]), st.integers(0, 3), st.booleans(), st.booleans(), st.data())
+@settings(max_examples=60)
+@given(
+    noted(), st.sampled_from([0, 2, 6, 9, 13]), st.integers(0, 10), st.booleans(), st.booleans(), st.data()
+)
 def test_no_tile_holds_more_than_it_may_and_none_is_smaller_than_it_must(
     table: pa.Table, highest: int, lowest: int, by_bytes: bool, keep: bool, data: st.DataObject
 ) -> None:

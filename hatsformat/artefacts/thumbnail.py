@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from upath import UPath
 
+from hatsformat.arrays import no_rows
 from hatsformat.artefacts.leaf import LeafFormat, write_leaf
 from hatsformat.errors import LeafError
 
@@ -77,7 +78,7 @@ class FirstRows:
 
     def __init__(self, place: UPath, schema: pa.Schema) -> None:
         self._place, self._schema = place, schema
-        self._done, self._waiting = [schema.empty_table()], list[pa.Table]()
+        self._done, self._waiting = [no_rows(schema)], list[pa.Table]()
 
     def add(self, table: pa.Table) -> None:
         """Add the first row of a table, if it has any.

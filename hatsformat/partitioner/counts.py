@@ -12,6 +12,9 @@ from hatsformat.healpix import MAX_ORDER, IntArray, IntLike, change_order, npix,
 DENSE_SHARE = 8
 """Once one in so many pixels holds rows, the whole sky is counted, which takes less memory from there on."""
 
+FEW = 1 << 20
+"""Counts that may wait to be added up however few there are yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class PixelCounts:
@@ -195,7 +198,7 @@ class Tally:
         waiting = sum(part.pixels.size for part in self._waiting)
         if DENSE_SHARE * (held + waiting) > npix(self.order):
             self._to_sky()
-        elif waiting >= held:
+        elif waiting >= max(held, FEW):
             self.total()
 
     def total(self) -> Counts:

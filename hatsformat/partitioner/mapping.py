@@ -48,7 +48,7 @@ class MapSettings:
     ----------
     columns : CoordinateColumns
     order : int
-        The order to count at: the highest order of any tile.
+        The order to count at.
     index_column : str
         Name of the index column; an input's own column of this name is dropped, since it is made anew.
     bad_coordinates : str

@@ -13,8 +13,8 @@ import pyarrow as pa
 from hatsformat import storage
 from hatsformat.errors import UsageError
 from hatsformat.partitioner import mapping, resuming
-from hatsformat.partitioner.binning import align
 from hatsformat.partitioner.coordinates import coarse_notes, find_column, has_coordinates, needs_conversion
+from hatsformat.partitioner.counting import choose_tiles, counting_order
 from hatsformat.partitioner.destination import Destination
 from hatsformat.partitioner.executors import Workers, open_workers
 from hatsformat.partitioner.finishing import CatalogInfo, finish
@@ -107,15 +107,7 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
     """
     options, log = job.options, job.log
     with log.stage("binning"):
-        alignment = align(
-            mapped.weights if options.max_bytes else mapped.counts,
-            options.max_bytes or options.max_rows,
-            lowest_order=options.lowest_order,
-            keep_empty_siblings=options.keep_empty_siblings,
-            unit="bytes" if options.max_bytes else "rows",
-        )
-        if options.max_bytes:
-            alignment = alignment.recounted(mapped.counts)
+        alignment = choose_tiles(mapped, options, job.team)
     with log.stage("splitting"):
         runs = merge_runs(mapped.runs, schema, job.place.scratch, options.piece_bytes, job.team, job.told)
         shards = split(runs, alignment)
@@ -209,7 +201,7 @@ def map_settings(options: ImportOptions) -> MapSettings:
     """Return what mapping needs to know."""
     return MapSettings(
         options.coordinates,
-        options.highest_order,
+        counting_order(options),
         HEALPIX_COLUMN,
         options.bad_coordinates,
         options.chunk_bytes,

@@ -188,7 +188,7 @@ class _Job:
         settings = replace(
             settings,
             index_column=standing.schema.names[0],
-            order=max(settings.order, standing.tiles.max_order, *map_orders(standing).values()),
+            order=max(options.highest_order, standing.tiles.max_order, *map_orders(standing).values()),
         )
         mapped, seen = map_inputs(sources, settings, options, self.site.change.scratch, self.team, self.told)
         schema = pa.schema(list(standing.schema)[1:])

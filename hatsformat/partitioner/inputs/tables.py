@@ -12,6 +12,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
+from hatsformat.arrays import no_rows
 from hatsformat.errors import InputError
 from hatsformat.partitioner.inputs.base import (
     Chunk,
@@ -105,7 +106,7 @@ class IpcSource(FileSource):
                 "the stream ends too early", path=self.place, hint="it has no end mark: write it again"
             )
         # A stream without batches has its columns all the same.
-        yield reader.schema.empty_table()
+        yield no_rows(reader.schema)
         yield from reader
 
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.arrays import as_integers, from_numbers, to_mask
+from hatsformat.arrays import as_integers, from_numbers, no_rows, to_mask
 from hatsformat.artefacts.parquet_metadata import write_common_metadata, write_metadata
 from hatsformat.healpix import IntArray
 from hatsformat.partitioner.finishing import making, write_properties
@@ -149,7 +149,7 @@ class EntriesTask:
 
     def sample(self) -> pa.Table:
         """Return some of the entries, the same ones whatever the stretch."""
-        chosen = [self.plan.schema.empty_table()]
+        chosen = [no_rows(self.plan.schema)]
         for entries in self._entries():
             pixels = as_integers(entries.column(HEALPIX_COLUMN))
             mixed = (pixels.astype(np.uint64) * _ODD) >> np.uint64(64 - SAMPLE_BITS)
@@ -210,7 +210,7 @@ def collect(
     """Return the entries of stretches of a catalog; `rows` is how many these have, if that is known."""
     options = job.options
     store = RunStore(options.runs_bytes if job.team.share_memory else 0, job.scratch)
-    bounds = Bounds(*plan.keys(plan.schema.empty_table()))
+    bounds = Bounds(*plan.keys(no_rows(plan.schema)))
     tasks = [EntriesTask(stretch, schema, plan, options.chunk_bytes, store, bounds) for stretch in stretches]
     if (rows or PART_ROWS + 1) > PART_ROWS:
         bounds = _bounds(pa.concat_tables(job.team.in_order(sample_entries, tasks)), plan)
