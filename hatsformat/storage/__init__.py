@@ -1,0 +1,57 @@
+"""Files on a disk, in a bucket, behind a web server or in memory, through the same few calls.
+
+A place is a `UPath`; what it points at is read by fsspec. This module knows nothing of what the files mean.
+Two promises hold for all callers: reads say clearly what went wrong (`NotFoundError`, `StorageError`, with
+the path), and a file that is written appears whole or not at all.
+"""
+
+from hatsformat.storage.places import PathLike, concurrently, explained, is_local, is_local_name, resolve
+from hatsformat.storage.reading import (
+    FileEntry,
+    exists,
+    fingerprint,
+    glob,
+    is_directory,
+    list_names,
+    list_tree,
+    read_bytes,
+    read_ranges,
+    read_tail,
+    size,
+)
+from hatsformat.storage.writing import (
+    atomic_writer,
+    copy_file,
+    make_directory,
+    remove_file,
+    remove_partial_files,
+    remove_tree,
+    write_bytes,
+)
+
+__all__ = [
+    "FileEntry",
+    "PathLike",
+    "atomic_writer",
+    "concurrently",
+    "copy_file",
+    "exists",
+    "explained",
+    "fingerprint",
+    "glob",
+    "is_directory",
+    "is_local",
+    "is_local_name",
+    "list_names",
+    "list_tree",
+    "make_directory",
+    "read_bytes",
+    "read_ranges",
+    "read_tail",
+    "remove_file",
+    "remove_partial_files",
+    "remove_tree",
+    "resolve",
+    "size",
+    "write_bytes",
+]

@@ -1,0 +1,218 @@
+"""Reading files, parts of files and listings."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from upath import UPath
+
+from hatsformat.errors import ShortFileError, StorageError
+from hatsformat.storage.places import explained, is_local, reading_fs
+from hatsformat.storage.retries import again
+
+GAP_BYTES = 64 * 1024
+"""Ranges closer than this are fetched as one: a round trip costs more than the bytes between."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a listing: its path relative to the listed root, and its size in bytes."""
+
+    path: str
+    size: int
+
+
+def exists(place: UPath) -> bool:
+    """Return whether there is a file or directory at `place`."""
+    with explained(place, "looking for it"):
+        return bool(reading_fs(place).exists(place.path))
+
+
+def is_directory(place: UPath) -> bool:
+    """Return whether there is a directory at `place`."""
+    with explained(place, "looking for it"):
+        return bool(reading_fs(place).isdir(place.path))
+
+
+def glob(pattern: UPath) -> list[UPath]:
+    """Return the files that match a pattern with ``*``, ``?``, ``[…]`` and ``**``, sorted by path."""
+    with explained(pattern, "listing"):
+        names = sorted(reading_fs(pattern).glob(pattern.path))
+        if is_local(pattern):
+            return [UPath(name) for name in names]
+        return [UPath(pattern.fs.unstrip_protocol(name), **pattern.storage_options) for name in names]
+
+
+def size(place: UPath) -> int:
+    """Return the size of a file in bytes."""
+    with explained(place, "asking for its size"):
+        if is_local(place):
+            return os.stat(place.path).st_size
+        found = reading_fs(place).size(place.path)
+    if found is None:
+        raise StorageError("the server does not tell the file's size", path=place)
+    return int(found)
+
+
+def fingerprint(place: UPath) -> str:
+    """Return what tells this version of a file from another: its size, and its date or tag."""
+    with explained(place, "asking for its date"):
+        if is_local(place):
+            status = os.stat(place.path)
+            return f"{status.st_size}:{status.st_mtime_ns}"
+        details = reading_fs(place).info(place.path)
+    keys = ("ETag", "etag", "LastModified", "mtime", "created")
+    version = next((details[key] for key in keys if key in details), "")
+    return f"{details.get('size')}:{version}"
+
+
+def read_bytes(place: UPath, *, limit: int | None = None) -> bytes:
+    """Return the whole content of a file.
+
+    Parameters
+    ----------
+    place : UPath
+        The file.
+    limit : int, optional
+        The most bytes to accept.
+
+    Raises
+    ------
+    NotFoundError, StorageError
+        If it cannot be read, or is larger than `limit`.
+    """
+    with explained(place, "reading"):
+        if limit is None:
+            content: bytes = reading_fs(place).cat_file(place.path)
+            return content
+        content = again(lambda: _read_at_most(place, limit + 1))
+    if len(content) > limit:
+        raise StorageError("the file is larger than expected", path=place, expected=f"at most {limit} bytes")
+    return content
+
+
+def _read_at_most(place: UPath, count: int) -> bytes:
+    with place.fs.open(place.path, "rb") as stream:
+        content: bytes = stream.read(count)
+    return content
+
+
+def read_tail(place: UPath, count: int) -> bytes:
+    """Return the last `count` bytes of a file, or all of a shorter one, in one request as a rule."""
+    with explained(place, "reading its end"):
+        try:
+            tail: bytes = reading_fs(place).cat_file(place.path, start=-count)
+        except (FileNotFoundError, PermissionError):
+            raise
+        except OSError:
+            # Some S3 services refuse to send more than there is.
+            if reading_fs(place).size(place.path) > count:
+                raise
+            tail = reading_fs(place).cat_file(place.path)
+    # A server that ignores ranges sends everything.
+    return tail[-count:]
+
+
+def read_ranges(place: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GAP_BYTES) -> list[bytes]:
+    """Return byte ranges of a file, fetched together.
+
+    Parameters
+    ----------
+    place : UPath
+        The file.
+    ranges : sequence of (start, stop)
+        Half-open, in bytes from the file's start. Neighbours closer than `gap` bytes are fetched as one, the
+        rest at the same time where the file system can.
+    """
+    merged: list[list[int]] = []
+    for start, stop in sorted(ranges):
+        if start == stop:
+            continue  # a server cannot be asked for nothing
+        if merged and start <= merged[-1][1] + gap:
+            merged[-1][1] = max(merged[-1][1], stop)
+        else:
+            merged.append([start, stop])
+    origins = [start for start, _ in merged]
+    if not merged:
+        return [b""] * len(ranges)
+    with explained(place, "reading a part of it"):
+        blocks = reading_fs(place).cat_ranges(
+            [place.path] * len(merged), origins, [stop for _, stop in merged], on_error="raise"
+        )
+    parts = []
+    for start, stop in ranges:
+        if start == stop:
+            parts.append(b"")
+            continue
+        block = bisect_right(origins, start) - 1
+        part = blocks[block][start - origins[block] : stop - origins[block]]
+        if len(part) != stop - start:
+            raise ShortFileError(
+                "the file is shorter than it should be",
+                path=place,
+                found=f"{len(part)} bytes at {start}",
+                expected=f"{stop - start}",
+            )
+        parts.append(bytes(part))
+    return parts
+
+
+def list_tree(place: UPath) -> list[FileEntry]:
+    """Return all files below a directory, sorted by path.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such directory.
+    StorageError
+        If the store cannot list, as most web servers cannot.
+    """
+    if is_local(place):
+        return _list_local(place.path)
+    with explained(place, "listing"):
+        root = place.path.rstrip("/")
+        found = reading_fs(place).find(root, detail=True)
+        if not found and not reading_fs(place).exists(root):
+            raise FileNotFoundError(root)
+    prefix = place.fs._strip_protocol(root).rstrip("/") + "/"
+    entries = [
+        FileEntry(_decoded(place, name[len(prefix) :]), int(details.get("size") or 0))
+        for name, details in found.items()
+        if name.startswith(prefix)
+    ]
+    return sorted(entries, key=lambda entry: entry.path)
+
+
+def _list_local(root: str) -> list[FileEntry]:
+    # fsspec's own walk costs ten times this one. Links to directories are not followed, so loops end.
+    def failed(error: OSError) -> None:
+        with explained(error.filename, "listing"):
+            raise error
+
+    entries = []
+    for folder, _, names in os.walk(root, onerror=failed):
+        relative = os.path.relpath(folder, root).replace(os.sep, "/")
+        for name in names:
+            path = name if relative == "." else f"{relative}/{name}"
+            try:
+                entries.append(FileEntry(path, os.stat(os.path.join(folder, name)).st_size))
+            except OSError:
+                entries.append(FileEntry(path, 0))  # a link to nothing or to itself: who opens it reports it
+    return sorted(entries, key=lambda entry: entry.path)
+
+
+def _decoded(place: UPath, name: str) -> str:
+    """Return a listed name as it is; web servers list ``Norder%3D0``."""
+    return unquote(name) if place.protocol in ("http", "https") else name
+
+
+def list_names(place: UPath) -> list[str]:
+    """Return the names right below a directory, sorted."""
+    with explained(place, "listing"):
+        names = reading_fs(place).ls(place.path, detail=False)
+    # A bucket may hold an object `a/` that marks the directory `a` beside the objects below it.
+    return sorted({_decoded(place, str(name)).rstrip("/").rsplit("/", 1)[-1] for name in names})

@@ -1,0 +1,67 @@
+"""Calls to a server that failed for the moment, made again.
+
+A long read from a busy server meets an answer of 503 or a connection that is cut now and then. That says
+nothing of the file that was asked for. Buckets are read through clients that try again by themselves; web
+servers are not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+WAITS_SECONDS = (0.2, 1.0)
+"""How long to wait before each further attempt."""
+
+BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
+"""Answers of a web server that may be another the next time."""
+
+_CUT_OFF = frozenset(("ServerDisconnectedError", "ClientOSError", "ClientPayloadError"))
+"""Errors of aiohttp, which is not imported here, when a connection ends too early."""
+
+_CALLS = frozenset(("cat_file", "cat_ranges", "exists", "find", "glob", "info", "isdir", "ls", "size"))
+"""Methods of a file system that may be called twice."""
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Return whether an error may be gone the next time."""
+    if error is None:
+        return False
+    if getattr(error, "status", None) in BUSY or type(error).__name__ in _CUT_OFF:
+        return True
+    # fsspec says of any failure that there is no such file, and names the reason as its cause.
+    return isinstance(error, ConnectionResetError) or is_passing(error.__cause__)
+
+
+def again(call: Callable[[], T]) -> T:
+    """Return what a call returns, making it again where it fails for the moment."""
+    for wait in WAITS_SECONDS:
+        try:
+            return call()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+        time.sleep(wait)
+    return call()
+
+
+class PatientFileSystem:
+    """A file system whose reading calls are made again where they fail for the moment."""
+
+    def __init__(self, fs: Any) -> None:
+        self._fs = fs
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._fs, name)
+        if name not in _CALLS:
+            return method
+
+        @wraps(method)
+        def patient(*args: Any, **kwargs: Any) -> Any:
+            return again(lambda: method(*args, **kwargs))
+
+        return patient

@@ -1,0 +1,96 @@
+"""Writing files that appear whole or not at all, and removing them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from upath import UPath
+
+from hatsformat.storage.places import explained, is_local, reading_fs
+
+_TEMPORARY = ".partial-"
+
+
+@contextmanager
+def atomic_writer(place: UPath) -> Iterator[IO[bytes]]:
+    """Write a file that appears whole when the block ends, and not at all when it raises.
+
+    Yields
+    ------
+    binary file, open for writing
+    """
+    writer = _local_writer if is_local(place) else _remote_writer
+    with explained(place, "writing"), writer(place) as stream:
+        yield stream
+
+
+@contextmanager
+def _local_writer(place: UPath) -> Iterator[IO[bytes]]:
+    target = Path(place.path)
+    beside = target.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:12]}-{target.name}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(beside, "xb") as stream:
+            yield stream
+        os.replace(beside, target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _remote_writer(place: UPath) -> Iterator[IO[bytes]]:
+    # Object stores publish an object when its upload completes, so it is uploaded in one go, once it is all
+    # there. A remote file that is written piece by piece would be published by the error that closes it.
+    if place.protocol in ("http", "https"):
+        raise NotImplementedError
+    with tempfile.NamedTemporaryFile(prefix="hatsformat-") as stream:
+        yield stream
+        stream.flush()
+        place.fs.put_file(stream.name, place.path)
+
+
+def write_bytes(place: UPath, content: bytes) -> None:
+    """Write a file, whole or not at all; missing directories are made."""
+    with atomic_writer(place) as stream:
+        stream.write(content)
+
+
+def make_directory(place: UPath) -> None:
+    """Make a directory and those above it; one that is there already is fine."""
+    with explained(place, "making the directory"):
+        place.fs.makedirs(place.path, exist_ok=True)
+
+
+def copy_file(source: UPath, target: UPath) -> None:
+    """Copy a file within a file system; in an object store this is done by the server."""
+    with explained(source, "copying"):
+        target.fs.makedirs(target.parent.path, exist_ok=True)
+        source.fs.cp_file(source.path, target.path)
+
+
+def remove_file(place: UPath) -> None:
+    """Remove a file if it is there."""
+    with explained(place, "removing"):
+        if reading_fs(place).exists(place.path):
+            place.fs.rm_file(place.path)
+
+
+def remove_partial_files(place: UPath) -> None:
+    """Remove what writers that were killed left below a local directory; elsewhere they leave nothing."""
+    if is_local(place):
+        for path in Path(place.path).rglob(f"{_TEMPORARY}*"):
+            path.unlink(missing_ok=True)
+
+
+def remove_tree(place: UPath) -> None:
+    """Remove a directory and all below it, if it is there."""
+    with explained(place, "removing"):
+        if reading_fs(place).exists(place.path):
+            place.fs.rm(place.path, recursive=True)
