@@ -57,6 +57,7 @@ def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, batch.plan.index, batch.index, f"0 to {npix(order) - 1} (order {order})")
 
 
+@row_check("HATS-HPX-017", "rows are not sorted by the index column")
 @row_check("HATS-HPX-006", "rows are not sorted by the index column")
 def sorted_by_index(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a file are sorted by the index column."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from hatsformat.validate.registry import catalog_check
 
 _FRACTION_SLACK = 1e-5
 """Writers give five decimals."""
+_LEAST_DIGITS = 50
+"""A fraction that is rounded further is off by a fiftieth at most: it has about two digits."""
 
 
 @catalog_check("HATS-AUX-101")
@@ -212,16 +215,32 @@ def same_point_map(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 @catalog_check("HATS-PROP-403")
 def sky_fraction(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that ``moc_sky_fraction`` is the area of the tiles, or of the sky map's pixels with rows."""
+    """Check that ``moc_sky_fraction`` is the area of the tiles, or of the sky map's pixels with rows.
+
+    A MOC can be of any order, and so are the pixels.
+    """
     stated = catalog.value("moc_sky_fraction")
     if not len(catalog.tiles) and stated != 0:
         raise NoEvidenceError("there are no tiles")
-    high = low = catalog.tiles.sky_fraction
+    area = catalog.tiles.sky_fraction
     found = catalog.main_map.value
-    if found is not None:
-        low = min(low, np.count_nonzero(found.counts) / found.counts.size)
-    if not low - _FRACTION_SLACK <= stated <= high + _FRACTION_SLACK:
-        message = "moc_sky_fraction is not the fraction of the sky that the tiles cover"
+    areas = np.array([area, *(() if found is None else _areas(found))])
+    areas = areas[areas <= area]
+    unit = 10.0 ** int(Decimal(repr(float(stated))).as_tuple().exponent)
+    if not (np.abs(stated - areas) <= np.minimum(unit / 2, areas / _LEAST_DIGITS) + _FRACTION_SLACK).any():
         yield Fault(
-            message, catalog.properties_path, "moc_sky_fraction", actual=stated, expected=f"{high:.5f}"
+            "moc_sky_fraction is not the fraction of the sky that the tiles cover",
+            catalog.properties_path,
+            "moc_sky_fraction",
+            actual=stated,
+            expected=f"{area:.5f}",
         )
+
+
+def _areas(skymap: Skymap) -> Iterator[float]:
+    """Yield the fractions of the sky that the pixels with rows cover, at the map's order and all below."""
+    counts = skymap.counts
+    yield np.count_nonzero(counts) / counts.size
+    for order in reversed(range(skymap.order)):
+        counts = degrade(counts, order)
+        yield np.count_nonzero(counts) / counts.size
