@@ -109,6 +109,11 @@ def tiles_have_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
         yield Fault(
             message, path, actual="no such file", expected="a leaf, as partition_info.csv lists the tile"
         )
+    # Either the leaf was lost, or the line is wrong: both are the place.
+    for index in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, catalog.leaves.uniq)).tolist():
+        yield Fault(
+            message, _PATH, row=_line(index), actual=_name(lines, index), expected="a tile with a leaf"
+        )
 
 
 @catalog_check("HATS-PINF-007")
@@ -123,8 +128,12 @@ def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
         yield Fault("partition_info.csv lists no tile", _PATH, actual=0, expected=f"{count}, one a leaf")
         return
     unlisted = np.flatnonzero(~np.isin(leaves.uniq, lines.uniq)).tolist()
-    for unit in sorted({leaves.units[index] for index in unlisted}):
-        yield Fault("the leaf's tile is not listed in partition_info.csv", unit)
+    units = sorted({leaves.units[index] for index in unlisted})
+    message = "the leaf's tile is not listed in partition_info.csv"
+    for unit in units:
+        yield Fault(message, unit)
+    if units:
+        yield Fault(message, _PATH, expected=f"{len(lines) + len(units)} lines of tiles")
 
 
 @catalog_check("HATS-PINF-009")

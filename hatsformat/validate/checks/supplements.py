@@ -11,6 +11,7 @@ from hatsformat import layout
 from hatsformat.healpix import HealpixPixel
 from hatsformat.validate.checks.columns import has_column
 from hatsformat.validate.evidence.catalog import CatalogEvidence
+from hatsformat.validate.evidence.keys import family
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.lookups import (
     IndexScan,
@@ -223,6 +224,12 @@ def keys_are_in_both_tables(catalog: CatalogEvidence) -> Iterator[Fault]:
 def _keys(catalog: CatalogEvidence, keyword: str, column: str, table_keyword: str) -> Iterator[Fault]:
     own = getattr(catalog.properties, keyword) or column
     table = catalog.linked(catalog.value(table_keyword))
+    if all(schema.names.count(name) == 1 for schema, name in ((catalog.schema, own), (table.schema, column))):
+        kind, expected = catalog.schema.field(own).type, table.schema.field(column).type
+        if {family(kind), family(expected)} == {"integer", "text"}:
+            message = f"the association has keys of another type than the table in {table_keyword}"
+            yield Fault(message, layout.DATASET, own, actual=kind, expected=expected)
+            return
     for found in scan_keys(catalog, own, table, column):
         yield Fault(
             f"the association has keys that the table in {table_keyword} has not",

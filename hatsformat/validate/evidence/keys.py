@@ -45,17 +45,18 @@ def common_kind(kinds: Sequence[pa.DataType]) -> str:
     NoEvidenceError
         If they cannot be compared.
     """
-    families = {_family(kind) for kind in kinds}
+    families = {family(kind) for kind in kinds}
     if families == {"integer", "real"}:
         return "real"
-    if len(families) == 1 and (family := families.pop()) is not None:
-        return family
+    if len(families) == 1 and (only := families.pop()) is not None:
+        return only
     raise NoEvidenceError(f"columns of the types {', '.join(sorted(set(map(str, kinds))))} are not compared")
 
 
-def _family(kind: pa.DataType) -> str | None:
+def family(kind: pa.DataType) -> str | None:
+    """Return how values of a type are compared; None where they are not. See `common_kind`."""
     if pa.types.is_dictionary(kind):
-        return _family(kind.value_type)
+        return family(kind.value_type)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return "integer"
     if pa.types.is_floating(kind):
