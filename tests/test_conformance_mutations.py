@@ -83,6 +83,7 @@ def test_files():
 def test_columns():
     assert "mag" not in leaf(mutate(("drop_columns", {"names": ["mag"]}))).column_names
     assert leaf(mutate(("cast_column", {"name": "mag", "kind": "string"})))["mag"].type == pa.string()
+    assert not leaf(mutate(("require_column", {"name": "id"}))).schema.field("id").nullable
     assert leaf(mutate(("move_column", {"name": "mag", "to": 0}))).column_names[0] == "mag"
     assert leaf(mutate(("repeat_column", {"name": "mag"}))).column_names.count("mag") == 2
     added = leaf(mutate(("add_column", {"name": "Npix", "value": "pixel", "kind": "int64"})))

@@ -62,6 +62,18 @@ def cast_column(tree: Tree, *, name: str, kind: str, path: Paths = LEAVES) -> Mu
 
 
 @mutation
+def require_column(tree: Tree, *, name: str, path: Paths = LEAVES) -> Mutated:
+    """Say in Parquet files that a column has a value in every row."""
+
+    def require(table: pa.Table, _: str) -> pa.Table:
+        index = table.column_names.index(name)
+        field = table.schema.field(index).with_nullable(False)
+        return table.set_column(index, field, table.column(name))
+
+    return edit(tree, path, require)
+
+
+@mutation
 def move_column(tree: Tree, *, name: str, to: int, path: Paths = LEAVES) -> Mutated:
     """Move a column of Parquet files to another place."""
 

@@ -9,7 +9,13 @@ import pyarrow as pa
 from hatsformat import layout
 from hatsformat.errors import NotFoundError
 from hatsformat.healpix import MAX_ORDER, HealpixPixel
-from hatsformat.validate.checks.schemas import compare_columns, compare_order, compare_types, is_nested
+from hatsformat.validate.checks.schemas import (
+    compare_columns,
+    compare_nulls,
+    compare_order,
+    compare_types,
+    is_nested,
+)
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.leaves import unit_of
 from hatsformat.validate.faults import Fault, NoEvidenceError
@@ -48,12 +54,13 @@ _COMPARISONS: Mapping[str, Callable[[str, pa.Schema, pa.Schema], Iterator[Fault]
     "HATS-LEAF-003": compare_columns,
     "HATS-LEAF-004": compare_types,
     "HATS-LEAF-005": compare_order,
+    "HATS-LEAF-017": compare_nulls,
 }
 
 
 @catalog_checks(*_COMPARISONS)
 def same_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Check that all data files have the same columns, types and order."""
+    """Check that all data files have the same columns, types, nulls and order."""
     for footer in catalog.each_footer():
         if footer.schema is not catalog.schema:
             yield from _COMPARISONS[rule.id](footer.path, footer.schema, catalog.schema)

@@ -1,4 +1,4 @@
-"""Comparing schemas: columns, types and order."""
+"""Comparing schemas: columns, types, nulls and order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from hatsformat.validate.evidence.schemas import plain
 from hatsformat.validate.faults import Fault
 
 _MOST = "most of the catalog's files"
+_REPETITIONS = {True: "optional", False: "required"}
+"""Parquet's words for a column that may lack values, and one that may not."""
 
 
 def compare_columns(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
@@ -36,6 +38,21 @@ def compare_types(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator
             if not plain(ours).equals(plain(theirs)):
                 yield Fault(
                     "a column has another type", path, name, actual=ours, expected=f"{theirs}, as in {_MOST}"
+                )
+
+
+def compare_nulls(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+    """Yield the columns that may lack values by one of two schemas, and by the other may not."""
+    for name in dict.fromkeys(expected.names):
+        if expected.names.count(name) == schema.names.count(name) == 1:
+            ours, theirs = schema.field(name).nullable, expected.field(name).nullable
+            if ours != theirs:
+                yield Fault(
+                    "a column is optional in some files and required in others",
+                    path,
+                    name,
+                    actual=_REPETITIONS[ours],
+                    expected=f"{_REPETITIONS[theirs]}, as in {_MOST}",
                 )
 
 
