@@ -110,6 +110,8 @@ def one_suffix(catalog: CatalogEvidence) -> Iterator[Fault]:
     wrong = list(found.strays.paths)
     if found.suffix != declared:
         wrong = sorted([*wrong, *found.leaves.paths])
+        place = (catalog.properties_path, "hats_npix_suffix")
+        yield Fault(message, *place, actual=declared, expected=f"{found.suffix}, as the leaves have it")
     for path in wrong:
         name = layout.parse_leaf_path(path)
         yield Fault(message, path, actual=None if name is None else name.suffix, expected=declared)
