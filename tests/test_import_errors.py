@@ -14,6 +14,7 @@ import pytest
 
 import hatsformat
 import skies
+from hatsformat import build_collection, build_margin
 from hatsformat.errors import ColumnError, HatsError, InputError, NotFoundError, OutputError, UsageError
 from hatsformat.partitioner import import_catalog, run_import
 
@@ -387,3 +388,15 @@ class TestOtherProcesses:
         locked = tmp_path / "locked"
         locked.mkdir(mode=0o500)
         refused(stars, locked / "sky", HatsError, "locked")
+
+
+@pytest.mark.parametrize("name", ["two words", "", " ", "tab\tbed", "line\nbroken"])
+def test_a_name_is_one_word(stars, tmp_path, name):
+    made = import_catalog(stars, tmp_path / "made")
+    with pytest.raises(UsageError, match="one word"):
+        import_catalog(stars, tmp_path / "out", name=name)
+    with pytest.raises(UsageError, match="one word"):
+        build_margin(made, 5.0, name=name)
+    with pytest.raises(UsageError, match="one word"):
+        build_collection(tmp_path, margins=[5.0], name=name)
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "made"}

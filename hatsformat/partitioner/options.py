@@ -151,6 +151,7 @@ class ImportOptions:
             raise UsageError(
                 "the lowest order is above the highest", found=f"{self.lowest_order} and {self.highest_order}"
             )
+        check_name(self.name)
         _check_choice("bad_coordinates", self.bad_coordinates, BAD_COORDINATES)
         _check_choice("leaf", self.leaf, tuple(LEAVES))
         _check_choice("catalog_type", self.catalog_type, CATALOG_TYPES)
@@ -259,6 +260,21 @@ def machine_memory() -> int:
         if text.isdigit():
             total = min(total, int(text))
     return total
+
+
+def check_name(name: str | None) -> None:
+    """Refuse a name that is not one word, as ``obs_collection`` has to be (Note, section 3.6.1).
+
+    Raises
+    ------
+    UsageError
+    """
+    if name is not None and len(name.split()) != 1:
+        raise UsageError(
+            "the name of a catalog has to be one word",
+            found=repr(name),
+            hint="a longer title can go into obs_title of the properties",
+        )
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

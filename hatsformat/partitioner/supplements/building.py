@@ -17,7 +17,7 @@ from hatsformat.partitioner.destination import Destination
 from hatsformat.partitioner.executors import open_workers
 from hatsformat.partitioner.job import Job, name_of
 from hatsformat.partitioner.log import BuildLog, Progress, silent
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.options import ImportOptions, check_name
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.supplements.collection import (
     alone,
@@ -178,6 +178,7 @@ def build_collection(
     HatsError
         Of what was built before, all is whole; ``collection.properties`` is written last.
     """
+    check_name(name)
     root = storage.resolve(path)
     work = _work_options(options)
     tables = tables_in(root)
@@ -214,6 +215,7 @@ def _build(
     progress: Progress | None,
     options: dict[str, Any],
 ) -> Catalog:
+    check_name(name)
     work = _work_options(options)
     opened = catalog if isinstance(catalog, Catalog) else open_catalog(catalog)
     primary = Primary.of(opened.path, opened.properties)
