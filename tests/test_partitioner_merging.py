@@ -21,7 +21,6 @@ from hatsformat.partitioner.runs import RunStore
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merging, "MOST_RUNS", 3)
-    monkeypatch.setattr(merging, "FAN_IN", 2)
     monkeypatch.setattr(merging, "SAMPLE_STEP", 2)
     monkeypatch.setattr(merging, "PIECE_ROWS", 8)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")

@@ -40,7 +40,7 @@ def die_at(module, name, call):
     setattr(module, name, counted)
 
 def few_runs():
-    merging.MOST_RUNS, merging.FAN_IN = 3, 2
+    merging.MOST_RUNS = 3
 
 def die_after(module, name):
     real = getattr(module, name)

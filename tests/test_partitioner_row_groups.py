@@ -153,3 +153,13 @@ def test_a_small_cone_reads_fewer_rows_of_sub_tiles(tmp_path: Path) -> None:
     (leaf, groups), *_ = groups_of(tmp_path / "cut")
     assert cut.row_groups < len(groups) / 10
     assert leaf.order == 0
+
+
+def test_the_index_column_weighs_once():
+    texts = ["xxxx", "xxx", "xx", "x", "x", None, None, None, None, "xxxx"]
+    rows = pa.table({"ra": [320.0 + 1e-4 * i for i in range(10)], "dec": [-8.0] * 10, "note": texts})
+    rows_bytes = sum(8 + 8 + 8 + 4 + len(text or "") for text in texts)
+    for limit, groups in ((rows_bytes, 1), (rows_bytes - 1, 2)):
+        with folder() as parent:
+            run_import(rows, parent / "sky", row_group_bytes=limit)
+            assert [len(groups_of_leaf) for _, groups_of_leaf in groups_of(parent / "sky")] == [groups]

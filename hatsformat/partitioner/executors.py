@@ -48,12 +48,17 @@ class Workers:
     share_memory: bool
 
     def in_order(
-        self, task: Callable[[T], R], items: Iterable[T], stop: Callable[[], None] | None = None
+        self,
+        task: Callable[[T], R],
+        items: Iterable[T],
+        stop: Callable[[], None] | None = None,
+        *,
+        share: float = 1.0,
     ) -> Iterator[R]:
         """Run a task for every item and return the results in order, a bounded number of tasks in hand.
 
         The first task that fails, wherever it stands in the order, ends the work; `stop` is called to tell
-        tasks that run to end soon.
+        tasks that run to end soon. A `share` below 1 leaves the other workers idle, where memory is short.
 
         Raises
         ------
@@ -61,10 +66,11 @@ class Workers:
             If a worker died, or ran out of memory.
         """
         waiting: deque[Future[R]] = deque()
+        in_hand = self.count * LOOK_AHEAD if share >= 1 else max(1, int(self.count * share))
         remaining = iter(items)
         try:
             while True:
-                while len(waiting) < self.count * LOOK_AHEAD and (item := next(remaining, _END)) is not _END:
+                while len(waiting) < in_hand and (item := next(remaining, _END)) is not _END:
                     waiting.append(self.executor.submit(task, item))
                 if not waiting:
                     return

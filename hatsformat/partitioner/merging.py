@@ -18,15 +18,15 @@ from hatsformat.healpix import MAX_ORDER, IntArray, npix
 from hatsformat.partitioner.executors import Workers
 from hatsformat.partitioner.log import Progress
 from hatsformat.partitioner.reducing import PIECE_ROWS, ShardRows
-from hatsformat.partitioner.runs import Run, SpilledRows, batch_rows_of, spill_writer
+from hatsformat.partitioner.runs import Run, SpilledRows, batch_rows_of, columns_in, spill_writer
 from hatsformat.partitioner.sorting import stable_sort
 from hatsformat.partitioner.splitting import Shard
 
 MOST_RUNS = 128
 """Runs that pieces are taken from without merging them first."""
 
-FAN_IN = 64
-"""Runs that are merged into one."""
+COLUMN_BYTES = 1536
+"""What a column of a few rows takes beside its values, in each run that a piece is taken from."""
 
 SAMPLE_STEP = 1024
 """Every so many rows of a run tell where to cut the sky into pieces."""
@@ -56,7 +56,7 @@ class MergeTask:
     def run(self) -> Run:
         """Merge the runs, unless an earlier attempt did: the file appears when it is whole."""
         row_bytes = max(run.rows.row_bytes for run in self.runs)
-        rows = SpilledRows(self.path, batch_rows_of(row_bytes), row_bytes)
+        rows = SpilledRows(self.path, batch_rows_of(row_bytes, self.schema), row_bytes)
         if not self.path.exists():
             with spill_writer(rows, self.schema) as sink:
                 for table, pixels in self._pieces(row_bytes):
@@ -79,10 +79,15 @@ class MergeTask:
 
     def _edges(self, piece_rows: int) -> IntArray:
         """Return pixels that cut the sky into pieces of about so many rows."""
-        step = max(1, min(SAMPLE_STEP, piece_rows // 4))
+        step = max(1, min(SAMPLE_STEP, piece_rows // 32))
         sample = np.sort(np.concatenate([run.rows.pixels[step // 2 :: step] for run in self.runs]))
         inner = sample[:: max(1, piece_rows // step)]
         return np.unique(np.concatenate(([0], inner, [npix(MAX_ORDER)])))
+
+
+def most_runs(schema: pa.Schema, piece_bytes: int) -> int:
+    """Return from how many runs pieces may be taken, so that columns take no more memory than the rows."""
+    return min(MOST_RUNS, max(8, piece_bytes // (COLUMN_BYTES * columns_in(schema))))
 
 
 def merge_one(task: MergeTask) -> Run:
@@ -93,7 +98,7 @@ def merge_one(task: MergeTask) -> Run:
 def merge_runs(
     runs: Sequence[Run], schema: pa.Schema, scratch: Path, piece_bytes: int, team: Workers, told: Progress
 ) -> list[Run]:
-    """Return the same rows in at most `MOST_RUNS` runs, if they are on scratch.
+    """Return the same rows in at most `most_runs`, if they are on scratch; half as many are merged at a time.
 
     Parameters
     ----------
@@ -113,8 +118,10 @@ def merge_runs(
     # Batches of one file have to share their dictionaries, which those of several runs do not.
     if _has_dictionary(schema) or not all(isinstance(run.rows, SpilledRows) for run in runs):
         return runs
-    while len(runs) > MOST_RUNS:
-        groups = [runs[first : first + FAN_IN] for first in range(0, len(runs), FAN_IN)]
+    most = most_runs(schema, piece_bytes)
+    while len(runs) > most:
+        fan_in = max(2, most // 2)
+        groups = [runs[first : first + fan_in] for first in range(0, len(runs), fan_in)]
         tasks = (
             MergeTask(group, scratch / f"merged-{level}-{number:06}.arrow", schema, piece_bytes)
             for number, group in enumerate(groups)

@@ -29,6 +29,9 @@ pixels and with what allocators keep."""
 PIECE_COPIES = 4
 """How often a piece of a leaf is in memory while it is written: as read, sorted, cut and encoded."""
 
+GROUP_COPIES = 3
+"""How often a row group is in memory while it is written: as it was brought together, joined and encoded."""
+
 WAITING_THREADS = 4
 """Threads a core where rows come from a server, or leaves go to one."""
 
@@ -246,6 +249,16 @@ class ImportOptions:
         """Size of the pieces that leaves are brought together in."""
         share = self.usable_bytes // 2 // (self.worker_count * PIECE_COPIES)
         return max(MIB, min(PIECE_BYTES, share))
+
+    def share_of_workers(self, row_bytes: int) -> float:
+        """Return what part of the workers can write leaves at the same time, by the size of their row groups.
+
+        Where rows are wide and memory is short this is less than 1, since row groups are the same in any
+        memory.
+        """
+        group = min(self.row_group_bytes, self.row_group_rows * row_bytes)
+        needed = GROUP_COPIES * group + PIECE_COPIES * self.piece_bytes
+        return min(1.0, self.usable_bytes / (self.worker_count * needed))
 
 
 def machine_memory() -> int:

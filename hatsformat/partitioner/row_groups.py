@@ -6,7 +6,7 @@ depends on the memory at hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,9 @@ class RowGroups:
         sample = pa.table([pa.nulls(1, column.type) for column in schema], names=schema.names)
         least = int(row_sizes(sample)[0])
         rows = max(1, min(most_rows, self.bytes // least))
-        return Cutter(self._ends(pixels, order, rows), None if _is_fixed(schema) else self.bytes)
+        return Cutter(
+            self._ends(pixels, order, rows), None if _is_fixed(schema) else self.bytes, schema.names
+        )
 
     def _ends(self, pixels: IntArray, order: int, rows: int) -> IntArray:
         """Return where each row group ends: all of a sub-tile, or parts of it that are about equal."""
@@ -79,6 +81,8 @@ class Cutter:
         Where row groups end at the latest, ascending; the last is the number of rows.
     limit : int or None
         Most bytes in a row group, where rows differ in size.
+    columns : sequence of str
+        Whose values are weighed; the index column weighs the same in every row, named or not.
 
     Attributes
     ----------
@@ -86,9 +90,10 @@ class Cutter:
         Rows that have come.
     """
 
-    def __init__(self, ends: IntArray, limit: int | None) -> None:
+    def __init__(self, ends: IntArray, limit: int | None, columns: Sequence[str]) -> None:
         self._ends = ends
         self._limit = limit
+        self._columns = list(columns)
         self._waiting: list[pa.Table] = []
         self._held = 0
         self.done = 0
@@ -103,7 +108,7 @@ class Cutter:
 
     def cut(self, table: pa.Table) -> Iterator[pa.Table]:
         """Take the next rows, and return the row groups that are complete with them."""
-        sizes = None if self._limit is None else np.cumsum(row_sizes(table))
+        sizes = None if self._limit is None else np.cumsum(row_sizes(table.select(self._columns)))
         at, start = 0, self.done
         self.done += table.num_rows
         while at < table.num_rows:

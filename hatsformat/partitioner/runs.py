@@ -25,6 +25,9 @@ from hatsformat.healpix import IntArray
 SPILL_BATCH_BYTES = 256 * 1024
 """Size of a spilled batch: what is read to get at one row of it."""
 
+SPILL_COLUMN_BYTES = 2 * 1024
+"""Size of a column in it, on average: each has a header of its own, and is compressed by itself."""
+
 
 class Rows(Protocol):
     """Rows that can be had by position, and their order-29 pixels, ascending."""
@@ -118,9 +121,18 @@ class SpilledRows:
         self.pixels_path.unlink(missing_ok=True)
 
 
-def batch_rows_of(row_bytes: int) -> int:
+def batch_rows_of(row_bytes: int, schema: pa.Schema) -> int:
     """Return how many rows a batch on scratch has."""
-    return max(1, SPILL_BATCH_BYTES // row_bytes)
+    return max(1, max(SPILL_BATCH_BYTES, columns_in(schema) * SPILL_COLUMN_BYTES) // row_bytes)
+
+
+def columns_in(schema: pa.Schema) -> int:
+    """Return how many arrays a batch of this schema is made of, those within others counted."""
+
+    def within(kind: pa.DataType) -> int:
+        return 1 + sum(within(kind.field(index).type) for index in range(kind.num_fields))
+
+    return sum(within(kind) for kind in schema.types)
 
 
 class SpillWriter:
@@ -222,7 +234,7 @@ class RunStore:
         if self._reserve(rows.size):
             return Run(sequence, name, rows)
         path = self._scratch / f"{kind}-{sequence[0]:06}-{sequence[1]:06}.arrow"
-        spilled = SpilledRows(path, batch_rows_of(rows.row_bytes), rows.row_bytes)
+        spilled = SpilledRows(path, batch_rows_of(rows.row_bytes, table.schema), rows.row_bytes)
         with spill_writer(spilled, table.schema) as sink:
             sink.write(table, pixels)
         pa.default_memory_pool().release_unused()  # memory is short: do not let the allocator keep it
