@@ -1,0 +1,89 @@
+"""The bound on memory holds whatever the rows are like."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import skies
+from hatsformat.partitioner.executors import open_workers
+from hatsformat.partitioner.merging import COLUMN_BYTES, MOST_RUNS, most_runs
+from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.runs import SPILL_BATCH_BYTES, batch_rows_of, columns_in
+
+BOUND_MIB = 480
+
+IMPORT = f"""
+import sys
+from hatsformat.partitioner import import_catalog
+import_catalog(sys.argv[1], sys.argv[2], workers=2, memory={BOUND_MIB} << 20, max_rows=10_000)
+# Not ru_maxrss, which remembers the process that started this one.
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
+def test_rows_with_a_hundred_thousand_letters(tmp_path):
+    rng, rows = np.random.default_rng(4), 1200
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        ra, dec = rng.uniform(0, 360, rows), np.degrees(np.arcsin(rng.uniform(-1, 1, rows)))
+        texts = [rng.bytes(50_000).hex() for _ in range(rows)]
+        table = pa.table({"ra": ra, "dec": dec, "text": texts})
+        pq.write_table(table, tmp_path / "in" / f"{number}.parquet", use_dictionary=False, row_group_size=100)
+    command = [sys.executable, "-c", IMPORT, str(tmp_path / "in"), str(tmp_path / "sky")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[-1]) // 1024 < BOUND_MIB
+    assert sum(len(leaf.table) for leaf in skies.read_leaves(tmp_path / "sky")) == 3 * rows
+
+
+THOUSAND = pa.schema([(f"c{number}", pa.float32()) for number in range(1000)])
+
+
+def test_few_runs_are_merged_at_a_time_where_there_are_many_columns():
+    few = pa.schema([("a", pa.float64()), ("b", pa.list_(pa.float64()))])
+    assert columns_in(few) == 3
+    assert most_runs(few, 12 << 20) == MOST_RUNS
+    for piece_bytes in (12 << 20, 60 << 20):
+        assert 8 <= most_runs(THOUSAND, piece_bytes) < MOST_RUNS
+        assert most_runs(THOUSAND, piece_bytes) * columns_in(THOUSAND) * COLUMN_BYTES <= max(
+            piece_bytes, 8 * 1000 * COLUMN_BYTES
+        )
+
+
+def test_batches_on_scratch_have_enough_of_every_column():
+    assert batch_rows_of(4000, THOUSAND) * 4 >= 2000
+    assert batch_rows_of(100, pa.schema([("a", pa.float64())])) * 100 <= SPILL_BATCH_BYTES
+    assert batch_rows_of(10**9, THOUSAND) == 1
+
+
+def test_fewer_leaves_are_written_at_a_time_where_rows_are_wide_and_memory_is_short():
+    short, ample = (ImportOptions(memory=bound << 20, workers=2) for bound in (512, 16_384))
+    assert short.share_of_workers(100_000) < 1 == ample.share_of_workers(100_000)
+    assert ample.share_of_workers(50) == 1
+
+
+def test_a_share_of_the_workers_leaves_the_others_idle():
+    running, most = [0], [0]
+
+    def work(item: int) -> int:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.01)
+        with lock:
+            running[0] -= 1
+        return item
+
+    lock = threading.Lock()
+    with open_workers(4) as team:
+        assert list(team.in_order(work, range(20), share=0.5)) == list(range(20))
+    assert most[0] == 2
