@@ -109,7 +109,8 @@ class PartitionInfo:
         if not raw.strip():
             raise PartitionInfoError("the file is empty", path=path, expected="a CSV with Norder and Npix")
         # One block, because a column's type is decided by the first: "3" there and "3.0" later would clash.
-        options = pyarrow.csv.ReadOptions(block_size=min(len(raw) + 2, _LARGEST_BLOCK))
+        # Arrow's threads gain nothing then, and a program that ends while they start may abort (arrow#34314).
+        options = pyarrow.csv.ReadOptions(block_size=min(len(raw) + 2, _LARGEST_BLOCK), use_threads=False)
         try:
             table = pyarrow.csv.read_csv(pa.BufferReader(raw + b"\n"), options)
             titles = [name.strip() for name in table.column_names]
