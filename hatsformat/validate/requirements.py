@@ -107,7 +107,8 @@ def _files() -> Mapping[str, Mapping[str, Any]]:
     """Return the content of every file of requirements, by its name without suffix."""
     import yaml
 
-    files = sorted(spec_path("requirements").glob("*.yaml"))
+    # By stem: the file of an area before those that go on with it, as properties-values.yaml does.
+    files = sorted(spec_path("requirements").glob("*.yaml"), key=lambda file: file.stem)
     if not files:
         raise UsageError("the requirements are missing", path=spec_path("requirements"))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -134,13 +135,13 @@ def requirements() -> Mapping[str, Requirement]:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A group of requirements, those of one file.
+    """A group of requirements, those of one file and of the files that go on with it.
 
     Attributes
     ----------
     title : str
     page : str
-        The name of the file, and of the page about it, without its suffix.
+        The name of the first file, and of the page about them, without its suffix.
     """
 
     title: str
@@ -150,6 +151,7 @@ class Area:
 @cache
 def areas() -> Mapping[str, Area]:
     """Return the areas by the middle part of their ids: ``LEAF`` of ``HATS-LEAF-004``."""
-    return MappingProxyType(
-        {content["area"]: Area(content["title"], page) for page, content in _files().items()}
-    )
+    found: dict[str, Area] = {}
+    for page, content in _files().items():
+        found.setdefault(content["area"], Area(content["title"], page))
+    return MappingProxyType(found)
