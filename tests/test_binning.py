@@ -228,7 +228,7 @@ class TestHats:
     @pytest.mark.parametrize("filled", [0.003, 0.1, 0.6, 1.0])
     @pytest.mark.parametrize(("order", "lowest"), [(3, 0), (5, 0), (5, 2)])
     def test_same_tiles(self, drop, filled, order, lowest):
-        pixel_math = pytest.importorskip("hats.pixel_math")
+        pixel_math = pytest.importorskip("hats.pixel_math", reason="hats is not installed (extra `interop`)")
         rng = np.random.default_rng(order * 100 + lowest)
         counts = rng.integers(1, 100, 12 * 4**order) * (rng.random(12 * 4**order) < filled)
         threshold = int(counts.max()) + 250

@@ -30,7 +30,7 @@ def scan(tmp_path_factory):
 
 
 def test_pandas(scan):
-    pd = pytest.importorskip("pandas")
+    pd = pytest.importorskip("pandas", reason="pandas is not installed (extra `pandas`)")
     frame = scan.to_pandas()
     assert isinstance(frame, pd.DataFrame)
     assert list(frame.columns) == scan.schema.names
@@ -40,21 +40,21 @@ def test_pandas(scan):
 
 
 def test_pandas_keeps_columns_that_were_an_index(tmp_path):
-    pytest.importorskip("pandas")
+    pytest.importorskip("pandas", reason="pandas is not installed (extra `pandas`)")
     frame = SKY.to_pandas().set_index("id")
     Tree().write(tmp_path, pa.Table.from_pandas(frame))
     assert "id" in open_catalog(tmp_path).scan().to_pandas().columns
 
 
 def test_polars(scan):
-    polars = pytest.importorskip("polars")
+    polars = pytest.importorskip("polars", reason="polars is not installed (extra `polars`)")
     frame = scan.to_polars()
     assert isinstance(frame, polars.DataFrame)
     assert frame["id"].to_list() == scan.to_table().column("id").to_pylist()
 
 
 def test_duckdb(scan):
-    duckdb = pytest.importorskip("duckdb")
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed (extra `duckdb`)")
     with duckdb.connect() as connection:
         relation = scan.to_duckdb(connection)
         assert relation.aggregate("count(*), sum(id)").fetchall() == [

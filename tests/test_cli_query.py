@@ -80,8 +80,8 @@ def test_a_box_across_zero_with_a_condition(sky, sky_catalog):
 
 
 def test_a_polygon_and_a_moc_agree_with_a_cone_inside_them(sky, sky_catalog, tmp_path):
-    mocpy = pytest.importorskip("mocpy")
     import astropy.units as u
+    import mocpy
 
     cone = set(ids(run("query", sky_catalog, "--cone", "270", "-30", "2", "--columns", "source_id")))
     around = "--polygon", "265 -34, 275 -34, 275 -26, 265 -26"

@@ -150,7 +150,10 @@ def test_no_such_frame(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_other_readers_find_the_place(tmp_path):
     """hats and LSDB take the coordinates and the index for ICRS, which they are."""
-    hats, lsdb = pytest.importorskip("hats"), pytest.importorskip("lsdb")
+    hats, lsdb = (
+        pytest.importorskip("hats", reason="hats is not installed (extra `interop`)"),
+        pytest.importorskip("lsdb", reason="lsdb is not installed (extra `interop`)"),
+    )
     rng = np.random.default_rng(3)
     table = pa.table({"id": range(2000), "l": rng.uniform(0, 360, 2000), "b": rng.uniform(-90, 90, 2000)})
     import_catalog(table, tmp_path / "sky", ra="l", dec="b", frame="galactic", max_rows=50)

@@ -124,7 +124,7 @@ class TestIntegers:
 class TestPositions:
     @given(st.lists(lonlat(), min_size=1, max_size=20), ORDERS)
     def test_like_healpy(self, points: list[tuple[float, float]], order: int) -> None:
-        healpy = pytest.importorskip("healpy")
+        healpy = pytest.importorskip("healpy", reason="healpy is not installed (extra `test`)")
         ra, dec = np.array(points).T
         ours = healpix.radec_to_pixel(ra, dec, order)
         theirs = healpy.ang2pix(2**order, ra, dec, nest=True, lonlat=True)
@@ -215,7 +215,7 @@ class TestPositions:
             healpix.outlines([pixel], 3)
 
     def test_outlines_go_round_their_pixel(self) -> None:
-        healpy = pytest.importorskip("healpy")
+        healpy = pytest.importorskip("healpy", reason="healpy is not installed (extra `test`)")
         pixels = np.arange(768)
         ra, dec = healpix.outlines(pixels, 3)
         assert ra.shape == dec.shape == (768, 4)

@@ -210,7 +210,7 @@ class TestBox:
 
 
 class TestMoc:
-    mocpy = pytest.importorskip("mocpy")
+    import mocpy
 
     @given(st.integers(0, 6), st.sets(st.integers(0, 11), min_size=1), st.integers(0, 50))
     def test_holds_its_cells(self, order, pixels, seed):

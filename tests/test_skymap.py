@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -20,8 +21,6 @@ from hatsformat import storage
 from hatsformat.artefacts import skymap
 from hatsformat.artefacts.skymap import decode_skymap, degrade, encode_skymap, read_skymap, skymap_order
 from hatsformat.errors import NotFoundError, SkymapError, UsageError
-
-fits = pytest.importorskip("astropy.io.fits")
 
 FULL = {"T": ("J", np.ones(48))}
 NESTED = {"PIXTYPE": "HEALPIX", "ORDERING": "NESTED"}
@@ -104,7 +103,7 @@ class TestWriting:
     def test_others_read_it(self, filled: float, tmp_path: Path) -> None:
         counts = sky(5, filled)
         (tmp_path / "skymap.fits").write_bytes(encode_skymap(counts))
-        healpy = pytest.importorskip("healpy")
+        healpy = pytest.importorskip("healpy", reason="healpy is not installed (extra `test`)")
         seen = healpy.read_map(tmp_path / "skymap.fits", nest=True)
         assert (np.where(seen == healpy.UNSEEN, 0, seen) == counts).all()
         file_io = pytest.importorskip("hats.io.file_io", reason="hats is not installed (extra `interop`)")
@@ -133,7 +132,7 @@ class TestReading:
     @pytest.mark.parametrize("idl", [True, False])
     @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.float32, np.float64])
     def test_healpys_maps(self, tmp_path: Path, nest: bool, partial: bool, idl: bool, dtype: type) -> None:
-        healpy = pytest.importorskip("healpy")
+        healpy = pytest.importorskip("healpy", reason="healpy is not installed (extra `test`)")
         counts = sky(5, 0.5)
         written = counts.astype(dtype)
         if partial and np.dtype(dtype).kind == "f":
@@ -157,7 +156,7 @@ class TestReading:
         assert (order, np.flatnonzero(found).tolist(), found[[3, 700]].tolist()) == (3, [3, 700], [5, 7])
 
     def test_ring_with_some_pixels(self) -> None:
-        healpy = pytest.importorskip("healpy")
+        healpy = pytest.importorskip("healpy", reason="healpy is not installed (extra `test`)")
         content = table(SPARSE, NSIDE=8, INDXSCHM="EXPLICIT", ORDERING="RING")
         found = decode_skymap(content)[1]
         assert found[healpy.ring2nest(8, 3)] == 5
@@ -170,7 +169,7 @@ class TestReading:
     def test_other_writers_maps(self, shared: Path) -> None:
         files = sorted((shared / "third_party" / "catalogs").rglob("*map*.fits"))
         assert files
-        healpy = pytest.importorskip("healpy")
+        healpy = pytest.importorskip("healpy", reason="healpy is not installed (extra `test`)")
         for file in files:
             counts = read_skymap(storage.resolve(file))[1]
             assert (counts == healpy.read_map(file, nest=True)).all()

@@ -94,7 +94,7 @@ def test_a_leaf_of_other_columns(tmp_path: Path) -> None:
 @pytest.mark.interop
 @pytest.mark.filterwarnings("ignore:The inplace keyword")
 def test_hats_reads_from_it_what_it_reads_from_the_footers(tmp_path: Path) -> None:
-    hats = pytest.importorskip("hats")
+    hats = pytest.importorskip("hats", reason="hats is not installed (extra `interop`)")
     table = skies.stars(600, seed=4).drop_columns(["good"])
     run_import(table, tmp_path / "plain", max_rows=200, row_group_rows=50)
     run_import(table, tmp_path / "told", max_rows=200, row_group_rows=50, statistics=True)
