@@ -67,6 +67,7 @@ def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:
     Returns
     -------
     ndarray of int64, shape (12 * 4**order,)
+        The map itself where it has that order.
 
     Raises
     ------
@@ -76,7 +77,10 @@ def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:
     found = order_of_npix(len(counts))
     if not 0 <= order <= found:
         raise UsageError("a sky map cannot be made finer", found=order, expected=f"order 0 to {found}")
-    summed: IntArray = np.asarray(counts).reshape(npix(order), -1).sum(axis=1, dtype=np.int64)
+    summed: IntArray = np.asarray(counts, dtype=np.int64)
+    for _ in range(2 * (found - order)):
+        # Neighbours in pairs: numpy is several times slower at sums of four along an axis.
+        summed = summed[0::2] + summed[1::2]
     return summed
 
 

@@ -43,14 +43,6 @@ class RowPlan:
 
 
 @dataclass(frozen=True)
-class RowFile:
-    """What is the same for all rows of a file; see `RowBatch`."""
-
-    plan: RowPlan
-    tile: HealpixPixel | None
-
-
-@dataclass(frozen=True)
 class Numbers:
     """A flat column of numbers in a batch; `values` are its content, None where some are missing."""
 

@@ -1,10 +1,13 @@
 """Every row of the data files, read once, batch by batch, for all row checks together.
 
-Files are read on a few threads, one batch of each at a time, so memory does not grow with the catalog.
+Files are read on a few threads, one batch of each at a time, so memory does not grow with the catalog. One
+batch is judged at a time: judging holds the interpreter for most of it, so that judges on two threads would
+keep each other, and the decoding of what comes next, waiting.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +17,7 @@ import numpy as np
 from hatsformat.errors import HatsError
 from hatsformat.healpix import HealpixPixel
 from hatsformat.validate.evidence.footers import Footer, Footers
-from hatsformat.validate.evidence.row_batch import RowBatch, RowFile, RowPlan
+from hatsformat.validate.evidence.row_batch import RowBatch, RowPlan
 from hatsformat.validate.evidence.streaming import Batch, read_batches, threads_for
 from hatsformat.validate.evidence.tallies import Tally
 from hatsformat.validate.evidence.tree import BROKEN_DATA, Tree
@@ -26,13 +29,20 @@ DATA_RULE = "HATS-LEAF-009"
 
 @dataclass
 class FileScan:
-    """What the rows of one file have shown: the first fault and the number of wrong rows of each rule."""
+    """What the rows of one file have shown: the first fault and the number of wrong rows of each rule.
+
+    Attributes
+    ----------
+    before : int or None
+        The index value of the last row so far.
+    """
 
     path: str
     wrong: dict[str, int] = field(default_factory=dict)
     first: dict[str, Fault] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
+    before: int | None = None
 
 
 @dataclass
@@ -120,45 +130,54 @@ def scan_rows(
     tallies : sequence of Tally
         What sees every batch as well.
     """
-    watched = [Watched(tally) for tally in tallies]
+    judge = RowJudge(plan, checks, [Watched(tally) for tally in tallies])
 
     def scan(footer: Footer) -> FileScan:
-        return _scan_file(tree, prefix, footer, RowFile(plan, tiles[footer.path]), checks, watched)
+        return _scan_file(tree, prefix, footer, tiles[footer.path], judge)
 
     with threads_for(tree) as threads:
-        found = RowScan(list(threads.map(scan, footers.readable)), watched)
+        found = RowScan(list(threads.map(scan, footers.readable)), judge.watched)
     missing = dict.fromkeys((*checks, DATA_RULE), "a data file cannot be read")
     found.files.extend(FileScan(broken.path, missing=missing) for broken in footers.broken)
     return found
 
 
+@dataclass
+class RowJudge:
+    """All that judges rows: the same for every file, for one thread at a time."""
+
+    plan: RowPlan
+    checks: Mapping[str, RowCheck]
+    watched: list[Watched]
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def see(self, read: Batch, footer: Footer, tile: HealpixPixel | None, scan: FileScan) -> None:
+        """Let everything see a batch of a file, and note in the scan what is found."""
+        told = footer.statistics
+        statistics = tuple((rows, told[group]) for group, rows in read.parts) if told else ()
+        groups = tuple((rows, read.metadata.row_group(group)) for group, rows in read.parts)
+        batch = RowBatch(self.plan, tile, read.table, statistics, scan.before, groups)
+        with self._turn:
+            for rule, check in self.checks.items():
+                _judge(scan, rule, check, batch, read)
+            for tally in self.watched:
+                tally.see(batch)
+            scan.before = _last_index(batch, scan.before)
+
+
 def _scan_file(
-    tree: Tree,
-    prefix: str,
-    footer: Footer,
-    file: RowFile,
-    checks: Mapping[str, RowCheck],
-    watched: Sequence[Watched],
+    tree: Tree, prefix: str, footer: Footer, tile: HealpixPixel | None, judge: RowJudge
 ) -> FileScan:
     scan = FileScan(footer.path)
-    before = None
     try:
         for read in read_batches(tree, prefix, footer):
-            told = footer.statistics
-            statistics = tuple((rows, told[group]) for group, rows in read.parts) if told else ()
-            groups = tuple((rows, read.metadata.row_group(group)) for group, rows in read.parts)
-            batch = RowBatch(file.plan, file.tile, read.table, statistics, before, groups)
-            for rule, check in checks.items():
-                _judge(scan, rule, check, batch, read)
-            for tally in watched:
-                tally.see(batch)
-            before = _last_index(batch, before)
+            judge.see(read, footer, tile, scan)
     except BROKEN_DATA as error:
         text = error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
         if isinstance(error, HatsError) and error.found is not None:
             text += f" ({error.found})"
         scan.first[DATA_RULE] = Fault("the data of a file cannot be read", footer.path, actual=text)
-        for rule in checks:
+        for rule in judge.checks:
             scan.missing.setdefault(rule, "the data of a file cannot be read")
     return scan
 

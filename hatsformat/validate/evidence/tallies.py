@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,7 +29,7 @@ _SMALL_COUNTS = 8
 
 
 class Tally(Protocol):
-    """Something that sees every batch of rows; on several threads at once."""
+    """Something that sees every batch of rows, one after the other."""
 
     def see(self, batch: RowBatch) -> None:
         """Take a batch in, or raise `NoEvidenceError` where nothing can be said any more."""
@@ -53,7 +52,6 @@ class PixelTally:
         self.order = order
         dtype = np.dtype(np.int64 if order <= _SMALL_COUNTS else np.int32)
         self.counts: npt.NDArray[np.signedinteger[Any]] = np.zeros(npix(order), dtype=dtype)
-        self._lock = threading.Lock()
 
     def see(self, batch: RowBatch) -> None:
         """Count the rows of a batch."""
@@ -64,9 +62,8 @@ class PixelTally:
             raise NoEvidenceError("some rows have no position")
         starts = np.append(0, np.flatnonzero(pixels[1:] != pixels[:-1]) + 1)
         rows = np.diff(np.append(starts, len(pixels)))
-        with self._lock:
-            # Each pixel is there once, so this adds to all of them.
-            self.counts[pixels[starts]] += rows.astype(self.counts.dtype)
+        # Each pixel is there once, so this adds to all of them.
+        self.counts[pixels[starts]] += rows.astype(self.counts.dtype)
 
     def _pixels(self, batch: RowBatch) -> IntArray:
         """Return the pixel of each row: of its position, or of its index value where both may be meant."""
@@ -161,7 +158,6 @@ class ThumbnailTally:
                 if not plain(batch.column(name).type).equals(self._kinds[name]):
                     raise NoEvidenceError(f"the column {name} is not of one type in all data files")
             keys = row_keys(batch.table.take(pa.array(rows)), self.columns)
-            # Only ever set, so that threads do not undo each other's.
             self.found[low + np.flatnonzero(np.isin(self.rows.keys[low:high], keys))] = True
 
 
