@@ -14,7 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import skies
+from hatsformat import storage
+from hatsformat.errors import UsageError
 from hatsformat.partitioner.executors import open_workers
+from hatsformat.partitioner.inputs.parquet import parquet_sources
 from hatsformat.partitioner.merging import COLUMN_BYTES, MOST_RUNS, most_runs
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.runs import SPILL_BATCH_BYTES, batch_rows_of, columns_in
@@ -31,14 +34,17 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
-def test_rows_with_a_hundred_thousand_letters(tmp_path):
+@pytest.mark.parametrize("group_rows", [100, 2000])
+def test_rows_with_a_hundred_thousand_letters(group_rows, tmp_path):
+    # Of the larger row groups, pages are of 100 MB: writers look at their size after 1,024 values.
     rng, rows = np.random.default_rng(4), 1200
     (tmp_path / "in").mkdir()
     for number in range(3):
         ra, dec = rng.uniform(0, 360, rows), np.degrees(np.arcsin(rng.uniform(-1, 1, rows)))
         texts = [rng.bytes(50_000).hex() for _ in range(rows)]
         table = pa.table({"ra": ra, "dec": dec, "text": texts})
-        pq.write_table(table, tmp_path / "in" / f"{number}.parquet", use_dictionary=False, row_group_size=100)
+        place = tmp_path / "in" / f"{number}.parquet"
+        pq.write_table(table, place, use_dictionary=False, row_group_size=group_rows)
     command = [sys.executable, "-c", IMPORT, str(tmp_path / "in"), str(tmp_path / "sky")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout.split()[-1]) // 1024 < BOUND_MIB
@@ -67,8 +73,26 @@ def test_batches_on_scratch_have_enough_of_every_column():
 
 def test_fewer_leaves_are_written_at_a_time_where_rows_are_wide_and_memory_is_short():
     short, ample = (ImportOptions(memory=bound << 20, workers=2) for bound in (512, 16_384))
-    assert short.share_of_workers(100_000) < 1 == ample.share_of_workers(100_000)
-    assert ample.share_of_workers(50) == 1
+    assert short.share_that_writes(100_000) < 1 == ample.share_that_writes(100_000)
+    assert ample.share_that_writes(50) == 1
+
+
+def test_workers_are_no_more_than_there_is_memory_for():
+    assert ImportOptions(memory=400 << 20, workers=16).worker_count == 2
+    assert ImportOptions(memory=16 << 30, workers=16).worker_count == 16
+    with pytest.raises(UsageError, match="too little memory"):
+        ImportOptions(memory=600 << 20, workers=2, processes=True)
+
+
+def test_large_row_groups_of_long_texts_are_read_by_few_workers_at_a_time(tmp_path):
+    texts = pa.table({"ra": np.zeros(3000), "dec": np.zeros(3000), "text": ["x" * 30_000] * 3000})
+    pq.write_table(texts, tmp_path / "long.parquet", use_dictionary=False)
+    (source,) = parquet_sources(storage.resolve(tmp_path / "long.parquet"), 1 << 20)
+    assert 2 * 1024 * 30_000 <= source.reading_bytes < 2 * 3000 * 30_000
+    short, ample = (ImportOptions(memory=bound << 20, workers=2) for bound in (400, 16_384))
+    assert short.share_that_reads(source.reading_bytes) < 1 == ample.share_that_reads(source.reading_bytes)
+    (source,) = parquet_sources(storage.resolve(tmp_path / "long.parquet"), 1 << 30)
+    assert source.reading_bytes == 0
 
 
 def test_a_share_of_the_workers_leaves_the_others_idle():

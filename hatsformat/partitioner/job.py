@@ -85,7 +85,7 @@ def reduce_tiles(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Work
     total = len(alignment.tiles)
     blocks = (alignment.triples[first : first + 10_000].tolist() for first in range(0, total, 10_000))
     tasks = (task(index, *triple) for index, triple in enumerate(chain.from_iterable(blocks)))
-    share = options.share_of_workers(max((run.rows.row_bytes for run in shards.runs), default=1))
+    share = options.share_that_writes(max((run.rows.row_bytes for run in shards.runs), default=1))
     for done, leaf in enumerate(job.team.in_order(reduce_one, tasks, share=share), 1):
         job.told("reducing", done, total)
         yield leaf

@@ -32,6 +32,9 @@ PIECE_COPIES = 4
 GROUP_COPIES = 3
 """How often a row group is in memory while it is written: as it was brought together, joined and encoded."""
 
+WORKER_BYTES = 32 * MIB
+"""Memory without which a worker is not started: what it reads, decodes and writes with."""
+
 WAITING_THREADS = 4
 """Threads a core where rows come from a server, or leaves go to one."""
 
@@ -92,7 +95,7 @@ class ImportOptions:
         What to do with rows without a position: ``error``, ``drop`` or ``quarantine``.
     workers : int or None
         Threads or processes to work with; None for one a core, and several threads a core where inputs or
-        output are remote.
+        output are remote. Fewer work where `memory` has no room for all of them.
     processes : bool
         Whether to work in processes of their own instead of threads.
     scheduler : str or None
@@ -166,11 +169,12 @@ class ImportOptions:
                 raise UsageError(f"{name} must be at least 1", found=value)
         if self.ra == self.dec:
             raise UsageError("right ascension and declination are the same column", found=self.ra)
-        if self.memory is not None and self.memory < BASE_BYTES + 64 * MIB:
+        least = (2 if self.processes else 1) * BASE_BYTES + 64 * MIB
+        if self.memory is not None and self.memory < least:
             raise UsageError(
                 "this is too little memory to work in",
                 found=f"{self.memory // MIB} MiB",
-                expected=f"at least {BASE_BYTES // MIB + 64} MiB",
+                expected=f"at least {least // MIB} MiB",
             )
 
     def changed(self, **changes: Any) -> ImportOptions:
@@ -213,8 +217,13 @@ class ImportOptions:
 
     @property
     def worker_count(self) -> int:
-        """Threads or processes to work with."""
-        return self.workers or len(os.sched_getaffinity(0))
+        """Threads or processes to work with: no more than there is memory for."""
+        each = WORKER_BYTES + (BASE_BYTES if self.processes else 0)
+        return max(1, min(self.workers or len(os.sched_getaffinity(0)), (self._memory - BASE_BYTES) // each))
+
+    @property
+    def _memory(self) -> int:
+        return self.memory or machine_memory() // 2
 
     def staffed(self, names: Iterable[str]) -> ImportOptions:
         """Return the options with as many workers as the places of these names ask for, if none were named.
@@ -231,7 +240,7 @@ class ImportOptions:
     def usable_bytes(self) -> int:
         """Memory for rows."""
         interpreters = 1 + (self.worker_count if self.processes else 0)
-        return max(64 * MIB, (self.memory or machine_memory() // 2) - interpreters * BASE_BYTES)
+        return max(64 * MIB, self._memory - interpreters * BASE_BYTES)
 
     @property
     def runs_bytes(self) -> int:
@@ -250,7 +259,18 @@ class ImportOptions:
         share = self.usable_bytes // 2 // (self.worker_count * PIECE_COPIES)
         return max(MIB, min(PIECE_BYTES, share))
 
-    def share_of_workers(self, row_bytes: int) -> float:
+    def share_that_reads(self, reading_bytes: int) -> float:
+        """Return what part of the workers can read inputs at the same time.
+
+        Parameters
+        ----------
+        reading_bytes : int
+            Memory that reading an input takes beside its rows.
+        """
+        needed = reading_bytes + CHUNK_COPIES * self.chunk_bytes
+        return min(1.0, self.usable_bytes / (self.worker_count * needed))
+
+    def share_that_writes(self, row_bytes: int) -> float:
         """Return what part of the workers can write leaves at the same time, by the size of their row groups.
 
         Where rows are wide and memory is short this is less than 1, since row groups are the same in any

@@ -169,11 +169,13 @@ def map_inputs(
     sizes = [source.estimated_bytes for source in sources]
     fits = sum(sizes) <= options.runs_bytes
     store = RunStore(options.runs_bytes if fits and team.share_memory else 0, scratch)
+    share = 1.0 if fits else options.share_that_reads(max(source.reading_bytes for source in sources))
     sources, parts = list(sources), dict[int, Mapped]()
     waiting, resume = list(range(len(sources))), options.resume
     while waiting:
         tasks = [MapTask(index, sources[index], settings, store, scratch, resume) for index in waiting]
-        for index, part in zip(waiting, team.in_order(map_input, tasks, store.stop), strict=True):
+        found = team.in_order(map_input, tasks, store.stop, share=share)
+        for index, part in zip(waiting, found, strict=True):
             parts[index] = part
             told("mapping", len(parts), len(sources))
         seen = [part.input_schema(source.name) for source, part in zip(sources, parts.values(), strict=True)]

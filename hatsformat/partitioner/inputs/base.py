@@ -51,6 +51,10 @@ class Source(Protocol):
     def estimated_bytes(self) -> int:
         """About how large its rows are in memory; 0 where that is not known."""
 
+    @property
+    def reading_bytes(self) -> int:
+        """About how much memory reading it takes beside the rows that it gives."""
+
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read it from the start, in tables of about `target_bytes` in memory."""
 
@@ -75,6 +79,11 @@ class FileSource:
     def estimated_bytes(self) -> int:
         """About how large the file's rows are in memory."""
         return storage.size(self.place) * (COMPRESSION_RATIO if is_compressed(self.place) else 1)
+
+    @property
+    def reading_bytes(self) -> int:
+        """Nothing that matters: most formats are read in small pieces."""
+        return 0
 
 
 def is_compressed(place: UPath) -> bool:

@@ -18,6 +18,13 @@ BATCH_ROWS = 64 * 1024
 MIN_BUFFER, MAX_BUFFER = 16 * 1024, 1024 * 1024
 """Bytes that are read at a time of each column of a large row group."""
 
+PAGE_BYTES = 1024 * 1024
+PAGE_VALUES = 1024
+"""A page ends at so many bytes, which writers look at after so many values: a page of long texts is long."""
+
+PAGE_COPIES = 2
+"""A page is in memory as it was read and as it was decompressed."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParquetSource(FileSource):
@@ -33,12 +40,15 @@ class ParquetSource(FileSource):
         Number of their first row in the file, from 1.
     estimated_bytes : int
         Their size, uncompressed.
+    reading_bytes: int
+        The size of the pages that are open together while a row group is read that is larger than a part.
     """
 
     place: UPath
     groups: tuple[int, ...]
     first_row: int = 1
     estimated_bytes: int = 0
+    reading_bytes: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -95,15 +105,27 @@ def parquet_sources(place: UPath, part_bytes: int) -> list[ParquetSource]:
         footer = read_footer(place)
     except LeafError as error:
         raise InputError(error.message, path=place) from error
-    sources, groups, held, first_row, next_row = [], [], 0, 1, 1
+    sources, groups, held, pages, first_row, next_row = [], [], 0, 0, 1, 1
     for group in range(footer.num_row_groups):
         row_group = footer.row_group(group)
         groups.append(group)
         held += row_group.total_byte_size
         next_row += row_group.num_rows
+        if row_group.total_byte_size > part_bytes:
+            pages = max(pages, _page_bytes(row_group))
         if held >= part_bytes:
-            sources.append(ParquetSource(place, tuple(groups), first_row, held))
-            groups, held, first_row = [], 0, next_row
+            sources.append(ParquetSource(place, tuple(groups), first_row, held, pages))
+            groups, held, pages, first_row = [], 0, 0, next_row
     if groups or not sources:
-        sources.append(ParquetSource(place, tuple(groups), first_row, held))
+        sources.append(ParquetSource(place, tuple(groups), first_row, held, pages))
     return sources
+
+
+def _page_bytes(row_group: pq.RowGroupMetaData) -> int:
+    """Return about how much memory one page of every column takes."""
+    pages = 0
+    for index in range(row_group.num_columns):
+        column = row_group.column(index)
+        size = column.total_uncompressed_size
+        pages += min(size, max(PAGE_BYTES, PAGE_VALUES * size // max(1, column.num_values)))
+    return PAGE_COPIES * pages

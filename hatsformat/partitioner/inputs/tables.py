@@ -44,6 +44,7 @@ class MemorySource:
     name: str = "the table"
     fingerprint: str = ""
     estimated_bytes: int = 0
+    reading_bytes: int = 0
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read it in tables of about `target_bytes`."""
