@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         SkymapError,
         StorageError,
         ThresholdError,
+        UnavailableError,
         UsageError,
         WorkerError,
     )
@@ -85,6 +86,7 @@ __all__ = [
     "StorageError",
     "TableProperties",
     "ThresholdError",
+    "UnavailableError",
     "UsageError",
     "WorkerError",
     "__version__",

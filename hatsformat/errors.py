@@ -136,6 +136,10 @@ class StorageError(HatsError):
     """The file system, bucket or server did not do what was asked of it."""
 
 
+class UnavailableError(StorageError):
+    """A server fails, hangs up or does not answer in time: nothing is known of what was asked for."""
+
+
 class NotFoundError(StorageError):
     """There is nothing at this path."""
 

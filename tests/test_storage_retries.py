@@ -8,9 +8,12 @@ import socket
 import threading
 
 import pytest
+from click.testing import CliRunner
 
-from hatsformat import NotFoundError, StorageError, storage
-from hatsformat.storage import retries
+from hatsformat import NotFoundError, StorageError, layout, storage
+from hatsformat.cli import main
+from hatsformat.errors import UnavailableError
+from hatsformat.storage import places, retries
 from hatsformat.validate import validate
 from test_validate_builders import described, object_catalog
 
@@ -23,16 +26,20 @@ def no_waiting(monkeypatch):
 
 
 class Server:
-    """Serves bytes by path; the first `failing` requests for each path go wrong in some way."""
+    """Serves bytes by path; the first `failing` requests for each path, or for one, go wrong in some way."""
 
-    def __init__(self, files, failing=0, way=503):
+    def __init__(self, files, failing=0, way=503, only=None):
         self.asked = collections.Counter()
         server = self
+        silence = self._silence = threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 server.asked[self.path] += 1
-                if server.asked[self.path] <= failing:
+                if server.asked[self.path] <= failing and only in (None, self.path.removeprefix("/")):
+                    if way == "keep silent":
+                        silence.wait(30)
+                        return
                     if way == "hang up":
                         self.connection.shutdown(socket.SHUT_RDWR)
                         self.close_connection = True
@@ -69,6 +76,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        self._silence.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -116,3 +124,48 @@ def test_a_catalog_behind_a_server_that_is_busy_now_and_then_is_sound():
         report = validate(str(server.place("")), level="rows")
         assert described(report) == []
         assert all(count > 1 for path, count in server.asked.items() if path.removeprefix("/") in files)
+
+
+@pytest.mark.parametrize("way", [503, "hang up"])
+@pytest.mark.parametrize("path", sorted({*object_catalog()} - {layout.PROPERTIES}))
+def test_a_file_that_the_server_does_not_give_is_no_fault_of_the_catalog(path, way):
+    with Server(object_catalog(), failing=10**9, way=way, only=path) as server:
+        report = validate(str(server.place("")), level="rows")
+    assert described(report) == []
+    assert all(path in item.reason for item in report.outages)
+    assert report.outages
+
+
+@pytest.mark.parametrize("path", [layout.PROPERTIES, "properties"])
+def test_a_server_without_its_properties_is_not_judged(path):
+    files = {name: content for name, content in object_catalog().items() if name != "properties"}
+    files = {path if name == layout.PROPERTIES else name: content for name, content in files.items()}
+    with Server(files, failing=10**9, only=path) as server, pytest.raises(UnavailableError, match="503"):
+        validate(str(server.place("")))
+
+
+def test_the_command_says_that_it_could_not_see_everything():
+    leaf = next(path for path in object_catalog() if path.startswith(layout.DATASET + "/Norder"))
+    with Server(object_catalog(), failing=10**9, only=leaf) as server:
+        told = CliRunner().invoke(main, ["validate", str(server.place(""))])
+    assert told.exit_code == 2
+    assert "the storage failed" in told.stdout
+    assert "checks were not run" in told.stderr
+    assert "validate it again" in told.stderr
+
+
+@pytest.mark.parametrize("call", list(CALLS))
+def test_a_server_that_keeps_silent_is_not_waited_for(call, monkeypatch):
+    monkeypatch.setattr(places, "READ_SECONDS", 0.2)
+    with Server({"file": b"x" * 11}, failing=10**9, way="keep silent") as server:
+        with pytest.raises(UnavailableError):
+            CALLS[call](server.place("file"))
+        assert server.asked["/file"] <= 2
+
+
+def test_nobody_at_the_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(UnavailableError):
+        storage.read_bytes(storage.resolve(f"http://127.0.0.1:{port}/file"))

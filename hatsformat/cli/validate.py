@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hatsformat.cli._types import NAMES, flatten
+from hatsformat.errors import UnavailableError
 
 if TYPE_CHECKING:
     from hatsformat.validate import Report
@@ -112,6 +113,12 @@ def validate_command(path: str, style: str | None, as_json: bool, output: str | 
     target.write(report)
     if report.fails(settings.fail_on):
         click.get_current_context().exit(1)
+    if report.outages:
+        raise UnavailableError(
+            f"{len(report.outages)} checks were not run, since the storage failed",
+            path=path,
+            hint="validate it again",
+        )
 
 
 def _settings(path: str, options: dict[str, Any]) -> Settings:

@@ -10,13 +10,16 @@ from typing import Any, TypeAlias, TypeVar
 
 from upath import UPath
 
-from hatsformat.errors import NotFoundError, StorageError
-from hatsformat.storage.retries import PatientFileSystem
+from hatsformat.errors import NotFoundError, StorageError, UnavailableError
+from hatsformat.storage.retries import PatientFileSystem, is_outage
 
 PathLike: TypeAlias = "str | os.PathLike[str] | UPath"
 
 CONCURRENT_CALLS = 16
 """Requests to a server at the same time."""
+
+CONNECT_SECONDS, READ_SECONDS = 30, 60
+"""How long a web server may take to be there, and to send some more of an answer."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,6 +44,8 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
         raise StorageError("cannot use this kind of path: it holds a null byte", path=repr(str(path)))
     try:
         place = UPath(path, **storage_options)
+        if place.protocol in ("http", "https") and "client_kwargs" not in place.storage_options:
+            place = UPath(place, client_kwargs={"timeout": _web_timeout()})
         _ = place.fs
     except (ValueError, ImportError, TypeError) as error:
         raise StorageError(
@@ -49,6 +54,13 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
             hint="install the extra for it: hatsformat[s3] or hatsformat[http]",
         ) from error
     return UPath(os.path.abspath(place.path)) if is_local(place) else place
+
+
+def _web_timeout() -> Any:
+    """Return for how long to wait: as long as something comes, not five minutes in all and then no more."""
+    from aiohttp import ClientTimeout
+
+    return ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
 
 
 def is_local(place: UPath) -> bool:
@@ -75,19 +87,24 @@ def explained(place: object, doing: str) -> Iterator[None]:
         # fsspec says so of web servers that fail or hang up, too; many say 403 of what is not there.
         cause = error.__cause__
         if type(cause).__module__.startswith("aiohttp") and getattr(cause, "status", 500) >= 500:
-            raise StorageError(f"{doing} failed: {_reason(cause)}", path=place) from error
+            raise UnavailableError(f"{doing} failed: {_reason(cause)}", path=place) from error
         raise NotFoundError("no such file or directory", path=place) from error
     except PermissionError as error:
         raise StorageError(f"not permitted: {doing}", path=place) from error
     except NotImplementedError as error:
         raise StorageError(f"this kind of storage does not allow {doing}", path=place) from error
     except OSError as error:
-        raise StorageError(f"{doing} failed: {_reason(error)}", path=place) from error
+        raise _failed(error, place, doing) from error
     except Exception as error:
         # Clients of remote stores raise errors of their own packages, which are not imported here.
         if type(error).__module__.partition(".")[0] in ("aiohttp", "botocore", "s3fs", "gcsfs", "adlfs"):
-            raise StorageError(f"{doing} failed: {_reason(error)}", path=place) from error
+            raise _failed(error, place, doing) from error
         raise
+
+
+def _failed(error: Exception, place: object, doing: str) -> StorageError:
+    kind = UnavailableError if is_outage(error) else StorageError
+    return kind(f"{doing} failed: {_reason(error)}", path=place)
 
 
 def _reason(error: BaseException | None) -> str:

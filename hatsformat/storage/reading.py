@@ -106,7 +106,7 @@ def read_tail(place: UPath, count: int) -> bytes:
     with explained(place, "reading its end"):
         try:
             tail: bytes = reading_fs(place).cat_file(place.path, start=-count)
-        except (FileNotFoundError, PermissionError):
+        except (FileNotFoundError, PermissionError, TimeoutError):
             raise
         except OSError:
             # Some S3 services refuse to send more than there is.

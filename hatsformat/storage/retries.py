@@ -7,6 +7,7 @@ servers are not.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -23,6 +24,11 @@ BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
 _CUT_OFF = frozenset(("ServerDisconnectedError", "ClientOSError", "ClientPayloadError"))
 """Errors of aiohttp, which is not imported here, when a connection ends too early."""
 
+_NO_ANSWER = frozenset(
+    ("ClientConnectorError", "ConnectTimeoutError", "EndpointConnectionError", "ReadTimeoutError")
+)
+"""Errors of aiohttp and botocore when there is no server, or it keeps silent."""
+
 _CALLS = frozenset(("cat_file", "cat_ranges", "exists", "find", "glob", "info", "isdir", "ls", "size"))
 """Methods of a file system that may be called twice."""
 
@@ -35,6 +41,19 @@ def is_passing(error: BaseException | None) -> bool:
         return True
     # fsspec says of any failure that there is no such file, and names the reason as its cause.
     return isinstance(error, ConnectionResetError) or is_passing(error.__cause__)
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Return whether an error is of the server, and says nothing of what it was asked for.
+
+    Unlike after those that pass, it would take long to ask once more.
+    """
+    if error is None:
+        return False
+    no_answer = isinstance(error, TimeoutError | ConnectionError) or type(error).__name__ in _NO_ANSWER
+    # s3fs says so of a bucket that is busy, after it has tried again.
+    is_busy = isinstance(error, OSError) and error.errno == errno.EBUSY
+    return no_answer or is_busy or is_passing(error) or is_outage(error.__cause__)
 
 
 def again(call: Callable[[], T]) -> T:

@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Any
 
 from hatsformat import layout, storage
-from hatsformat.errors import HatsError, NotFoundError, StorageError, UsageError
+from hatsformat.errors import HatsError, NotFoundError, StorageError, UnavailableError, UsageError
 from hatsformat.validate import checks
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
 from hatsformat.validate.evidence.statements import Scope
 from hatsformat.validate.evidence.tree import Tree, printable, shown
-from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.faults import Fault, NoEvidenceError, outage
 from hatsformat.validate.findings import Finding, Location, NotRun, Place
 from hatsformat.validate.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS
 from hatsformat.validate.report import Report
@@ -210,6 +210,8 @@ def _run(
             reason = f"there are more than {MOST_FAULTS} departures; the rest are not told"
     except NoEvidenceError as missing:
         reason = missing.reason
+    except UnavailableError as error:
+        reason = outage(error).reason
     except BaseException as error:
         # Libraries in other languages panic past Exception; only what the user or the system sends goes on.
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):

@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hatsformat.errors import UnavailableError
+
+OUTAGE = "the storage failed"
+"""How the reason begins why a check was not run that may be run the next time."""
+
 
 class NoEvidenceError(Exception):
     """Raised by evidence that is asked for and is not there; the check is then not run.
@@ -22,6 +27,11 @@ class NoEvidenceError(Exception):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+def outage(error: UnavailableError) -> NoEvidenceError:
+    """Return that evidence is missing because the storage failed, which is no fault of the catalog."""
+    return NoEvidenceError(f"{OUTAGE}: {error}")
 
 
 @dataclass(frozen=True, slots=True)

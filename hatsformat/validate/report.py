@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from hatsformat.validate.faults import OUTAGE
 from hatsformat.validate.findings import Finding, NotRun, Verdict
 from hatsformat.validate.sky import Footprint
 from hatsformat.validate.text import render_text
@@ -58,6 +59,11 @@ class Report:
             "passed": len(self.passed),
             "not_run": len(self.not_run),
         }
+
+    @property
+    def outages(self) -> tuple[NotRun, ...]:
+        """The checks that were not run because the storage failed, and may be run the next time."""
+        return tuple(item for item in self.not_run if item.reason.startswith(OUTAGE))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as ``spec/schemas/report.schema.json`` describes it."""

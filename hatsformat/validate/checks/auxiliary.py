@@ -39,8 +39,7 @@ def broken(file: Artefact[Footer]) -> Iterator[Fault]:
     """Yield a fault where a Parquet file cannot be opened; raise `NoEvidenceError` where there is none."""
     if not file.is_there:
         raise NoEvidenceError(f"there is no {file.path}")
-    if file.is_outside:
-        file.need()
+    file.check_seen()
     if file.error is not None:
         yield Fault("the file cannot be read as Parquet", file.path, actual=file.error.message)
 

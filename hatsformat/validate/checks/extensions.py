@@ -6,12 +6,13 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 
 from hatsformat import layout
+from hatsformat.errors import UnavailableError
 from hatsformat.properties import Problem
 from hatsformat.validate.checks.columns import has_column
 from hatsformat.validate.checks.properties import as_faults
 from hatsformat.validate.evidence.collection import CollectionEvidence, Extension
 from hatsformat.validate.evidence.tree import OutsideError
-from hatsformat.validate.faults import Fault, NoEvidenceError
+from hatsformat.validate.faults import Fault, NoEvidenceError, outage
 from hatsformat.validate.registry import collection_check, collection_checks
 from hatsformat.validate.requirements import Requirement
 
@@ -50,6 +51,8 @@ def is_readable(collection: CollectionEvidence) -> Iterator[Fault]:
         raise NoEvidenceError("the collection lists no extensions")
     for extension in collection.extensions:
         error = extension.file.error
+        if isinstance(error, UnavailableError):
+            raise outage(error)
         if error is not None and extension.file.is_there and not _is_outside(extension):
             yield Fault("the extension's properties cannot be read", extension.path, actual=error.message)
 

@@ -25,6 +25,7 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
     file = catalog.join_lines
     if not file.is_there:
         raise NoEvidenceError(f"there is no {_PATH}")
+    file.check_seen()
     if file.error is not None:
         expected = "whole numbers in Norder, Npix, join_Norder and join_Npix"
         yield Fault("the file is not as it should be", _PATH, actual=file.error.message, expected=expected)

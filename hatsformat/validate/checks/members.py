@@ -26,6 +26,7 @@ _PATH = layout.COLLECTION_PROPERTIES
 def has_properties(collection: CollectionEvidence) -> Iterator[Fault]:
     """Check that a collection has its ``collection.properties``."""
     file = collection.file
+    file.check_seen()
     if not file.is_there:
         yield Fault("there is no collection.properties", _PATH)
     elif file.error is not None and file.error.expected is None:

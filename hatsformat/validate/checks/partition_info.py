@@ -32,8 +32,7 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
     found = catalog.partition_lines
     if not found.is_there:
         raise NoEvidenceError(f"there is no {_PATH}")
-    if found.is_outside:
-        found.need()
+    found.check_seen()
     if found.error is not None:
         actual = (
             found.error.message

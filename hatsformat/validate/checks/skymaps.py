@@ -36,8 +36,7 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
     if not any(file.is_there for file in maps):
         raise NoEvidenceError("there is no sky map")
     for file in maps:
-        if file.is_outside:
-            file.need()
+        file.check_seen()
         if file.error is not None and file.is_there:
             found = "" if file.error.found is None else f": {file.error.found}"
             yield Fault("the sky map cannot be read", file.path, actual=f"{file.error.message}{found}")
@@ -168,8 +167,7 @@ def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Fault]:
         raise NoEvidenceError("there are no down-sampled sky maps")
     for order in sorted(orders):
         file = catalog.alt_skymap(order)
-        if file.is_outside:
-            file.need()
+        file.check_seen()
         if not file.is_there:
             yield Fault("a down-sampled sky map is not there", file.path, actual="no such file")
         elif file.error is not None:

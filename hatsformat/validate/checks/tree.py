@@ -24,6 +24,7 @@ def has_properties(catalog: CatalogEvidence) -> Iterator[Fault]:
     if not catalog.properties_files:
         yield Fault("there is no properties file", layout.PROPERTIES, expected="hats.properties")
     for name, file in catalog.properties_files.items():
+        file.check_seen()
         if file.error is not None and file.is_broken and not _is_too_large(catalog, name):
             yield Fault("the properties file cannot be read", name, actual=file.error.message)
 

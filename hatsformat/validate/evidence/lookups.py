@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hatsformat.errors import HatsError
 from hatsformat.healpix import MAX_ORDER, IntArray
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer
 from hatsformat.validate.evidence.keys import KeyArray, PairSet, common_kind, is_among, keys_of, mixed
 from hatsformat.validate.evidence.leaves import uniq
-from hatsformat.validate.evidence.streaming import Batch, read_batches, threads_for
-from hatsformat.validate.evidence.tree import BROKEN_DATA
+from hatsformat.validate.evidence.streaming import Batch, need_batches, threads_for
 from hatsformat.validate.faults import NoEvidenceError
 
 MOST_SHOWN = 1_000_000
@@ -217,18 +215,10 @@ def _integers(batch: Batch, name: str) -> IntArray:
     return numbers
 
 
-def _batches(catalog: CatalogEvidence, footer: Footer, columns: list[str]) -> Iterator[Batch]:
-    try:
-        yield from read_batches(catalog.tree, catalog.prefix, footer, columns)
-    except BROKEN_DATA as error:
-        told = error.message if isinstance(error, HatsError) else str(error)
-        raise NoEvidenceError(f"the data of {catalog.prefix}{footer.path} cannot be read: {told}") from error
-
-
 def _gather(catalog: CatalogEvidence, columns: list[str], look: _Look, into: PairSet) -> None:
     def read(footer: Footer) -> list[tuple[KeyArray, IntArray]]:
         found = []
-        for batch in _batches(catalog, footer, columns):
+        for batch in need_batches(catalog.tree, catalog.prefix, footer, columns):
             keys, numbers, there = look(footer, batch)
             found.append((keys[there], numbers[there]))
         return found
@@ -250,7 +240,7 @@ def _locate(catalog: CatalogEvidence, columns: list[str], look: _Look, pairs: Ke
 
     def read(footer: Footer) -> Sighting | None:
         count, first, value = 0, -1, None
-        for batch in _batches(catalog, footer, columns):
+        for batch in need_batches(catalog.tree, catalog.prefix, footer, columns):
             keys, numbers, there = look(footer, batch)
             hit = np.flatnonzero(there & np.isin(_one_number(keys, numbers), wanted))
             if hit.size and not count:

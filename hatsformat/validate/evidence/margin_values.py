@@ -6,7 +6,6 @@ at, spread over the sky: a margin that was not made again after its primary chan
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat.errors import HatsError
 from hatsformat.healpix import MAX_ORDER, radec_to_pixel
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer
@@ -22,8 +20,7 @@ from hatsformat.validate.evidence.keys import KeyArray, common_kind, keys_of, mi
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.positions import Coordinates, coordinates_of, position_keys
 from hatsformat.validate.evidence.schemas import plain
-from hatsformat.validate.evidence.streaming import Batch, read_batches
-from hatsformat.validate.evidence.tree import BROKEN_DATA
+from hatsformat.validate.evidence.streaming import Batch, need_batches
 from hatsformat.validate.faults import NoEvidenceError
 
 MOST_CELLS = 50_000_000
@@ -87,14 +84,14 @@ def scan_margin_values(margin: CatalogEvidence, primary: CatalogEvidence) -> lis
     left = MOST_CELLS
     found: list[OtherValues] = []
     for index in np.argsort(mixed(np.arange(len(own), dtype=np.int64))).tolist():
-        for batch in _batches(margin, own[index], columns):
+        for batch in need_batches(margin.tree, margin.prefix, own[index], columns):
             rows, tiles = _margin_rows(batch, where, kinds, primary)
             sources = [footer for number in tiles for footer in files.get(number, [])]
             left -= len(columns) * sum(footer.rows for footer in sources)
             if left < 0:
                 return found
             for footer in sources:
-                for theirs in _batches(primary, footer, columns):
+                for theirs in need_batches(primary.tree, primary.prefix, footer, columns):
                     _compare(rows, theirs, where, kinds)
             found += _wrong(own[index].path, rows)
     return found
@@ -115,14 +112,6 @@ def _shared_columns(margin: CatalogEvidence, primary: CatalogEvidence, where: Co
             except NoEvidenceError:
                 continue
     return kinds
-
-
-def _batches(catalog: CatalogEvidence, footer: Footer, columns: list[str]) -> Iterator[Batch]:
-    try:
-        yield from read_batches(catalog.tree, catalog.prefix, footer, columns)
-    except BROKEN_DATA as error:
-        told = error.message if isinstance(error, HatsError) else str(error)
-        raise NoEvidenceError(f"the data of {catalog.prefix}{footer.path} cannot be read: {told}") from error
 
 
 def _positions(table: pa.Table, where: Coordinates) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

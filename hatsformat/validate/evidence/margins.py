@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat.errors import HatsError
 from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, radec_to_pixel
 from hatsformat.margins import WIDEST_ARCSEC, margin_rows, surroundings
 from hatsformat.partition_info import PartitionInfo
@@ -22,8 +21,7 @@ from hatsformat.validate.evidence.footers import Footer
 from hatsformat.validate.evidence.keys import KeyArray
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.positions import Coordinates, coordinates_of, position_keys, with_tile
-from hatsformat.validate.evidence.streaming import read_batches, threads_for
-from hatsformat.validate.evidence.tree import BROKEN_DATA
+from hatsformat.validate.evidence.streaming import need_batches, threads_for
 from hatsformat.validate.faults import NoEvidenceError
 
 MOST_ROWS = 2_000_000
@@ -230,16 +228,10 @@ class _Stretch:
         self, catalog: CatalogEvidence, footer: Footer
     ) -> Iterator[tuple[int, FloatArray, FloatArray]]:
         """Yield the positions of a file's rows, in degrees, each time with the first row's number."""
-        try:
-            names = [self.where.ra, self.where.dec]
-            for batch in read_batches(catalog.tree, catalog.prefix, footer, names):
-                ra, dec = (column.cast(pa.float64(), safe=False).to_numpy() for column in batch.table.columns)
-                yield batch.first_row, ra, dec
-        except BROKEN_DATA as error:
-            told = error.message if isinstance(error, HatsError) else str(error)
-            raise NoEvidenceError(
-                f"the data of {catalog.prefix}{footer.path} cannot be read: {told}"
-            ) from error
+        names = [self.where.ra, self.where.dec]
+        for batch in need_batches(catalog.tree, catalog.prefix, footer, names):
+            ra, dec = (column.cast(pa.float64(), safe=False).to_numpy() for column in batch.table.columns)
+            yield batch.first_row, ra, dec
 
     def _primary_rows(self, mine: KeyArray, from_tiles: IntArray) -> _Found:
         """Return the rows of the primary that are near the tiles, and those that the margin has."""

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from hatsformat.errors import HatsError
+from hatsformat.errors import HatsError, UnavailableError
 from hatsformat.healpix import HealpixPixel
 from hatsformat.validate.evidence.footers import Footer, Footers
 from hatsformat.validate.evidence.row_batch import RowBatch, RowPlan
 from hatsformat.validate.evidence.streaming import Batch, read_batches, threads_for
 from hatsformat.validate.evidence.tallies import Tally
 from hatsformat.validate.evidence.tree import BROKEN_DATA, Tree
-from hatsformat.validate.faults import Fault, NoEvidenceError, RowCheck
+from hatsformat.validate.faults import Fault, NoEvidenceError, RowCheck, outage
 
 DATA_RULE = "HATS-LEAF-009"
 """The requirement that the data of every column can be read."""
@@ -172,6 +172,10 @@ def _scan_file(
     try:
         for read in read_batches(tree, prefix, footer):
             judge.see(read, footer, tile, scan)
+    except UnavailableError as error:
+        reason = outage(error).reason
+        for rule in (*judge.checks, DATA_RULE):
+            scan.missing.setdefault(rule, reason)
     except BROKEN_DATA as error:
         text = error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
         if isinstance(error, HatsError) and error.found is not None:

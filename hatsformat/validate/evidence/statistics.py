@@ -15,8 +15,7 @@ from hatsformat.healpix import MAX_ORDER
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import ask_footers
 from hatsformat.validate.evidence.leaves import uniq
-from hatsformat.validate.evidence.streaming import Batch, read_batches
-from hatsformat.validate.evidence.tree import BROKEN_DATA
+from hatsformat.validate.evidence.streaming import Batch, need_batches
 from hatsformat.validate.faults import NoEvidenceError
 
 FIELDS = ("min_value", "max_value", "null_count", "row_count", "disk_bytes", "memory_bytes")
@@ -65,23 +64,19 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
     files = dict(zip(leaves.uniq.tolist(), catalog.footers.readable, strict=True))
     scan = StatisticsScan()
     seen: set[tuple[int, int]] = set()
-    try:
-        for batch in read_batches(catalog.tree, catalog.prefix, footer):
-            places = _places(batch)
-            known: dict[int, tuple[str, int, int]] = {}
-            for row, place in enumerate(places):
-                number = int(uniq(np.array([place[0]]), np.array([place[1]]))[0]) if _is_tile(place) else -1
-                own = files.get(number)
-                is_known = own is not None and 0 <= place[2] < len(own.group_rows)
-                if own is None or not is_known or (number, place[2]) in seen:
-                    scan.strange.append((batch.first_row + row, place))
-                    continue
-                seen.add((number, place[2]))
-                known[row] = own.path, place[2], number
-            _compare(catalog, batch, known, scan)
-    except BROKEN_DATA as error:
-        told = error.message if isinstance(error, HatsError) else str(error)
-        raise NoEvidenceError(f"the statistics cannot be read: {told}") from error
+    for batch in need_batches(catalog.tree, catalog.prefix, footer):
+        places = _places(batch)
+        known: dict[int, tuple[str, int, int]] = {}
+        for row, place in enumerate(places):
+            number = int(uniq(np.array([place[0]]), np.array([place[1]]))[0]) if _is_tile(place) else -1
+            own = files.get(number)
+            is_known = own is not None and 0 <= place[2] < len(own.group_rows)
+            if own is None or not is_known or (number, place[2]) in seen:
+                scan.strange.append((batch.first_row + row, place))
+                continue
+            seen.add((number, place[2]))
+            known[row] = own.path, place[2], number
+        _compare(catalog, batch, known, scan)
     return scan
 
 

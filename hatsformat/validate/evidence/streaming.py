@@ -14,9 +14,10 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.artefacts.leaf import read_footer, read_row_groups
-from hatsformat.errors import LeafError
+from hatsformat.errors import HatsError, LeafError, UnavailableError
 from hatsformat.validate.evidence.footers import Footer
-from hatsformat.validate.evidence.tree import Tree
+from hatsformat.validate.evidence.tree import BROKEN_DATA, Tree
+from hatsformat.validate.faults import NoEvidenceError, outage
 
 BATCH_CELLS = 1 << 21
 """Values that a batch should have, rows times columns: 16 MB in doubles, which the caches still help with."""
@@ -105,6 +106,19 @@ def read_batches(
             _check_rows(table.num_rows, sum(rows))
             yield Batch(first_row, tuple(zip(run, rows, strict=True)), table, metadata)
         first_row += sum(rows)
+
+
+def need_batches(
+    tree: Tree, prefix: str, footer: Footer, columns: Sequence[str] | None = None
+) -> Iterator[Batch]:
+    """Yield what `read_batches` does, or raise `NoEvidenceError` where the rows cannot be read."""
+    try:
+        yield from read_batches(tree, prefix, footer, columns)
+    except UnavailableError as error:
+        raise outage(error) from error
+    except BROKEN_DATA as error:
+        told = error.message if isinstance(error, HatsError) else str(error)
+        raise NoEvidenceError(f"the data of {prefix}{footer.path} cannot be read: {told}") from error
 
 
 def _check_claims(footer: Footer, metadata: Any, run: list[int]) -> None:

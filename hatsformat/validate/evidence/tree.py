@@ -14,8 +14,8 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.errors import FormatError, HatsError, NotFoundError, StorageError
-from hatsformat.validate.faults import NoEvidenceError
+from hatsformat.errors import FormatError, HatsError, NotFoundError, StorageError, UnavailableError
+from hatsformat.validate.faults import NoEvidenceError, outage
 
 T = TypeVar("T")
 
@@ -72,14 +72,20 @@ class Artefact(Generic[T]):
         return self.is_there and self.error is not None
 
     @property
-    def is_outside(self) -> bool:
-        """Whether it is a link out of what is validated, and was not opened."""
-        return isinstance(self.error, OutsideError)
+    def is_unseen(self) -> bool:
+        """Whether nothing is known of it: a link out of what is validated, or the storage failed."""
+        return isinstance(self.error, OutsideError | UnavailableError)
+
+    def check_seen(self) -> None:
+        """Raise `NoEvidenceError` where nothing is known of the file."""
+        if isinstance(self.error, UnavailableError):
+            raise outage(self.error)
+        if isinstance(self.error, OutsideError):
+            raise NoEvidenceError(f"{self.path} is a link out of the catalog, and is not opened")
 
     def need(self) -> T:
         """Return what the file holds, or raise `NoEvidenceError`."""
-        if self.is_outside:
-            raise NoEvidenceError(f"{self.path} is a link out of the catalog, and is not opened")
+        self.check_seen()
         if self.value is None:
             raise NoEvidenceError(
                 f"{self.path} cannot be read" if self.is_there else f"there is no {self.path}"
@@ -132,6 +138,8 @@ class Tree:
 
     def files(self) -> Mapping[str, int]:
         """Return what `listing` tells, or raise `NoEvidenceError` where the storage cannot list."""
+        if isinstance(self.listing, UnavailableError):
+            raise outage(self.listing)
         if isinstance(self.listing, StorageError):
             raise NoEvidenceError(f"the files cannot be listed: {self.listing.message}")
         return self.listing
