@@ -7,12 +7,13 @@ calls this a catalog.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,8 @@ from hatsformat.partition_info import PartitionInfo
 from hatsformat.partitioner.counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties.table import TableProperties
+
+R = TypeVar("R")
 
 HATS_VERSION = "1.0"
 FRAME = "equatorial"
@@ -103,7 +106,7 @@ def finish(
         written.append(layout.THUMBNAIL)
     order = skymap_order(data.rows, data.tiles.max_order, counts.order)
     written += write_skymaps(root, counts, order)
-    size = data.size + sum(storage.size(root / name) for name in written)
+    size = data.size + _size_of(root, written)
     properties = describe(info, plan.schema, data.tiles, data.rows, order, size, now)
     size += write_properties(root, properties)
     return Finished(data.rows, len(data.tiles), size)
@@ -136,11 +139,24 @@ def write_dataset(
             if leaf.first_row is not None:
                 first_rows.add(leaf.first_row)
         partitions = PartitionInfo(np.array(orders), np.array(pixels))
-        storage.write_bytes(root / layout.PARTITION_INFO, partitions.to_csv())
-        write_common_metadata(root / layout.COMMON_METADATA, plan.schema)
-        written = [layout.PARTITION_INFO, layout.COMMON_METADATA, *footers.write()]
-    size += sum(storage.size(root / name) for name in written)
-    return Dataset(partitions, rows, size, first_rows)
+        _together(
+            root,
+            partial(storage.write_bytes, root / layout.PARTITION_INFO, partitions.to_csv()),
+            partial(write_common_metadata, root / layout.COMMON_METADATA, plan.schema),
+            footers.write,
+        )
+        written = [layout.PARTITION_INFO, layout.COMMON_METADATA, *footers.written]
+    return Dataset(partitions, rows, size + _size_of(root, written), first_rows)
+
+
+def _together(root: UPath, *calls: Callable[[], R]) -> list[R]:
+    """Make some calls at the same time where the catalog is on a server, each of which answers late."""
+    return storage.concurrently(lambda call: call(), calls, waits=not storage.is_local(root))
+
+
+def _size_of(root: UPath, names: Iterable[str]) -> int:
+    """Return the bytes of some files in all."""
+    return sum(_together(root, *(partial(storage.size, root / name) for name in names)))
 
 
 class _Footers:
@@ -168,24 +184,32 @@ class _Footers:
         if self._statistics is not None:
             self._statistics.add(leaf.tile, leaf.footer)
         self._size += leaf.footer.serialized_size
-        if self._size <= METADATA_LIMIT_BYTES:
+        if self._has_metadata:
             self._metadata.add(leaf.path.removeprefix(f"{layout.DATASET}/"), leaf.footer)
 
-    def write(self) -> list[str]:
-        """Write the files, and return their paths."""
-        if has_metadata := self._size <= METADATA_LIMIT_BYTES:
+    def write(self) -> None:
+        """Write the files."""
+        if self._has_metadata:
             self._metadata.write()
         self._stack.close()
-        written = {layout.METADATA: has_metadata, layout.STATISTICS: self._statistics is not None}
+
+    @property
+    def written(self) -> list[str]:
+        """The files that `write` writes."""
+        written = {layout.METADATA: self._has_metadata, layout.STATISTICS: self._statistics is not None}
         return [path for path, is_there in written.items() if is_there]
+
+    @property
+    def _has_metadata(self) -> bool:
+        return self._size <= METADATA_LIMIT_BYTES
 
 
 def write_skymaps(root: UPath, counts: Counts, order: int) -> list[str]:
     """Write the sky map, and again under its older name, which hats still reads coverage from."""
     content = encode_skymap(counts.degraded(order).dense())
-    for name in (layout.SKYMAP, layout.POINT_MAP):
-        storage.write_bytes(root / name, content)
-    return [layout.SKYMAP, layout.POINT_MAP]
+    names = [layout.SKYMAP, layout.POINT_MAP]
+    _together(root, *(partial(storage.write_bytes, root / name, content) for name in names))
+    return names
 
 
 def describe(
