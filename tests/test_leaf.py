@@ -418,6 +418,25 @@ def test_other_writers_leaves(shared: Path) -> None:
             assert read_row_groups(place, read_footer(place)).equals(expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_that_repeat_get_a_dictionary(dtype: type) -> None:
+    rng, count = np.random.default_rng(3), 20_000
+    bits = np.uint32 if dtype is np.float32 else np.uint64
+    nan = np.array([np.nan], dtype=dtype).view(bits)
+    special = np.concatenate([np.array([0.0, -0.0, 2.5], dtype=dtype).view(bits), nan, nan + bits(1)])
+    magnitudes = rng.normal(12, 2, count).round(2).astype(dtype)
+    magnitudes[:5000] = rng.choice(special.astype(bits), 5000).view(dtype)
+    table = pa.table({"mag": magnitudes, "ra": rng.uniform(0, 360, count).astype(dtype)})
+    place = storage.resolve("memory://leaf/floats.parquet")
+    sink = write_leaf(place, table, LeafFormat())
+    mag, ra = (sink.footer.row_group(0).column(index) for index in range(2))
+    assert "RLE_DICTIONARY" in mag.encodings
+    assert "BYTE_STREAM_SPLIT" in ra.encodings
+    assert 2 * mag.total_compressed_size < ra.total_compressed_size
+    read = read_row_groups(place, sink.footer).column("mag").to_numpy()
+    assert (read.view(bits) == magnitudes.view(bits)).all(), "each zero and each NaN stays itself"
+
+
 def test_integers_that_repeat_get_a_dictionary() -> None:
     rng = np.random.default_rng(3)
     count = 20_000
