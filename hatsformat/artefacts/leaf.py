@@ -2,8 +2,8 @@
 
 The encodings are chosen by measurement (``benchmarks/leaf_formats.py``): BYTE_STREAM_SPLIT for floats and
 DELTA_BINARY_PACKED for the index column and other 64-bit integers make smaller files that are faster to write
-and to read; numbers that repeat, such as magnitudes of two decimals, take least in a dictionary. Row groups are small enough that a cone of a few arcminutes skips most
-of a leaf.
+and to read; numbers that repeat, such as magnitudes of two decimals, take least in a dictionary. Row groups
+are small enough that a cone of a few arcminutes skips most of a leaf.
 """
 
 from __future__ import annotations

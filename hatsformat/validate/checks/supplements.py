@@ -11,7 +11,7 @@ from hatsformat import layout
 from hatsformat.healpix import HealpixPixel
 from hatsformat.validate.checks.columns import has_column
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.evidence.keys import family
+from hatsformat.validate.evidence.keys import comparable_columns, family
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.lookups import (
     IndexScan,
@@ -150,12 +150,14 @@ def index_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 @catalog_check("HATS-SUPP-110")
 def index_carries_values(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that the extra columns of an index have the values of the primary's rows."""
-    extras = catalog.properties.hats_index_extra_column or ()
+    """Check that the extra columns of an index have the values of the primary's rows, told of or not."""
+    primary, column = catalog.primary, catalog.value("hats_index_column")
+    told = catalog.properties.hats_index_extra_column or ()
+    shared = comparable_columns(catalog.schema, primary.schema)
+    extras = dict.fromkeys((*told, *(name for name in shared if name != column)))
     if not extras:
         return
     _index(catalog)
-    primary, column = catalog.primary, catalog.value("hats_index_column")
     for extra in extras:
         for found in scan_index_extra(catalog, primary, column, extra):
             yield Fault(

@@ -16,6 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hatsformat.healpix import IntArray
+from hatsformat.layout import HIVE_COLUMNS
+from hatsformat.validate.evidence.schemas import plain
 from hatsformat.validate.faults import NoEvidenceError
 
 KeyArray: TypeAlias = npt.NDArray[np.uint64]
@@ -204,3 +206,26 @@ def is_among(pairs: KeyArray, others: KeyArray) -> npt.NDArray[np.bool_]:
     again[order[:-1][same]] = True
     found: npt.NDArray[np.bool_] = again[: len(pairs)]
     return found
+
+
+def comparable_columns(schema: pa.Schema, other: pa.Schema) -> list[str]:
+    """Return the columns that two schemas share, with a type whose values are compared.
+
+    Not those that repeat a path, which not all files of a catalog have.
+    """
+    return [
+        name
+        for name in schema.names
+        if name not in HIVE_COLUMNS
+        and schema.names.count(name) == other.names.count(name) == 1
+        and plain(schema.field(name).type).equals(plain(other.field(name).type))
+        and _is_flat(schema.field(name).type)
+    ]
+
+
+def _is_flat(kind: pa.DataType) -> bool:
+    try:
+        common_kind([kind])
+    except NoEvidenceError:
+        return False
+    return True

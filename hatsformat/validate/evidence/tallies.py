@@ -12,9 +12,8 @@ import pyarrow as pa
 
 from hatsformat.errors import LeafError
 from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix
-from hatsformat.layout import HIVE_COLUMNS
 from hatsformat.validate.evidence.footers import Footer
-from hatsformat.validate.evidence.keys import KeyArray, common_kind, keys_of, mixed
+from hatsformat.validate.evidence.keys import KeyArray, common_kind, comparable_columns, keys_of, mixed
 from hatsformat.validate.evidence.row_batch import RowBatch
 from hatsformat.validate.evidence.schemas import plain
 from hatsformat.validate.evidence.streaming import read_batches
@@ -167,29 +166,6 @@ def _equal_rows(values: npt.NDArray[Any], probes: npt.NDArray[Any]) -> IntArray:
     np.add.at(edges, np.searchsorted(values, probes, "left"), 1)
     np.add.at(edges, np.searchsorted(values, probes, "right"), -1)
     return np.flatnonzero(np.cumsum(edges[:-1]))
-
-
-def comparable_columns(schema: pa.Schema, other: pa.Schema) -> list[str]:
-    """Return the columns that two schemas share, with a type whose values are compared.
-
-    Not those that repeat a path, which a thumbnail has none of.
-    """
-    return [
-        name
-        for name in schema.names
-        if name not in HIVE_COLUMNS
-        and schema.names.count(name) == other.names.count(name) == 1
-        and plain(schema.field(name).type).equals(plain(other.field(name).type))
-        and _is_flat(schema.field(name).type)
-    ]
-
-
-def _is_flat(kind: pa.DataType) -> bool:
-    try:
-        common_kind([kind])
-    except NoEvidenceError:
-        return False
-    return True
 
 
 def row_keys(table: pa.Table, columns: Sequence[str]) -> KeyArray:
