@@ -12,6 +12,7 @@ from typing import Any
 from hatsformat import layout, storage
 from hatsformat.errors import HatsError, NotFoundError, StorageError, UnavailableError, UsageError
 from hatsformat.validate import checks
+from hatsformat.validate.evidence import guard
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
 from hatsformat.validate.evidence.statements import Scope
@@ -105,6 +106,7 @@ def validate(
     row_checks = {rule: check for rule, check in ROW_CHECKS.items() if rule not in settings.disabled}
     tree, scope = Tree(root), Scope(settings.edition, settings.level, row_checks)
     _check_place(tree)
+    guard.start()
     outcome = Outcome(settings.rules, settings.disabled)
     collection = CollectionEvidence(tree, scope)
     if collection.file.is_there or _looks_like_collection(tree):

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -110,6 +111,15 @@ _lock = threading.Lock()
 def _end() -> None:
     while _idle:
         _idle.pop().close()
+
+
+def start() -> None:
+    """Start a process if none is idle: it loads its libraries while other things are looked at."""
+    with _lock:
+        if any(reader.parent == os.getpid() for reader in _idle):
+            return
+    with suppress(StorageError):  # told where footers are asked for
+        _give(_Reader())
 
 
 def _take() -> _Reader:
