@@ -15,6 +15,8 @@ from hatsformat.cli import main
 from hatsformat.errors import UnavailableError
 from hatsformat.storage import places, retries
 from hatsformat.validate import validate
+from hatsformat.validate.evidence import tree
+from hatsformat.validate.faults import NoEvidenceError
 from test_validate_builders import described, object_catalog
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra `http`)")
@@ -169,3 +171,15 @@ def test_nobody_at_the_port():
         port = free.getsockname()[1]
     with pytest.raises(UnavailableError):
         storage.read_bytes(storage.resolve(f"http://127.0.0.1:{port}/file"))
+
+
+def test_a_server_that_fails_again_and_again_is_asked_no_more(monkeypatch):
+    monkeypatch.setattr(tree, "MOST_OUTAGES", 2)
+    names = [f"file-{number}" for number in range(5)]
+    with Server(dict.fromkeys(names, b"x"), failing=10**9) as server:
+        files = tree.Tree(server.place(""))
+        read = [files.read(name, 100) for name in names]
+        assert len(server.asked.keys() & {f"/{name}" for name in names}) == 2
+    assert all(isinstance(file.error, UnavailableError) for file in read)
+    with pytest.raises(NoEvidenceError, match="too often"):
+        read[-1].need()

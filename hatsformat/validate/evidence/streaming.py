@@ -90,7 +90,14 @@ def read_batches(
     HatsError, pyarrow.ArrowException and others of `tree.BROKEN_DATA`
         If the file is not what its footer says.
     """
-    place = tree.place(prefix + footer.path)
+    try:
+        yield from _read(tree.place(prefix + footer.path), footer, columns)
+    except UnavailableError:
+        tree.outages += 1
+        raise
+
+
+def _read(place: UPath, footer: Footer, columns: Sequence[str] | None) -> Iterator[Batch]:
     metadata = read_footer(place)
     if metadata.num_row_groups != len(footer.group_rows):
         raise LeafError("the file has changed since its footer was read")

@@ -35,6 +35,9 @@ BROKEN_DATA = (
 """What readers raise on files that are not what they seem."""
 
 
+MOST_OUTAGES = 50
+"""After so many failures of the storage it is asked no more: each may take a minute."""
+
 _SIZE_SAMPLE = 20_000
 """Files whose sizes are looked at for an estimate."""
 
@@ -100,10 +103,16 @@ class Tree:
     ----------
     root : UPath
         The catalog or collection that is validated.
+
+    Attributes
+    ----------
+    outages : int
+        How often the storage failed.
     """
 
     def __init__(self, root: UPath) -> None:
         self.root = root
+        self.outages = 0
         self._links: list[str] = []
         self._linked_folders: list[str] = []
 
@@ -190,8 +199,12 @@ class Tree:
             If it is a link that leads out of the root.
         FormatError
             If it is no file at all, but a pipe or a device, which may never end.
+        UnavailableError
+            If the storage has failed too often.
         """
         place = self.root / path
+        if self.outages >= MOST_OUTAGES:
+            raise UnavailableError("not asked for, since the storage failed too often", path=place)
         if not isinstance(self.listing, StorageError) and path not in self.listing:
             raise NotFoundError("no such file", path=place)
         if path in self.links_out:
@@ -222,6 +235,7 @@ class Tree:
         try:
             return Artefact(label, read(self.place(path)))
         except HatsError as error:
+            self.outages += isinstance(error, UnavailableError)
             return Artefact(label, error=error)
         except BROKEN_DATA as error:
             told = f"it cannot be understood: {type(error).__name__}: {error}"
