@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from hatsformat import build_margin, import_catalog, open_collection
 from hatsformat.errors import MissingExtraError, UsageError, WorkerError
 from hatsformat.partitioner import run_import
 
@@ -171,6 +172,27 @@ def cluster() -> Iterator[Any]:
 def test_a_cluster(cluster: Any, inputs: list[str], expected: dict[str, bytes], tmp_path: Path) -> None:
     run_import(inputs, tmp_path / "sky", scheduler=cluster.scheduler_address, **OPTIONS)
     assert files_of(tmp_path / "sky") == expected
+
+
+@pytest.mark.parametrize("where", ["cluster", "processes"])
+def test_a_collection_made_and_added_to_elsewhere(
+    where: str, request: pytest.FixtureRequest, inputs: list[str], tmp_path: Path
+) -> None:
+    there: dict[str, Any] = {"processes": True, "workers": 2}
+    if where == "cluster":
+        there = {"scheduler": request.getfixturevalue("cluster").scheduler_address}
+    made = {}
+    for name, work in (("here", {"workers": 1}), ("there", there)):
+        root = tmp_path / name / "sky"
+        options = {**OPTIONS, "leaf": "directory", "margins": [7200], "indexes": ["id"]}
+        import_catalog(inputs[:2], root, **options, **work)
+        build_margin(root, 3600, root / "sky_narrow", **work)
+        open_collection(root).append(inputs[2:], **work)
+        made[name] = files_of(root)
+        open_collection(root).rebuild(**work)
+        made[f"{name}, rebuilt"] = files_of(root)
+    assert "sky_narrow/hats.properties" in made["here"]
+    assert made["there"] == made["here"] != made["there, rebuilt"] == made["here, rebuilt"]
 
 
 def _kill_one_worker_in(task: str, mark: str) -> None:
