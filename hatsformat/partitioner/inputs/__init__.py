@@ -17,7 +17,6 @@ from hatsformat.partitioner.inputs.files import FORMATS, find_files, format_of
 from hatsformat.partitioner.inputs.fits import FitsSource
 from hatsformat.partitioner.inputs.parquet import parquet_sources
 from hatsformat.partitioner.inputs.tables import IpcSource, MemorySource
-from hatsformat.partitioner.inputs.votable import AstropySource
 
 __all__ = ["FORMATS", "Chunk", "CsvSource", "InputOptions", "ReadAgainError", "Source", "open_inputs"]
 
@@ -156,4 +155,10 @@ def _sources(place: UPath, options: InputOptions, alone: bool) -> list[Source]:
         return [IpcSource(place)]
     if kind == "fits":
         return [FitsSource(place, options.table)]
-    return [AstropySource(place, kind, options.table)]
+    if kind == "ecsv":
+        from hatsformat.partitioner.inputs.ecsv import EcsvSource
+
+        return [EcsvSource(place)]
+    from hatsformat.partitioner.inputs.votable import VotableSource
+
+    return [VotableSource(place, options.table)]

@@ -15,6 +15,7 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError
+from hatsformat.partitioner.inputs.astropy_files import explained_by_astropy
 from hatsformat.partitioner.inputs.base import (
     Chunk,
     FileSource,
@@ -24,7 +25,6 @@ from hatsformat.partitioner.inputs.base import (
     open_stream,
 )
 from hatsformat.partitioner.inputs.columns import described, from_astropy, to_array
-from hatsformat.partitioner.inputs.votable import explained_by_astropy
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,221 @@
+"""Where the rows of a VOTable are: its document without them, and their places in the file.
+
+The file goes through an XML parser that is asked for nothing but the places of tags, so that comments, CDATA
+sections, namespaces and encodings are what they are, and a file that is cut short or malformed anywhere is
+found before a row is read. Rows are dropped as they pass: what is held is the rest of the document.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from hatsformat.errors import InputError
+
+CUT_BYTES = 64 * 1024
+CUT_ROWS = 256
+"""A TABLEDATA element can be cut after so many bytes or rows, whichever are fewer."""
+
+_TAG = re.compile(rb"""(<[^<>"'\s/]+)(?:[^<>"']|"[^"]*"|'[^']*')*>""")
+_NROWS = re.compile(rb"""\snrows\s*=\s*("\s*\d+\s*"|'\s*\d+\s*')""")
+_ABOVE = ["RESOURCE", "TABLE", "DATA"]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The rows of one table, which the document is without.
+
+    Attributes
+    ----------
+    table : int
+        Number of the table in the order of the document, from 0.
+    kind : str
+        ``TABLEDATA``, ``BINARY`` or ``BINARY2``.
+    table_tag : int
+        Where the name of the TABLE tag ends in the document.
+    place : int
+        Where the rows were in the document.
+    cuts : array of int64
+        Where the rows start and end in the file, in bytes, and where they can be cut between.
+    rows : array of int64
+        How many rows are between one cut and the next; none are known of binary ones.
+    """
+
+    table: int
+    kind: str
+    table_tag: int
+    place: int
+    cuts: array[int] = field(default_factory=lambda: array("q"))
+    rows: array[int] = field(default_factory=lambda: array("q"))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A VOTable without its rows.
+
+    Attributes
+    ----------
+    document : bytes
+        All but the rows of `regions`; the tables do not say how many rows they have.
+    regions : sequence of Region
+        Rows that are not in the document. Those of no known form stay in it.
+    tables : int
+        How many TABLE elements there are.
+    """
+
+    document: bytes
+    regions: tuple[Region, ...]
+    tables: int
+
+    def with_rows(self, region: Region, rows: bytes, count: int) -> bytes:
+        """Return the document with `count` rows in a region, as they were written."""
+        parts = (
+            self.document[: region.table_tag],
+            b' nrows="%d"' % count,  # for which the parser makes room, and no more
+            self.document[region.table_tag : region.place],
+            rows,
+            self.document[region.place :],
+        )
+        return b"".join(parts)
+
+
+def read_outline(blocks: Iterable[bytes], cut_bytes: int = CUT_BYTES) -> Outline:
+    """Return the outline of a VOTable that comes in blocks of any size.
+
+    Raises
+    ------
+    xml.parsers.expat.ExpatError
+        If it is not well-formed, or ends too early.
+    InputError
+        If there are elements among the base64 of a STREAM.
+    """
+    reader = _Reader(cut_bytes)
+    for block in blocks:
+        reader.feed(block)
+    return reader.finish()
+
+
+class _Reader:
+    """Feeds a document to the parser, and notes and drops the rows."""
+
+    def __init__(self, cut_bytes: int) -> None:
+        self._document = bytearray()
+        self._regions: list[Region] = []
+        self._tables = 0
+        self._cut_bytes = cut_bytes
+        self._dropped = 0  # by how much the place of a tag in the document differs from that in the file
+        self._open: list[str] = []
+        self._region: Region | None = None  # the one whose rows pass now
+        self._count = 0
+        self._table_tag = 0
+        self._inside = ""  # the name, with its prefix, of the element that holds the rows
+        self._row_name = ""
+        self._understood = True
+        self._parser = expat.ParserCreate()
+        self._parser.EntityDeclHandler = self._entity_declared
+        self._watch_all()
+
+    def feed(self, block: bytes) -> None:
+        self._document += block
+        self._parser.Parse(block, False)
+        if self._region is not None:
+            self._drop(self._region, self._parser.CurrentByteIndex)
+
+    def finish(self) -> Outline:
+        self._parser.Parse(b"", True)
+        return Outline(bytes(self._document), tuple(self._regions), self._tables)
+
+    def _entity_declared(self, *_: object) -> None:
+        self._understood = False  # tags may come from entities, and have no place of their own
+
+    def _watch_all(self) -> None:
+        self._parser.StartElementHandler = self._started
+        self._parser.EndElementHandler = self._ended
+
+    def _watch_rows(self, name: str) -> None:
+        self._inside, self._row_name = name, name.removesuffix("TABLEDATA") + "TR"
+        self._parser.StartElementHandler = self._started_in_rows
+        self._parser.EndElementHandler = self._ended_in_rows
+
+    def _watch_stream(self, name: str) -> None:
+        self._inside = name
+        self._parser.StartElementHandler = _refuse_element
+        self._parser.EndElementHandler = self._ended_in_rows
+
+    def _started(self, name: str, attributes: dict[str, str]) -> None:
+        self._open.append(name.rpartition(":")[2])
+        if self._open[-1] == "TABLE":
+            self._tables += 1
+            self._note_table()
+        elif not self._understood or b"\0" in self._document[:4]:  # UTF-16
+            return
+        elif self._open[-4:] == [*_ABOVE, "TABLEDATA"] and self._is_new():
+            self._watch_rows(name)
+        elif self._open[-5:-2] == _ABOVE and self._open[-1] == "STREAM" and self._is_new():
+            tag = self._tag()
+            plain = attributes.get("encoding") == "base64" and "href" not in attributes
+            if plain and self._open[-2] in ("BINARY", "BINARY2") and tag and not tag[0].endswith(b"/>"):
+                self._begin(self._open[-2], tag.end() + self._dropped)
+                self._watch_stream(name)
+
+    def _ended(self, _: str) -> None:
+        self._open.pop()
+
+    def _started_in_rows(self, name: str, _: dict[str, str]) -> None:
+        if name != self._row_name:
+            return
+        place = self._parser.CurrentByteIndex
+        if self._region is None:
+            self._begin("TABLEDATA", place)
+        elif place - self._region.cuts[-1] >= self._cut_bytes or self._count == CUT_ROWS:
+            self._cut(self._region, place)
+        self._count += 1
+
+    def _ended_in_rows(self, name: str) -> None:
+        if name != self._inside:
+            return
+        if self._region is not None:
+            place = self._parser.CurrentByteIndex
+            self._cut(self._region, place)
+            self._drop(self._region, place)
+            self._regions.append(self._region)
+            self._region = None
+        self._open.pop()
+        self._watch_all()
+
+    def _is_new(self) -> bool:
+        """Return whether no rows of the table were found before; it has one element of DATA."""
+        return not self._regions or self._regions[-1].table < self._tables - 1
+
+    def _note_table(self) -> None:
+        """Note where the tag is, and blank out its number of rows, which no longer holds."""
+        if tag := self._tag():
+            self._document[tag.start() : tag.end()] = _NROWS.sub(lambda found: b" " * len(found[0]), tag[0])
+            self._table_tag = tag.end(1)
+
+    def _tag(self) -> re.Match[bytes] | None:
+        return _TAG.match(self._document, self._parser.CurrentByteIndex - self._dropped)
+
+    def _begin(self, kind: str, start: int) -> None:
+        self._region = Region(self._tables - 1, kind, self._table_tag, start - self._dropped)
+        self._region.cuts.append(start)
+        self._count = 0
+
+    def _cut(self, region: Region, place: int) -> None:
+        region.cuts.append(place)
+        if region.kind == "TABLEDATA":
+            region.rows.append(self._count)
+        self._count = 0
+
+    def _drop(self, region: Region, end: int) -> None:
+        """Drop the rows before a place in the file, which the parser has gone through."""
+        gone = max(0, end - self._dropped - region.place)
+        del self._document[region.place : region.place + gone]
+        self._dropped += gone
+
+
+def _refuse_element(name: str, _: dict[str, str]) -> None:
+    raise InputError("there is an element among base64", found=f"<{name}>", expected="nothing else in STREAM")
