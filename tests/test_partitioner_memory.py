@@ -30,31 +30,31 @@ BOUND_MIB = 480
 IMPORT = f"""
 import sys
 from hatsformat.partitioner import import_catalog
-import_catalog(sys.argv[1], sys.argv[2], workers=2, memory={BOUND_MIB} << 20, max_rows=10_000)
+import_catalog(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), memory={BOUND_MIB} << 20, max_rows=10_000)
 # Not ru_maxrss, which remembers the process that started this one.
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
-@pytest.mark.parametrize("group_rows", [100, 2000])
-def test_rows_with_a_hundred_thousand_letters(group_rows, tmp_path):
-    # Of the larger row groups, pages are of 100 MB: writers look at their size after 1,024 values.
+@pytest.mark.parametrize(("letters", "group_rows", "workers"), [(100_000, 100, 2), (60_000, 2000, 4)])
+def test_rows_with_many_letters(letters, group_rows, workers, tmp_path):
+    # Of the larger row groups, pages are of 60 MB: writers look at their size after 1,024 values.
     rng, rows = np.random.default_rng(4), 1200
     (tmp_path / "in").mkdir()
-    for number in range(3):
+    for number in range(workers + 1):
         ra, dec = rng.uniform(0, 360, rows), np.degrees(np.arcsin(rng.uniform(-1, 1, rows)))
-        texts = [rng.bytes(50_000).hex() for _ in range(rows)]
+        texts = [rng.bytes(letters // 2).hex() for _ in range(rows)]
         table = pa.table({"ra": ra, "dec": dec, "text": texts})
         place = tmp_path / "in" / f"{number}.parquet"
         pq.write_table(table, place, use_dictionary=False, row_group_size=group_rows)
-    assert peak_of_import(tmp_path / "in", tmp_path / "sky") < BOUND_MIB
-    assert sum(len(leaf.table) for leaf in skies.read_leaves(tmp_path / "sky")) == 3 * rows
+    assert peak_of_import(tmp_path / "in", tmp_path / "sky", workers) < BOUND_MIB
+    assert sum(len(leaf.table) for leaf in skies.read_leaves(tmp_path / "sky")) == (workers + 1) * rows
 
 
-def peak_of_import(source, out) -> int:
+def peak_of_import(source, out, workers=2) -> int:
     """Import with a bound on memory, and return what the process took at most, in MiB."""
-    command = [sys.executable, "-c", IMPORT, str(source), str(out)]
+    command = [sys.executable, "-c", IMPORT, str(source), str(out), str(workers)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1]) // 1024
 
