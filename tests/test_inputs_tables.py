@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 
@@ -12,6 +13,7 @@ import pytest
 from astropy.table import MaskedColumn, Table
 
 import skies
+from hatsformat.errors import HatsError
 from hatsformat.partitioner import import_catalog
 from test_inputs import refused, rows_of
 
@@ -150,6 +152,18 @@ class TestArrow:
         (tmp_path / "a.arrows.gz").write_bytes(gzip.compress((tmp_path / "a.arrows").read_bytes()))
         import_catalog(tmp_path / "a.arrows.gz", tmp_path / "sky")
         skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), skies.stars(300))
+
+    @pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+    def test_compressed_and_cut_short(self, tmp_path, suffix):
+        self.write(tmp_path / "a.arrow", False, skies.stars(300))
+        pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix]
+        packed = pack((tmp_path / "a.arrow").read_bytes())
+        place = tmp_path / f"a.arrow.{suffix}"
+        place.write_bytes(packed)
+        import_catalog(place, tmp_path / "sound")
+        skies.assert_same_rows(skies.read_rows(tmp_path / "sound"), skies.stars(300))
+        place.write_bytes(packed[: len(packed) // 2])
+        assert place.name in refused(tmp_path, place, error=HatsError)
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_no_rows(self, tmp_path, stream):

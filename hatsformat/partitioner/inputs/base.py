@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import lzma
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +17,8 @@ from hatsformat.errors import InputError
 
 COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4", ".xz")
 """Endings of the names of compressed files."""
+
+COPY_BYTES = 1024 * 1024
 
 COMPRESSION_RATIO = 5
 """How much larger compressed files are once they are read, roughly."""
@@ -101,6 +105,28 @@ def open_stream(place: UPath) -> Any:
         if storage.is_local(place):
             return pa.input_stream(path, compression=kind)
         return pa.input_stream(place.fs.open(path, "rb"), compression=kind)
+
+
+def temporary_copy(place: UPath, suffix: str = "") -> Any:
+    """Return an open temporary file with a file's content, decompressed: for readers that go back and forth.
+
+    Raises
+    ------
+    InputError
+        If it cannot be decompressed.
+    """
+    copy = tempfile.NamedTemporaryFile(prefix="hatsformat-", suffix=suffix)  # noqa: SIM115
+    try:
+        with storage.explained(place, "reading"), open_stream(place) as stream:
+            shutil.copyfileobj(stream, copy, COPY_BYTES)
+        copy.seek(0)
+    except (EOFError, lzma.LZMAError) as error:
+        copy.close()
+        raise InputError(f"cannot be decompressed: {error}", path=place) from error
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
 class ReadAgainError(Exception):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from hatsformat.partitioner.inputs.base import (
     check_names,
     gathered,
     is_compressed,
-    open_stream,
+    temporary_copy,
 )
 from hatsformat.partitioner.inputs.columns import described, from_astropy, to_array
 
@@ -92,12 +90,7 @@ class FitsSource(FileSource):
         """Return a local path that can be mapped."""
         if storage.is_local(self.place) and not is_compressed(self.place):
             return str(self.place.path)
-        copy = tempfile.NamedTemporaryFile(prefix="hatsformat-", suffix=".fits")  # noqa: SIM115
-        stack.enter_context(copy)
-        with open_stream(self.place) as stream:
-            shutil.copyfileobj(stream, copy, 1 << 20)
-        copy.flush()
-        return copy.name
+        return str(stack.enter_context(temporary_copy(self.place, ".fits")).name)
 
     def _chosen(self, hdus: Any) -> Any:
         tables = {str(number): hdu for number, hdu in enumerate(hdus) if getattr(hdu, "columns", None)}

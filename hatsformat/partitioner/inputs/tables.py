@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from hatsformat.partitioner.inputs.base import (
     check_names,
     gathered,
     is_compressed,
-    open_stream,
+    temporary_copy,
 )
 from hatsformat.partitioner.inputs.columns import from_astropy
 
@@ -81,10 +80,9 @@ class IpcSource(FileSource):
                 raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.place) from error
 
     def _opened(self) -> Any:
-        if not is_compressed(self.place):
-            return self.place.fs.open(self.place.path, "rb")
-        with open_stream(self.place) as stream:
-            return io.BytesIO(stream.read())
+        if is_compressed(self.place):
+            return temporary_copy(self.place)
+        return self.place.fs.open(self.place.path, "rb")
 
     def _batches(self, stream: Any) -> Iterator[pa.RecordBatch]:
         start = stream.read(len(_IPC_FILE))
