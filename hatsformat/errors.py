@@ -14,6 +14,7 @@ expected and what to do about it, so that a program can log it and a person can 
     │   ├── LeafError
     │   └── SkymapError
     ├── StorageError          the storage did not deliver
+    │   ├── UnavailableError  a server fails, or does not answer
     │   ├── NotFoundError
     │   └── ShortFileError
     ├── PartitionError        an import could not be carried out
