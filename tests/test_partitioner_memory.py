@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 
 import skies
 from hatsformat import storage
@@ -60,15 +61,25 @@ def peak_of_import(source, out, workers=2) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
-@pytest.mark.parametrize("write", ["ecsv", "tabledata", "binary2"])
+@pytest.mark.parametrize("write", ["fits", "ecsv", "tabledata", "binary2"])
 def test_tables_that_astropy_reads(write, tmp_path):
     rng, rows = np.random.default_rng(5), 2000
     texts = ((row % 360, row % 90, rng.bytes(50_000).hex().encode()) for row in range(rows))
-    place = tmp_path / ("long.ecsv" if write == "ecsv" else "long.vot")
+    kinds = {"fits": fits_table, "ecsv": ecsv, "tabledata": tabledata, "binary2": binary2}
+    place = tmp_path / f"long.{write if write in ('fits', 'ecsv') else 'vot'}"
     with place.open("wb") as file:
-        file.writelines({"ecsv": ecsv, "tabledata": tabledata, "binary2": binary2}[write](texts))
+        file.writelines(kinds[write](texts))
     assert peak_of_import(place, tmp_path / "sky") < BOUND_MIB
     assert sum(len(leaf.table) for leaf in skies.read_leaves(tmp_path / "sky")) == rows
+
+
+def fits_table(rows):
+    kind = np.dtype([("ra", ">f8"), ("dec", ">f8"), ("text", "S100000")])
+    header = fits.BinTableHDU(np.zeros(0, kind)).header
+    header["NAXIS2"] = 2000
+    yield fits.PrimaryHDU().header.tostring().encode() + header.tostring().encode()
+    yield from (struct.pack(">dd100000s", *row) for row in rows)
+    yield bytes(-2000 * kind.itemsize % 2880)
 
 
 def ecsv(rows):

@@ -50,15 +50,34 @@ class FitsSource(FileSource):
         """
         with ExitStack() as stack:
             with explained_by_astropy(self.place, "fits"):
-                hdu = self._opened(stack)
-            for chunk in gathered(self._tables(hdu, target_bytes), target_bytes):
+                path = self._path(stack)
+            for chunk in gathered(self._tables(path, target_bytes), target_bytes):
                 check_names(chunk.table.schema, self.place)
                 yield chunk
 
-    def _opened(self, stack: ExitStack) -> Any:
+    def _tables(self, path: str, target_bytes: int) -> Iterator[pa.Table]:
         from astropy.io import fits
+        from astropy.table import Table
 
-        hdu = self._chosen(stack.enter_context(fits.open(self._path(stack), memmap=True)))
+        first, is_more = 0, True
+        while is_more:
+            # Opened anew each time: what was read of a mapped file counts as memory until it is closed.
+            with explained_by_astropy(self.place, "fits"), fits.open(path, memmap=True) as hdus:
+                hdu = self._chosen(hdus)
+                self._check_size(hdu)
+                if isinstance(hdu, fits.TableHDU):  # numbers written out in fixed columns
+                    table = from_astropy(Table.read(hdu))
+                else:
+                    step = max(1, target_bytes // max(1, hdu.header["NAXIS1"]))
+                    rows = hdu.data[first : first + step]
+                    for column in hdu.columns:
+                        column.array = None  # or else Astropy would copy the whole file when it is closed
+                    table = _to_arrow(hdu, rows)
+                first += table.num_rows
+                is_more = first < hdu.header["NAXIS2"]
+            yield table
+
+    def _check_size(self, hdu: Any) -> None:
         info = hdu.fileinfo()
         wanted, size = info["datLoc"] + hdu.size, info["file"].size
         if size < wanted:
@@ -68,23 +87,6 @@ class FitsSource(FileSource):
                 found=f"{size} bytes",
                 expected=f"at least {wanted}",
             )
-        return hdu
-
-    def _tables(self, hdu: Any, target_bytes: int) -> Iterator[pa.Table]:
-        from astropy.io import fits
-        from astropy.table import Table
-
-        with explained_by_astropy(self.place, "fits"):
-            rows = hdu.data
-            text = from_astropy(Table.read(hdu)) if isinstance(hdu, fits.TableHDU) else None
-        if text is not None:  # numbers written out in fixed columns
-            yield text
-            return
-        step = max(1, target_bytes // max(1, hdu.header["NAXIS1"]))
-        for first in range(0, max(1, len(rows)), step):
-            with explained_by_astropy(self.place, "fits"):
-                table = _to_arrow(hdu, rows[first : first + step])
-            yield table
 
     def _path(self, stack: ExitStack) -> str:
         """Return a local path that can be mapped."""
