@@ -87,8 +87,11 @@ class Watched:
 
     def _is_padded(self, block: Bytes) -> bool:
         starts = (block[1:-1] == ord("0")) & _is_digit(block[2:])
-        starts &= np.logical_or.reduce([block[:-2] == end for end in self._ends])
-        stops = np.flatnonzero(starts) + 2
+        before = block[:-2]
+        follows = before == self._ends[0]
+        for end in self._ends[1:]:
+            follows |= before == end
+        stops = np.flatnonzero(starts & follows) + 2
         for _ in range(_DIGITS):
             stops = stops[stops < block.size]
             if not stops.size:
