@@ -230,6 +230,8 @@ class TestColumns:
             catalog.scan(columns=[3])
         with pytest.raises(UsageError, match="list of names"):
             catalog.scan(columns="ra")
+        with pytest.raises(UsageError, match="region="):
+            catalog.scan(REGION)
 
     def test_with_other_types_in_one_leaf_are_cast(self, tmp_path):
         Tree(threshold=1000).write(tmp_path, SKY)

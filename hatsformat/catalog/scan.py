@@ -210,6 +210,13 @@ def _choose_columns(files: CatalogFiles, columns: Iterable[str] | str | None) ->
         if columns != "all":
             raise UsageError("columns is one text", found=columns, expected='a list of names, or "all"')
         return tuple(names)
+    if not isinstance(columns, Iterable):
+        raise UsageError(
+            "columns are no names",
+            found=type(columns).__name__,
+            expected='a list, or "all"',
+            hint="a region is given as region=",
+        )
     chosen = tuple(dict.fromkeys(columns))
     for name in chosen:
         if name not in names:

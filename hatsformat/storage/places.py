@@ -93,6 +93,12 @@ def explained(place: object, doing: str) -> Iterator[None]:
         raise StorageError(f"not permitted: {doing}", path=place) from error
     except NotImplementedError as error:
         raise StorageError(f"this kind of storage does not allow {doing}", path=place) from error
+    except ValueError as error:
+        if "range requests" in str(error):  # fsspec's words
+            raise StorageError(
+                "the server sends whole files only", path=place, hint="download the file first"
+            ) from error
+        raise
     except OSError as error:
         raise _failed(error, place, doing) from error
     except Exception as error:
