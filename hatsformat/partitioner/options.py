@@ -32,8 +32,9 @@ PIECE_COPIES = 4
 GROUP_COPIES = 3
 """How often a row group is in memory while it is written: as it was brought together, joined and encoded."""
 
-WORKER_BYTES = 32 * MIB
-"""Memory without which a worker is not started: what it reads, decodes and writes with."""
+WORKER_BYTES, PROCESS_BYTES = 32 * MIB, 160 * MIB
+"""Memory without which a worker is not started: what it reads, decodes and writes with, and, where it is a
+process, its own libraries."""
 
 WAITING_THREADS = 4
 """Threads a core where rows come from a server, or leaves go to one."""
@@ -169,12 +170,11 @@ class ImportOptions:
                 raise UsageError(f"{name} must be at least 1", found=value)
         if self.ra == self.dec:
             raise UsageError("right ascension and declination are the same column", found=self.ra)
-        least = (2 if self.processes else 1) * BASE_BYTES + 64 * MIB
-        if self.memory is not None and self.memory < least:
+        if self.memory is not None and self.memory < BASE_BYTES + 64 * MIB:
             raise UsageError(
                 "this is too little memory to work in",
                 found=f"{self.memory // MIB} MiB",
-                expected=f"at least {least // MIB} MiB",
+                expected=f"at least {BASE_BYTES // MIB + 64} MiB",
             )
 
     def changed(self, **changes: Any) -> ImportOptions:
@@ -218,7 +218,7 @@ class ImportOptions:
     @property
     def worker_count(self) -> int:
         """Threads or processes to work with: no more than there is memory for."""
-        each = WORKER_BYTES + (BASE_BYTES if self.processes else 0)
+        each = WORKER_BYTES + (PROCESS_BYTES if self.processes else 0)
         return max(1, min(self.workers or len(os.sched_getaffinity(0)), (self._memory - BASE_BYTES) // each))
 
     @property
