@@ -72,6 +72,18 @@ def test_tables_that_astropy_reads(write, tmp_path):
     assert sum(len(leaf.table) for leaf in skies.read_leaves(tmp_path / "sky")) == rows
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
+@pytest.mark.parametrize("kind", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_all_rows_in_one_record_batch(kind, tmp_path):
+    rng, rows = np.random.default_rng(6), 4000
+    texts = [rng.bytes(50_000).hex() for _ in range(rows)]
+    table = pa.table({"ra": rng.uniform(0, 360, rows), "dec": rng.uniform(-90, 90, rows), "text": texts})
+    with kind(str(tmp_path / "one.arrow"), table.schema) as sink:
+        sink.write_table(table)
+    assert peak_of_import(tmp_path / "one.arrow", tmp_path / "sky") < BOUND_MIB
+    assert sum(len(leaf.table) for leaf in skies.read_leaves(tmp_path / "sky")) == rows
+
+
 def fits_table(rows):
     kind = np.dtype([("ra", ">f8"), ("dec", ">f8"), ("text", "S100000")])
     header = fits.BinTableHDU(np.zeros(0, kind)).header

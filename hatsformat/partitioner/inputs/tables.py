@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -73,15 +74,23 @@ class IpcSource(FileSource):
         InputError
             If it is no Arrow IPC, or ends too early.
         """
-        with storage.explained(self.place, "reading"), self._opened() as stream:
+        with storage.explained(self.place, "reading"), self._opened() as file:
+            mapped = _mapped(file, target_bytes)
             try:
-                yield from gathered(self._batches(stream), target_bytes)
+                for chunk in gathered(
+                    self._batches(pa.BufferReader(mapped) if mapped else file), target_bytes
+                ):
+                    yield chunk
+                    if mapped:
+                        mapped.madvise(mmap.MADV_DONTNEED)
             except pa.ArrowException as error:
                 raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.place) from error
 
     def _opened(self) -> Any:
         if is_compressed(self.place):
             return temporary_copy(self.place)
+        if storage.is_local(self.place):
+            return open(self.place.path, "rb")
         return self.place.fs.open(self.place.path, "rb")
 
     def _batches(self, stream: Any) -> Iterator[pa.RecordBatch]:
@@ -107,6 +116,17 @@ class IpcSource(FileSource):
         # A stream without batches has its columns all the same.
         yield no_rows(reader.schema)
         yield from reader
+
+
+def _mapped(file: Any, target_bytes: int) -> mmap.mmap | None:
+    """Return a large file on the disk as memory: all of its rows may be one batch, and larger than a chunk."""
+    try:
+        number = file.fileno()
+    except (AttributeError, OSError):
+        return None
+    if os.fstat(number).st_size <= target_bytes:
+        return None
+    return mmap.mmap(number, 0, access=mmap.ACCESS_READ)
 
 
 def to_arrow(table: Any, name: str) -> pa.Table:
