@@ -76,13 +76,12 @@ class IpcSource(FileSource):
         """
         with storage.explained(self.place, "reading"), self._opened() as file:
             mapped = _mapped(file, target_bytes)
+            batches = self._batches(file if mapped is None else pa.BufferReader(mapped))
             try:
-                for chunk in gathered(
-                    self._batches(pa.BufferReader(mapped) if mapped else file), target_bytes
-                ):
+                for chunk in gathered(batches, target_bytes):
                     yield chunk
-                    if mapped:
-                        mapped.madvise(mmap.MADV_DONTNEED)
+                    if mapped is not None:
+                        mapped.madvise(mmap.MADV_DONTNEED)  # what was read of it counts as memory
             except pa.ArrowException as error:
                 raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.place) from error
 
@@ -119,7 +118,7 @@ class IpcSource(FileSource):
 
 
 def _mapped(file: Any, target_bytes: int) -> mmap.mmap | None:
-    """Return a large file on the disk as memory: all of its rows may be one batch, and larger than a chunk."""
+    """Return a large file on the disk as memory: its rows may all be one batch, larger than a chunk."""
     try:
         number = file.fileno()
     except (AttributeError, OSError):
