@@ -65,16 +65,17 @@ class FitsSource(FileSource):
             with explained_by_astropy(self.place, "fits"), fits.open(path, memmap=True) as hdus:
                 hdu = self._chosen(hdus)
                 self._check_size(hdu)
+                total = hdu.header["NAXIS2"]
                 if isinstance(hdu, fits.TableHDU):  # numbers written out in fixed columns
-                    table = from_astropy(Table.read(hdu))
+                    step, table = total, from_astropy(Table.read(hdu))
                 else:
                     step = max(1, target_bytes // max(1, hdu.header["NAXIS1"]))
                     rows = hdu.data[first : first + step]
                     for column in hdu.columns:
                         column.array = None  # or else Astropy would copy the whole file when it is closed
                     table = _to_arrow(hdu, rows)
-                first += table.num_rows
-                is_more = first < hdu.header["NAXIS2"]
+                first += step  # not the rows there were, or a file that lies would be read for ever
+                is_more = first < total
             yield table
 
     def _check_size(self, hdu: Any) -> None:
