@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import skies
-from hatsformat import open_catalog, storage
+from hatsformat import import_catalog, open_catalog, storage
 from hatsformat.artefacts import statistics
 from hatsformat.artefacts.leaf import LeafFormat, write_leaf
 from hatsformat.artefacts.statistics import FIELDS, KEYS, write_statistics
@@ -117,4 +117,11 @@ def test_rows_that_are_appended_are_told(tmp_path: Path) -> None:
     files = [path for path in skies.files(tmp_path / "sky") if "Npix=" in path]
     assert len(after) == len(files) > len(before)
     assert sum(after["id::row_count"].to_pylist()) == 350
+    assert validate(tmp_path / "sky").findings == ()
+
+
+def test_dates_that_python_has_not(tmp_path):
+    far = pa.array([10**18, 2 * 10**18], pa.timestamp("us"))
+    table = pa.table({"ra": [1.0, 2.0], "dec": [1.0, 2.0], "t": far})
+    import_catalog(table, tmp_path / "sky", statistics=True)
     assert validate(tmp_path / "sky").findings == ()

@@ -7,7 +7,7 @@ One row a row group: ``Norder``, ``Npix``, ``row_group_index``, and for each col
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import IO, Any
 
@@ -229,7 +229,8 @@ def _values(chunk: pq.ColumnChunkMetaData) -> tuple[Any, ...]:
     if found is not None:
         nulls = found.null_count if found.has_null_count else None
         if found.has_min_max:
-            low, high = found.min, found.max
+            with suppress(ValueError, OverflowError):  # dates that Python has not
+                low, high = found.min, found.max
     return low, high, nulls, chunk.num_values, chunk.total_compressed_size, chunk.total_uncompressed_size
 
 

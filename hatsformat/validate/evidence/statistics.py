@@ -76,7 +76,10 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
                 continue
             seen.add((number, place[2]))
             known[row] = own.path, place[2], number
-        _compare(catalog, batch, known, scan)
+        try:
+            _compare(catalog, batch, known, scan)
+        except (ValueError, OverflowError) as error:  # dates that Python has not
+            raise NoEvidenceError(f"the statistics cannot be compared: {error}") from error
     return scan
 
 
