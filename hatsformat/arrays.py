@@ -6,6 +6,7 @@ whether they were given something of it. That takes longer than most queries.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,27 +16,60 @@ import pyarrow as pa
 from hatsformat.healpix import FloatArray, IntArray
 
 
-def as_floats(column: pa.ChunkedArray) -> FloatArray:
+def as_floats(column: pa.Array | pa.ChunkedArray) -> FloatArray:
     """Return a column of numbers as float64, NaN where a value is missing."""
-    return _values(column.cast(pa.float64(), safe=False), np.float64, np.nan)
+    return _filled(column.cast(pa.float64(), safe=False), np.nan)
 
 
-def as_integers(column: pa.ChunkedArray, missing: int = -1) -> IntArray:
+def as_integers(column: pa.Array | pa.ChunkedArray, missing: int = -1) -> IntArray:
     """Return a column of integers as int64, `missing` where a value is missing."""
-    return _values(column.cast(pa.int64(), safe=False), np.int64, missing)
+    return _filled(column.cast(pa.int64(), safe=False), missing)
 
 
-def _values(column: pa.ChunkedArray, dtype: type, missing: float) -> npt.NDArray[Any]:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    bits, content = array.buffers()
-    count, offset = len(array), array.offset
-    if count == 0:
+def as_numbers(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Return a column of integers or floats in its own type; missing values are anything."""
+    array = _single(column)
+    is_unsigned = pa.types.is_unsigned_integer(array.type)
+    kind = "f" if pa.types.is_floating(array.type) else "u" if is_unsigned else "i"
+    dtype = np.dtype(f"{kind}{array.type.bit_width // 8}")
+    if not len(array):
         return np.empty(0, dtype=dtype)
-    values: npt.NDArray[Any] = np.frombuffer(content, dtype=dtype)[offset : offset + count]
-    if array.null_count == 0:
-        return values
-    valid = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little")[offset : offset + count]
-    return np.where(valid.astype(np.bool_), values, dtype(missing))
+    values: npt.NDArray[Any] = np.frombuffer(array.buffers()[1], dtype=dtype)
+    return values[array.offset : array.offset + len(array)]
+
+
+def as_mask(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Return a column of Booleans, False where a value is missing."""
+    array = _single(column)
+    return _bits(array, 1) & _bits(array, 0)
+
+
+def as_there(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Return which values of a column are there."""
+    return _bits(_single(column.is_valid()), 1)
+
+
+def _single(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _filled(column: pa.Array | pa.ChunkedArray, missing: float) -> npt.NDArray[Any]:
+    array = _single(column)
+    values = as_numbers(array)
+    return values if not array.null_count else np.where(_bits(array, 0), values, values.dtype.type(missing))
+
+
+def _bits(array: pa.Array, buffer: int) -> npt.NDArray[np.bool_]:
+    """Return a buffer of bits, 0 for which values are there or 1 for Booleans, one element a value."""
+    content = array.buffers()[buffer]
+    if content is None or not len(array):
+        return np.ones(len(array), dtype=np.bool_)
+    bits = np.unpackbits(
+        np.frombuffer(content, dtype=np.uint8), count=array.offset + len(array), bitorder="little"
+    )
+    return bits[array.offset :].view(np.bool_)
 
 
 def to_mask(passed: npt.NDArray[np.bool_]) -> pa.Array:
@@ -49,6 +83,19 @@ def from_numbers(values: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> pa.
     kind = pa.int64() if values.dtype == np.int64 else pa.float64()
     content = np.ascontiguousarray(values, dtype=np.int64 if kind == pa.int64() else np.float64)
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(content)])
+
+
+def from_texts(texts: Sequence[str]) -> pa.Array:
+    """Return texts as an Arrow array of large strings."""
+    content = "".join(texts)
+    if content.isascii():
+        lengths, encoded = map(len, texts), content.encode()
+    else:
+        parts = [text.encode() for text in texts]
+        lengths, encoded = map(len, parts), b"".join(parts)
+    stops = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(lengths, np.int64, len(texts)), out=stops[1:])
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(stops), pa.py_buffer(encoded))
 
 
 def row_numbers(rows: int) -> pa.Array:

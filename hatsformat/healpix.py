@@ -197,10 +197,6 @@ def radec_to_pixel(ra: npt.ArrayLike, dec: npt.ArrayLike, order: int, *, threads
     UsageError
         If a declination is not between -90 and 90 or a coordinate is not finite, or there is no such order.
     """
-    import astropy.units as u
-    from astropy.coordinates import Latitude, Longitude
-    from cdshealpix.nested import lonlat_to_healpix
-
     check_order(order)
     lon, lat = np.broadcast_arrays(np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64))
     if lon.size == 0:
@@ -212,12 +208,31 @@ def radec_to_pixel(ra: npt.ArrayLike, dec: npt.ArrayLike, order: int, *, threads
             "coordinates are not on the sky", expected="finite right ascensions and declinations of -90 to 90"
         )
     if not is_usual:
-        lon = Longitude(lon + 0.0, u.deg).value  # wrapped, which Astropy does in place
-    # As views in radians, which Astropy neither looks through nor converts: that would double the time.
-    longitude = (_in_radians(lon) << u.rad).view(Longitude)
-    latitude = (_in_radians(lat) << u.rad).view(Latitude)
+        from astropy.coordinates import Longitude
+
+        lon = Longitude(lon + 0.0, "deg").value  # wrapped, which Astropy does in place
+    return known_radec_to_pixel(lon, lat, order, threads=threads)
+
+
+def known_radec_to_pixel(ra: FloatArray, dec: FloatArray, order: int, *, threads: int = 1) -> IntArray:
+    """Return what `radec_to_pixel` does, of positions that were looked at before.
+
+    Parameters
+    ----------
+    ra, dec : ndarray of float64, of one shape
+        At least one position, in degrees; all are known to be in [0, 360) and of -90 to 90.
+    order, threads : int
+        See `radec_to_pixel`.
+    """
+    import astropy.units as u
+    from astropy.coordinates import Latitude, Longitude
+    from cdshealpix.nested import lonlat_to_healpix
+
+    # As views, which Astropy neither looks through nor converts: that would double the time.
+    longitude = (_in_radians(ra) << u.rad).view(Longitude)
+    latitude = (_in_radians(dec) << u.rad).view(Latitude)
     cells = lonlat_to_healpix(longitude, latitude, order, num_threads=threads)
-    numbers: IntArray = cells.view(np.int64).reshape(lon.shape)
+    numbers: IntArray = cells.view(np.int64).reshape(ra.shape)
     return numbers
 
 

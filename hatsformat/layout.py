@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hatsformat.arrays import as_integers, as_mask, as_numbers, as_there, from_numbers, from_texts
 from hatsformat.errors import LayoutError
 from hatsformat.healpix import BASE_TILES, MAX_ORDER, HealpixPixel, IntArray, IntLike, dir_number, npix
 
@@ -217,30 +218,31 @@ def parse_leaf_paths(paths: Sequence[str]) -> LeafNames:
 
     count = len(paths)
     try:
-        texts = pa.array(paths, pa.string())
-        odd = pc.match_substring_regex(texts, "[%?]").to_numpy(zero_copy_only=False)
+        texts = from_texts(paths)
+        odd = as_mask(pc.match_substring_regex(texts, "[%?]"))
     except UnicodeEncodeError:  # a name that is not UTF-8, which only the slow way can read
         texts, odd = pa.nulls(count, pa.string()), np.ones(count, dtype=bool)
     groups = pc.extract_regex(texts, _LEAF.pattern.replace(r"\Z", r"\z"))
-    found = groups.is_valid().to_numpy(zero_copy_only=False) & ~odd
+    found = as_there(groups) & ~odd
+    rows = from_numbers(np.flatnonzero(found))
 
     def numbers(name: str) -> IntArray:
         # 19 digits may be more than a signed integer holds, and are never more than an unsigned one does.
-        column = pc.if_else(pa.array(found), pc.struct_field(groups, name), "0").cast(pa.uint64())
-        values: IntArray = np.minimum(column.to_numpy(), np.uint64(_LARGEST)).astype(np.int64)
+        column = as_numbers(pc.struct_field(groups, name).take(rows).cast(pa.uint64()))
+        values = np.zeros(count, dtype=np.int64)
+        values[found] = np.minimum(column, np.uint64(_LARGEST)).astype(np.int64)
         return values
 
     orders, dirs, pixels = numbers("order"), numbers("dir"), numbers("pixel")
     part, ending = pc.struct_field(groups, "part"), pc.struct_field(groups, "suffix")
-    has_part = pc.greater(pc.binary_length(pc.utf8_trim(part, "/")), 0).fill_null(False)
-    has_part = has_part.to_numpy(zero_copy_only=False) & found
-    has_slash = pc.greater(pc.binary_length(part), 0).fill_null(False).to_numpy(zero_copy_only=False)
-    is_file = pc.greater(pc.binary_length(ending), 0).fill_null(False).to_numpy(zero_copy_only=False)
+    has_part = _has_text(pc.utf8_trim(part, "/")) & found
+    has_slash, is_file = _has_text(part), _has_text(ending)
     limit = np.left_shift(np.int64(BASE_TILES), 2 * np.minimum(orders, MAX_ORDER))
     found &= (orders <= MAX_ORDER) & (pixels < limit) & ~(is_file & has_slash)
-    endings = pc.if_else(pa.array(is_file), ending, DIRECTORY_SUFFIX).dictionary_encode()
-    suffixes = [str(name) for name in endings.dictionary.to_pylist()]
-    suffix = endings.indices.fill_null(-1).to_numpy().astype(np.int64)
+    endings = ending.take(from_numbers(np.flatnonzero(is_file))).dictionary_encode()
+    suffixes = [DIRECTORY_SUFFIX, *map(str, endings.dictionary.to_pylist())]
+    suffix = np.zeros(count, dtype=np.int64)
+    suffix[is_file] = as_integers(endings.indices) + 1
     # The few paths that are not plain: names with escapes, and files of leaf directories.
     for index in np.flatnonzero(odd | (found & has_part)).tolist():
         name = parse_leaf_path(paths[index])
@@ -254,6 +256,12 @@ def parse_leaf_paths(paths: Sequence[str]) -> LeafNames:
     for values in (orders, dirs, pixels, suffix):
         values[~found] = -1
     return LeafNames(found, orders, dirs, pixels, tuple(suffixes), suffix, has_part & found)
+
+
+def _has_text(texts: pa.Array) -> npt.NDArray[np.bool_]:
+    import pyarrow.compute as pc
+
+    return as_integers(pc.binary_length(texts), missing=0) > 0
 
 
 def _is_data_file(part: str) -> bool:

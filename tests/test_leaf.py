@@ -19,15 +19,9 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts import leaf as leaf_module
-from hatsformat.artefacts.leaf import (
-    LeafFormat,
-    chunk_ranges,
-    leaf_writer,
-    read_footer,
-    read_row_groups,
-    write_leaf,
-)
+from hatsformat.artefacts import leaf_reading
+from hatsformat.artefacts.leaf import LeafFormat, leaf_writer, write_leaf
+from hatsformat.artefacts.leaf_reading import chunk_ranges, read_footer, read_row_groups
 from hatsformat.errors import LeafError, NotFoundError, StorageError
 
 
@@ -339,7 +333,7 @@ class TestRemote:
         place, asked = counted
         footer = read_footer(place)
         assert len(asked) == 1
-        assert asked[0][1] - asked[0][0] == leaf_module.FOOTER_GUESS
+        assert asked[0][1] - asked[0][0] == leaf_reading.FOOTER_GUESS
         asked.clear()
         table = read_row_groups(place, footer, [3], ["mag", "ra"])
         assert table.equals(stars(200_000).select(["mag", "ra"]).slice(60_000, 20_000))
@@ -371,7 +365,7 @@ class TestRemote:
         place, asked = counted
         whole = read_footer(place)
         asked.clear()
-        monkeypatch.setattr(leaf_module, "FOOTER_GUESS", 100)
+        monkeypatch.setattr(leaf_reading, "FOOTER_GUESS", 100)
         assert read_footer(place).equals(whole)
         assert len(asked) == 2
         assert asked[1][1] - asked[1][0] == whole.serialized_size + 8

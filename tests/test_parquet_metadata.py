@@ -15,7 +15,8 @@ import pytest
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import LeafFormat, read_footer, write_leaf
+from hatsformat.artefacts.leaf import LeafFormat, write_leaf
+from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.artefacts.parquet_metadata import (
     metadata_leaves,
     read_common_schema,

@@ -248,13 +248,13 @@ def test_a_full_disk_is_a_clear_error_that_can_be_resumed(
 def test_an_input_that_cannot_be_read_for_a_while(
     inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hatsformat.artefacts import leaf
+    from hatsformat.artefacts import leaf_reading
     from hatsformat.partitioner import mapping
     from hatsformat.partitioner.options import ImportOptions
 
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
     monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
-    plain = leaf.pq.ParquetFile
+    plain = leaf_reading.pq.ParquetFile
 
     def failing(source: object, **options: object) -> object:
         if "part-2" in str(source):
@@ -263,7 +263,7 @@ def test_an_input_that_cannot_be_read_for_a_while(
 
     out = tmp_path / "sky"
     with monkeypatch.context() as patch:
-        patch.setattr(leaf.pq, "ParquetFile", failing)
+        patch.setattr(leaf_reading.pq, "ParquetFile", failing)
         with pytest.raises(HatsError, match=r"part-2.*Input/output error.*--resume"):
             run_import(inputs, out, workers=1, **OPTIONS)
     assert not (out / "hats.properties").exists()

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import LeafFormat, read_footer, read_row_groups
+from hatsformat.artefacts.leaf import LeafFormat
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.artefacts.thumbnail import write_thumbnail
 from hatsformat.errors import LeafError
 

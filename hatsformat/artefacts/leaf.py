@@ -8,9 +8,7 @@ are small enough that a cone of a few arcminutes skips most of a leaf.
 
 from __future__ import annotations
 
-import io
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
@@ -22,12 +20,7 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.arrays import as_floats, as_integers
-from hatsformat.errors import LeafError, ShortFileError
 from hatsformat.properties.table import HEALPIX_COLUMN
-
-FOOTER_GUESS = 64 * 1024
-"""Bytes fetched from a remote file's end at first: most footers fit, so one request is enough."""
-
 
 ROW_GROUP_ROWS = 20_000
 """Most rows in a row group unless the caller says otherwise: a cone of ten arcminutes reads a few of them."""
@@ -193,153 +186,3 @@ def write_leaf(place: UPath, table: pa.Table, leaf: LeafFormat) -> LeafSink:
     with leaf_writer(place, table.schema, leaf) as sink:
         sink.write(table)
     return sink
-
-
-@contextmanager
-def _explained(place: UPath) -> Iterator[None]:
-    with storage.explained(place, "reading"):
-        try:
-            yield
-        except ShortFileError as error:
-            raise LeafError(error.message, path=place, found=error.found, expected=error.expected) from error
-        except (pa.ArrowException, ArithmeticError, LookupError, MemoryError, ValueError) as error:
-            # Arrow's Python side meets a broken footer with errors of many kinds: names that are no UTF-8
-            # text, indices and sizes out of range.
-            raise _unreadable(place, error) from error
-        except OSError as error:
-            # Arrow says OSError of broken content, too, but then no system call failed.
-            if type(error) is not OSError or error.errno is not None:
-                raise
-            raise _unreadable(place, error) from error
-
-
-def _unreadable(place: UPath, error: Exception) -> LeafError:
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
-    return LeafError(f"cannot be read as Parquet: {reason}", path=place)
-
-
-def read_footer(place: UPath) -> pq.FileMetaData:
-    """Return the footer of a Parquet file.
-
-    A remote file's end is fetched in one request, or two where the footer is larger than usual.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such file.
-    LeafError
-        If it is not Parquet.
-    """
-    with _explained(place):
-        if storage.is_local(place):
-            return pq.read_metadata(place.path)
-        tail = storage.read_tail(place, FOOTER_GUESS)
-        needed = int.from_bytes(tail[-8:-4], "little") + 8
-        if needed > len(tail) and tail[-4:] == b"PAR1":
-            tail = storage.read_tail(place, needed)
-        return pq.read_metadata(pa.BufferReader(tail))
-
-
-def chunk_ranges(
-    footer: pq.FileMetaData, groups: Sequence[int], columns: Sequence[str] | None
-) -> list[tuple[int, int]]:
-    """Return the byte ranges of the column chunks that hold `columns` (all if None) in row groups."""
-    wanted = None if columns is None else set(columns)
-    ranges = []
-    for group in groups:
-        row_group = footer.row_group(group)
-        for index in range(row_group.num_columns):
-            chunk = row_group.column(index)
-            if wanted is None or _belongs_to(chunk.path_in_schema, wanted):
-                start = chunk.dictionary_page_offset or chunk.data_page_offset
-                start = min(start, chunk.data_page_offset)
-                ranges.append((start, start + chunk.total_compressed_size))
-    return ranges
-
-
-def _belongs_to(path: str, columns: set[str]) -> bool:
-    """Return whether a Parquet path is one of the columns or lies within one; names may contain dots."""
-    parts = path.split(".")
-    return any(".".join(parts[:count]) in columns for count in range(1, len(parts) + 1))
-
-
-def read_row_groups(
-    place: UPath,
-    footer: pq.FileMetaData,
-    groups: Sequence[int] | None = None,
-    columns: Sequence[str] | None = None,
-    *,
-    threads: bool = False,
-) -> pa.Table:
-    """Return row groups of a leaf.
-
-    Parameters
-    ----------
-    place : UPath
-        The file.
-    footer : pyarrow.parquet.FileMetaData
-        Its footer, from `read_footer`.
-    groups : sequence of int, optional
-        Which row groups; all by default.
-    columns : sequence of str, optional
-        Top-level columns to read, all by default; the table has them in this order.
-    threads : bool
-        Whether to decode columns in parallel.
-
-    Raises
-    ------
-    LeafError
-        If the file's content is not what its footer says.
-    """
-    chosen = list(range(footer.num_row_groups)) if groups is None else list(groups)
-    with _explained(place):
-        if storage.is_local(place):
-            source: Any = place.path
-        else:
-            ranges = chunk_ranges(footer, chosen, columns)
-            source = _FetchedFile(ranges, storage.read_ranges(place, ranges))
-        reader = pq.ParquetFile(source, metadata=footer, pre_buffer=False)
-        table = reader.read_row_groups(chosen, columns=columns, use_threads=threads)
-    if columns is None:
-        return table
-    missing = [name for name in columns if name not in table.column_names]
-    if missing:
-        raise LeafError(
-            f"the column {missing[0]} is missing",
-            path=place,
-            found=", ".join(footer.schema.to_arrow_schema().names),
-        )
-    return table.select(columns)
-
-
-class _FetchedFile(io.RawIOBase):
-    """A file of which only some ranges are there, for a reader that asks for no others."""
-
-    def __init__(self, ranges: Sequence[tuple[int, int]], blocks: Sequence[bytes]) -> None:
-        pairs = sorted(zip(ranges, blocks, strict=True), key=lambda pair: pair[0])
-        self._starts = [start for (start, _), _ in pairs]
-        self._blocks = [block for _, block in pairs]
-        self._end = max((stop for _, stop in ranges), default=0)
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
-        return self._at
-
-    def read(self, count: int | None = -1) -> bytes:
-        index = bisect_right(self._starts, self._at) - 1
-        if index < 0 or count == 0:
-            return b""
-        block, offset = self._blocks[index], self._at - self._starts[index]
-        part = block[offset:] if count is None or count < 0 else block[offset : offset + count]
-        self._at += len(part)
-        return part

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import read_footer
+from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.errors import LeafError
 
 _MAGIC = b"PAR1"

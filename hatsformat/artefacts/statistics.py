@@ -17,7 +17,7 @@ import pyarrow.types as pt
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.errors import LeafError
 from hatsformat.healpix import HealpixPixel
 

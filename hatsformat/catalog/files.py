@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.artefacts.leaf import read_footer
+from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.artefacts.parquet_metadata import metadata_leaves
 from hatsformat.catalog.references import if_there
 from hatsformat.errors import FormatError, LayoutError, LeafError, NotFoundError

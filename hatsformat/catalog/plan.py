@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hatsformat.artefacts.leaf import chunk_ranges
+from hatsformat.artefacts.leaf_reading import chunk_ranges
 from hatsformat.catalog.files import CatalogFiles, DataFile
 from hatsformat.healpix import IntArray, npix, range29
 from hatsformat.regions import Region

@@ -13,7 +13,7 @@ from pathlib import Path
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.errors import LeafError, NotFoundError
 from hatsformat.healpix import HealpixPixel
 from hatsformat.partitioner import mapping, reducing, resuming

@@ -107,6 +107,7 @@ def validate(
     tree, scope = Tree(root), Scope(settings.edition, settings.level, row_checks)
     _check_place(tree)
     guard.start()
+    _load_libraries(settings.level)
     outcome = Outcome(settings.rules, settings.disabled)
     collection = CollectionEvidence(tree, scope)
     if collection.file.is_there or _looks_like_collection(tree):
@@ -124,6 +125,14 @@ def validate(
         tuple(outcome.passed),
         tuple(outcome.skies),
     )
+
+
+def _load_libraries(level: str) -> None:
+    """Import what sky maps and positions need, while the process that reads footers does the same."""
+    import astropy.io.fits  # noqa: F401
+
+    if level == "rows":
+        import cdshealpix.nested  # noqa: F401
 
 
 def _check_place(tree: Tree) -> None:

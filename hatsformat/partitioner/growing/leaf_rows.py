@@ -9,7 +9,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat.arrays import as_integers
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.errors import LeafError
 from hatsformat.healpix import IntArray
 from hatsformat.partitioner.counts import PixelCounts

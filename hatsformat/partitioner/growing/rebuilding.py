@@ -17,7 +17,7 @@ import numpy as np
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.artefacts.skymap import encode_skymap
 from hatsformat.catalog import Catalog, open_catalog
 from hatsformat.errors import UsageError

@@ -11,7 +11,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.artefacts.leaf import read_footer
+from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.artefacts.parquet_metadata import rows_of_leaves
 from hatsformat.catalog.files import CatalogFiles
 from hatsformat.catalog.references import if_there

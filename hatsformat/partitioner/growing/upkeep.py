@@ -16,7 +16,7 @@ import numpy.typing as npt
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.artefacts.parquet_metadata import extend_metadata, write_metadata
 from hatsformat.artefacts.skymap import encode_skymap, read_skymap
 from hatsformat.artefacts.statistics import extend_statistics, write_statistics

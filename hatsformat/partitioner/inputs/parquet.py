@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.errors import InputError, LeafError
 from hatsformat.partitioner.inputs.base import Chunk, FileSource, check_names, gathered
 

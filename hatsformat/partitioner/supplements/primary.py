@@ -12,7 +12,7 @@ from upath import UPath
 
 from hatsformat import layout
 from hatsformat.arrays import as_floats, as_integers
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.catalog.files import CatalogFiles, DataFile
 from hatsformat.errors import ColumnError, LeafError, UsageError
 from hatsformat.healpix import MAX_ORDER, FloatArray, HealpixPixel, IntArray, radec_to_pixel

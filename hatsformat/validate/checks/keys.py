@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hatsformat.arrays import as_mask, as_there
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.row_batch import RowBatch
 from hatsformat.validate.faults import Fault, NoEvidenceError, RowVerdict
@@ -23,7 +24,7 @@ def sorted_by_key(batch: RowBatch) -> RowVerdict:
     values = batch.column(batch.plan.indexed)
     wrong = np.zeros(len(values), dtype=bool)
     try:
-        wrong[1:] = pc.less(values[1:], values[:-1]).fill_null(False).to_numpy()
+        wrong[1:] = as_mask(pc.less(values[1:], values[:-1]))
     except pa.ArrowNotImplementedError as error:
         raise NoEvidenceError(f"values of type {values.type} have no order") from error
     actual = values.to_pylist() if wrong.any() else None
@@ -38,7 +39,7 @@ def keys_are_there(batch: RowBatch) -> RowVerdict:
     for name in batch.plan.keys:
         values = batch.column(name)
         if values.null_count:
-            wrong |= values.is_null().to_numpy()
+            wrong |= ~as_there(values)
             column = column or name
     return RowVerdict(wrong, column, None, "a value")
 

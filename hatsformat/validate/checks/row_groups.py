@@ -10,9 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hatsformat.arrays import as_mask, as_numbers
 from hatsformat.validate.checks.schemas import is_list, is_nested
 from hatsformat.validate.evidence.catalog import CatalogEvidence
-from hatsformat.validate.evidence.row_batch import Numbers, RowBatch
+from hatsformat.validate.evidence.row_batch import RowBatch
+from hatsformat.validate.evidence.row_groups import GroupPart, Numbers
 from hatsformat.validate.faults import Fault, RowVerdict
 from hatsformat.validate.registry import catalog_checks, row_check
 from hatsformat.validate.requirements import Requirement
@@ -24,62 +26,67 @@ def sorted_as_told(batch: RowBatch) -> RowVerdict:
     wrong = batch.nothing
     column = None
     numbers = batch.numbers
-    for start, rows, group in _groups(batch):
-        keys = [numbers.get(key.column_index) for key in group.sorting_columns]
+    for number, part in enumerate(batch.groups):
+        keys = [numbers.get(key.column_index) for key in part.metadata.sorting_columns]
         known = [key for key in keys if key is not None]
-        if not known or len(known) < len(keys) or _is_known_sorted(batch, group, known):
+        if not known or len(known) < len(keys) or _is_known_sorted(batch, part, known):
             continue
-        found = _unsorted(group, [key.part(start, rows) for key in known])
+        found = _unsorted(batch, part, number, known)
         if found.any():
             wrong = wrong.copy() if column is None else wrong
-            wrong[start + 1 : start + rows] |= found
+            start = known[0].starts[number]
+            wrong[start : start + part.rows] |= found
             column = known[0].name if column is None else column
     actual = None if column is None else batch.table.column(column).to_numpy()
     return RowVerdict(wrong, column, actual, "the order that sorting_columns tells")
 
 
-def _is_known_sorted(batch: RowBatch, group: Any, keys: Sequence[Numbers]) -> bool:
+def _is_known_sorted(batch: RowBatch, part: GroupPart, keys: Sequence[Numbers]) -> bool:
     """Return whether the only key is the index column, whose values are compared for all checks together."""
     is_index = len(keys) == 1 and keys[0].name == batch.plan.index
-    return is_index and not group.sorting_columns[0].descending and keys[0].is_full and batch.ascends
+    if not is_index or part.metadata.sorting_columns[0].descending or not keys[0].is_full:
+        return False
+    before = batch.before.index
+    return batch.ascends and (not part.start or before is None or before <= batch.index[0])
 
 
-def _unsorted(group: Any, keys: Sequence[pa.ChunkedArray]) -> npt.NDArray[np.bool_]:
-    """Return for the rows after the first which are less than the row before; ties go to the next key."""
-    wrong = np.zeros(max(0, len(keys[0]) - 1), dtype=bool)
-    tied = ~wrong
-    for number, (key, values) in enumerate(zip(group.sorting_columns, keys, strict=True)):
-        if values.null_count:
+def _unsorted(
+    batch: RowBatch, part: GroupPart, number: int, keys: Sequence[Numbers]
+) -> npt.NDArray[np.bool_]:
+    """Return which rows are less than the row before, in their row group; ties go to the next key."""
+    wrong = np.zeros(part.rows, dtype=bool)
+    tied = np.ones(part.rows, dtype=bool)
+    for key, column in zip(part.metadata.sorting_columns, keys, strict=True):
+        values = column.part(number)
+        earlier = batch.before.keys.get(key.column_index) if part.start else values[0].as_py()
+        if values.null_count or earlier is None:
             break  # where they stand is another matter
-        numbers = values.to_numpy()
-        before, after = (numbers[1:], numbers[:-1]) if key.descending else (numbers[:-1], numbers[1:])
+        numbers = as_numbers(values)
+        previous = np.concatenate((np.array([earlier], dtype=numbers.dtype), numbers[:-1]))
+        before, after = (numbers, previous) if key.descending else (previous, numbers)
         wrong |= tied & (after < before)
-        if number + 1 < len(keys):
-            tied &= after == before
+        tied &= after == before
     return wrong
 
 
 @row_check("HATS-LEAF-013", "the statistics of a row group do not enclose its values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its numbers, and count what is missing."""
-    numbers = {index: found for index, found in batch.numbers.items() if found.name != batch.plan.index}
-    for start, rows, group in _groups(batch):
-        for index, found in numbers.items():
-            told = group.column(index).statistics
-            if told is not None and _differs(told, found, start, rows, rows == group.num_rows):
-                values = found.part(start, rows)
-                wrong = batch.nothing.copy()
-                wrong[start : start + rows] = _outside(told, values)
+    columns = [(index, found) for index, found in batch.numbers.items() if found.name != batch.plan.index]
+    for number, part in enumerate(batch.groups):
+        for index, found in columns:
+            told = part.metadata.column(index).statistics
+            if told is None:
+                continue
+            missing = found.missing[number] + (batch.before.missing.get(index, 0) if part.start else 0)
+            if _exceeds(told, found, number) or (
+                part.ends and told.has_null_count and told.null_count != missing
+            ):
+                values = found.part(number)
+                wrong, start = batch.nothing.copy(), found.starts[number]
+                wrong[start : start + part.rows] = _outside(told, values)
                 return RowVerdict(wrong, found.name, found.column.to_pylist(), _told(told, values.type))
     return RowVerdict(batch.nothing)
-
-
-def _groups(batch: RowBatch) -> Iterator[tuple[int, int, Any]]:
-    """Yield for each row group: where its rows begin in the batch, how many they are, and its metadata."""
-    start = 0
-    for rows, group in batch.groups:
-        yield start, rows, group
-        start += rows
 
 
 def _bounds(told: Any, kind: pa.DataType) -> tuple[Any, Any]:
@@ -95,35 +102,21 @@ def _bounds(told: Any, kind: pa.DataType) -> tuple[Any, Any]:
     return low, high
 
 
-def _differs(told: Any, found: Numbers, start: int, rows: int, is_whole: bool) -> bool:
-    if is_whole and told.has_null_count:
-        nulls = 0 if found.is_full else found.part(start, rows).null_count
-        if told.null_count != nulls:
-            return True
+def _exceeds(told: Any, found: Numbers, number: int) -> bool:
+    """Return whether a part of a row group has a value outside the bounds that statistics tell."""
+    least, most = found.extremes[number]
+    if least is None or (type(least) is type(told.min) and told.min <= least and most <= told.max):
+        return False  # nearly always, without more ado
     low, high = _bounds(told, found.column.type)
-    if low is None:
-        return False
-    least, most = _extremes(found, start, rows)
-    # NaN, and None where there is no value, are neither less nor more.
-    return least is not None and bool(least < low or most > high)
-
-
-def _extremes(found: Numbers, start: int, rows: int) -> tuple[Any, Any]:
-    """Return the least and the greatest of numbers; numpy is far faster where none is missing or NaN."""
-    if found.values is not None and rows:
-        numbers = found.values[start : start + rows]
-        least, most = np.minimum.reduce(numbers), np.maximum.reduce(numbers)
-        if least == least:
-            return least.item(), most.item()
-    extremes = pc.min_max(found.part(start, rows)).as_py()
-    return extremes["min"], extremes["max"]
+    # NaN is neither less nor more.
+    return low is not None and bool(least < low or most > high)
 
 
 def _outside(told: Any, values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """Return the rows outside the bounds; all of them where only the count of what is missing is wrong."""
     low, high = _bounds(told, values.type)
     if low is not None:
-        outside = pc.or_(pc.less(values, low), pc.greater(values, high)).fill_null(False).to_numpy()
+        outside = as_mask(pc.or_(pc.less(values, low), pc.greater(values, high)))
         if outside.any():
             found: npt.NDArray[np.bool_] = outside
             return found

@@ -61,7 +61,7 @@ def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
 @row_check("HATS-HPX-006", "rows are not sorted by the index column")
 def sorted_by_index(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a file are sorted by the index column."""
-    first = batch.index[0] if batch.before is None else batch.before
+    first = batch.index[0] if batch.before.index is None else batch.before.index
     if batch.ascends and first <= batch.index[0]:
         return RowVerdict(batch.nothing)
     previous = np.concatenate(([first], batch.index[:-1]))
@@ -72,7 +72,7 @@ def sorted_by_index(batch: RowBatch) -> RowVerdict:
 @row_check("HATS-HPX-016", "pixels of the map stand twice")
 def one_value_a_pixel(batch: RowBatch) -> RowVerdict:
     """Check that a map has every pixel once; where it is sorted, the same pixels are neighbours."""
-    before = -1 if batch.before is None else batch.before
+    before = -1 if batch.before.index is None else batch.before.index
     previous = np.concatenate(([before], batch.index[:-1]))
     return RowVerdict((batch.index == previous) & (batch.index >= 0), batch.plan.index, batch.index)
 

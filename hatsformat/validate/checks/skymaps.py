@@ -113,7 +113,8 @@ def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Fault]:
     numbers, rows = rows_by_tile(catalog)
     starts = change_order(tiles.starts, MAX_ORDER, skymap.order)
     stops = change_order(tiles.stops - 1, MAX_ORDER, skymap.order) + 1
-    sums = np.concatenate(([0], np.cumsum(skymap.counts)))
+    sums = np.zeros(skymap.counts.size + 1, dtype=np.int64)
+    np.cumsum(skymap.counts, out=sums[1:])
     counted = sums[stops] - sums[starts]
     own = np.left_shift(np.int64(4), 2 * tiles.orders.astype(np.int64)) + tiles.pixels
     actual = rows[np.searchsorted(numbers, own)]

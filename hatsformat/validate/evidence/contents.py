@@ -44,6 +44,7 @@ class CatalogContents(CatalogStatements):
     def __init__(self, tree: Tree, prefix: str, scope: Scope) -> None:
         super().__init__(tree, prefix, scope)
         self.schemas = SchemaPool()
+        self._maps: dict[bytes, Skymap] = {}
 
     # Tiles
 
@@ -200,10 +201,11 @@ class CatalogContents(CatalogStatements):
 
     def alt_skymap(self, order: int) -> Artefact[Skymap]:
         """Return the down-sampled ``skymap.K.fits``; not kept."""
-        return self._map(layout.skymap_path(order))
+        path = layout.skymap_path(order)
+        return self.tree.attempt(self.prefix + path, read_map, path)
 
     def _map(self, path: str) -> Artefact[Skymap]:
-        return self.tree.attempt(self.prefix + path, read_map, path)
+        return self.tree.attempt(self.prefix + path, lambda place: read_map(place, self._maps), path)
 
     @property
     def main_map(self) -> Artefact[Skymap]:

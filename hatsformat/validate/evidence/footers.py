@@ -11,7 +11,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import FOOTER_GUESS
+from hatsformat.artefacts.leaf_reading import FOOTER_GUESS
 from hatsformat.errors import HatsError, LeafError, NotFoundError
 from hatsformat.validate.evidence.guard import Source, read_all
 from hatsformat.validate.evidence.tree import Artefact, Tree

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hatsformat.arrays import as_floats, as_numbers, as_there
 from hatsformat.healpix import IntArray
 from hatsformat.layout import HIVE_COLUMNS
 from hatsformat.validate.evidence.schemas import plain
@@ -82,7 +83,7 @@ def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    there = column.is_valid().to_numpy()
+    there = as_there(column)
     if kind == "text":
         return _text_keys(column), there
     if kind == "time":
@@ -90,13 +91,13 @@ def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
             pa.int64()
         )
     if kind == "real":
-        values = column.cast(pa.float64(), safe=False).to_numpy()
+        values = as_floats(column)
         # Minus zero is zero; where there is no number, there is nothing to look up.
         return mixed(values + 0.0), there & ~np.isnan(values)
     if not pa.types.is_integer(column.type):
         column = column.cast(pa.int64())
-    numbers = column.fill_null(0).to_numpy()
-    wide = numbers.astype(np.uint64 if numbers.dtype.kind == "u" else np.int64)
+    numbers = as_numbers(column)
+    wide = np.where(there, numbers, 0).astype(np.uint64 if numbers.dtype.kind == "u" else np.int64)
     return mixed(wide), there
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hatsformat.arrays import as_integers
 from hatsformat.healpix import MAX_ORDER, IntArray
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer
@@ -211,8 +212,7 @@ def _kind(columns: list[tuple[CatalogEvidence, str]]) -> str:
 
 
 def _integers(batch: Batch, name: str) -> IntArray:
-    numbers: IntArray = batch.table.column(name).fill_null(0).to_numpy().astype(np.int64)
-    return numbers
+    return as_integers(batch.table.column(name), missing=0)
 
 
 def _gather(catalog: CatalogEvidence, columns: list[str], look: _Look, into: PairSet) -> None:

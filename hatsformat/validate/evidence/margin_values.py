@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hatsformat.arrays import as_floats, from_numbers
 from hatsformat.healpix import MAX_ORDER, radec_to_pixel
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.footers import Footer
@@ -115,7 +116,7 @@ def _shared_columns(margin: CatalogEvidence, primary: CatalogEvidence, where: Co
 
 
 def _positions(table: pa.Table, where: Coordinates) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    ra, dec = (table.column(name).cast(pa.float64(), safe=False).to_numpy() for name in (where.ra, where.dec))
+    ra, dec = (as_floats(table.column(name)) for name in (where.ra, where.dec))
     return ra, dec
 
 
@@ -146,7 +147,7 @@ def _compare(rows: _MarginRows, theirs: Batch, where: Coordinates, kinds: dict[s
     at = np.flatnonzero(np.isin(keys, rows.keys))
     if not at.size:
         return
-    same = theirs.table.take(pa.array(at))
+    same = theirs.table.take(from_numbers(at))
     rows.seen |= np.isin(rows.keys, keys[at])
     for name, kind in kinds.items():
         rows.right[name] |= np.isin(rows.pairs[name], _pairs(same, keys[at], name, kind))

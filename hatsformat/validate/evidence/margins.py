@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
+from hatsformat.arrays import as_floats
 from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, radec_to_pixel
 from hatsformat.margins import WIDEST_ARCSEC, margin_rows, surroundings
 from hatsformat.partition_info import PartitionInfo
@@ -230,7 +230,7 @@ class _Stretch:
         """Yield the positions of a file's rows, in degrees, each time with the first row's number."""
         names = [self.where.ra, self.where.dec]
         for batch in need_batches(catalog.tree, catalog.prefix, footer, names):
-            ra, dec = (column.cast(pa.float64(), safe=False).to_numpy() for column in batch.table.columns)
+            ra, dec = map(as_floats, batch.table.columns)
             yield batch.first_row, ra, dec
 
     def _primary_rows(self, mine: KeyArray, from_tiles: IntArray) -> _Found:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from hatsformat.arrays import as_integers
 from hatsformat.errors import PartitionInfoError
 from hatsformat.healpix import MAX_ORDER, IntArray
 from hatsformat.partition_info import ORDER_COLUMN, PIXEL_COLUMN, PartitionInfo
@@ -102,7 +103,6 @@ def _whole(column: Any) -> IntArray | None:
     try:
         if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             return np.empty(0, dtype=np.int64) if len(column) == 0 else None
-        numbers: IntArray = column.cast(pa.int64(), safe=True).to_numpy()
+        return as_integers(column.cast(pa.int64(), safe=True))
     except pa.ArrowException:
         return None
-    return numbers

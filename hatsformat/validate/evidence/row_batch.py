@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -12,16 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hatsformat.arrays import as_floats, as_integers
 from hatsformat.healpix import (
     MAX_ORDER,
     FloatArray,
     HealpixPixel,
     IntArray,
     change_order,
+    known_radec_to_pixel,
     npix,
     radec_to_pixel,
 )
 from hatsformat.validate.evidence.footers import Statistics
+from hatsformat.validate.evidence.row_groups import AT_THE_START, Before, GroupPart, Numbers
 from hatsformat.validate.faults import NoEvidenceError
 
 _FLOAT64_SLACK = 1e-12
@@ -43,24 +47,6 @@ class RowPlan:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A flat column of numbers in a batch; `values` are its content, None where some are missing."""
-
-    name: str
-    column: pa.ChunkedArray
-    values: npt.NDArray[Any] | None
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no value is missing."""
-        return self.values is not None
-
-    def part(self, start: int, rows: int) -> pa.ChunkedArray:
-        """Return some of the rows."""
-        return self.column.slice(start, rows)
-
-
-@dataclass(frozen=True)
 class RowBatch:
     """Consecutive rows of one file.
 
@@ -73,18 +59,18 @@ class RowBatch:
         All columns.
     statistics : tuple of (int, Statistics)
         For each row group: how many rows are of it, and the statistics of its index column.
-    before : int or None
-        The index value of the row before the first; None at the start of a file.
-    groups : tuple of (int, pyarrow.parquet.RowGroupMetaData)
-        For each row group: how many rows are of it, and its metadata.
+    before : Before
+        What the rows before them leave.
+    groups : tuple of GroupPart
+        The row groups that they are of.
     """
 
     plan: RowPlan
     tile: HealpixPixel | None
     table: pa.Table
     statistics: tuple[tuple[int, Statistics], ...] = ()
-    before: int | None = None
-    groups: tuple[tuple[int, Any], ...] = ()
+    before: Before = AT_THE_START
+    groups: tuple[GroupPart, ...] = ()
 
     @cached_property
     def ra(self) -> FloatArray:
@@ -103,8 +89,7 @@ class RowBatch:
         kind = column.type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
             raise NoEvidenceError(f"the column {name} holds no numbers")
-        values: FloatArray = column.cast(pa.float64(), safe=False).to_numpy()
-        return values
+        return as_floats(column)
 
     def column(self, name: str) -> Any:
         """Return a column, or raise `NoEvidenceError`."""
@@ -117,15 +102,8 @@ class RowBatch:
         column = self.column(name)
         if not pa.types.is_integer(column.type):
             raise NoEvidenceError(f"the column {name} does not hold integers")
-        if not column.null_count and pa.types.is_int64(column.type):
-            whole: IntArray = column.to_numpy()
-            if whole.min(initial=0) >= -1:
-                return whole
-        filled = column.fill_null(0).to_numpy().astype(np.int64)
-        if column.null_count:
-            filled[column.is_null().to_numpy()] = -1
-        numbers: IntArray = np.maximum(filled, -1)
-        return numbers
+        numbers = as_integers(column)
+        return numbers if numbers.min(initial=0) >= -1 else np.maximum(numbers, -1)
 
     @cached_property
     def index(self) -> IntArray:
@@ -145,14 +123,37 @@ class RowBatch:
         if not self.groups:
             return found
         names = self.table.column_names
-        group = self.groups[0][1]
+        group = self.groups[0].metadata
+        starts = [0, *accumulate(part.rows for part in self.groups[:-1])]
         for index in range(group.num_columns):
             name = group.column(index).path_in_schema
             if names.count(name) == 1:
                 column = self.table.column(name)
                 if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-                    found[index] = Numbers(name, column, None if column.null_count else column.to_numpy())
+                    found[index] = Numbers(name, column, self.groups, starts)
         return found
+
+    @property
+    def leaves(self) -> Before:
+        """What these rows leave to the next of their file."""
+        index = self.before.index
+        if self.has_index and len(self.index):
+            index = int(self.index[-1])
+        if not self.groups or self.groups[-1].ends:
+            return Before(index)
+        part = self.groups[-1]
+        earlier = self.before.missing if part.start else {}
+        missing = {
+            number: earlier.get(number, 0) + column.missing[-1]
+            for number, column in self.numbers.items()
+            if number in earlier or not column.is_full
+        }
+        keys = {
+            key.column_index: self.numbers[key.column_index].column[-1].as_py()
+            for key in part.metadata.sorting_columns
+            if key.column_index in self.numbers
+        }
+        return Before(index, missing, keys)
 
     @cached_property
     def ascends(self) -> bool:
@@ -169,12 +170,20 @@ class RowBatch:
     @cached_property
     def ra_range(self) -> tuple[float, float]:
         """The least and the greatest right ascension; NaN where a row has none."""
-        return float(self.ra.min()), float(self.ra.max())
+        return self._range(self.plan.ra, self.ra)
 
     @cached_property
     def dec_range(self) -> tuple[float, float]:
         """The least and the greatest declination; NaN where a row has none."""
-        return float(self.dec.min()), float(self.dec.max())
+        return self._range(self.plan.dec, self.dec)
+
+    def _range(self, name: str | None, values: FloatArray) -> tuple[float, float]:
+        """Return the least and the greatest value; a column is looked through once for all checks."""
+        for column in self.numbers.values():
+            if column.name == name and column.bounds is not None:
+                least, most = zip(*column.bounds, strict=True)
+                return float(min(least)), float(max(most))
+        return float(values.min()), float(values.max())
 
     @cached_property
     def pixel_range(self) -> tuple[int, int]:
@@ -215,7 +224,10 @@ class RowBatch:
     def pixels29(self) -> IntArray:
         """The order-29 pixel of each row's position; -1 where there is none."""
         if self.is_on_sky:
-            return radec_to_pixel(self.ra, self.dec, MAX_ORDER)
+            low, high = self.ra_range
+            is_usual = low >= 0 and high < 360
+            to_pixel = known_radec_to_pixel if is_usual else radec_to_pixel
+            return to_pixel(self.ra, self.dec, MAX_ORDER)
         pixels = np.full(len(self.ra), -1, dtype=np.int64)
         pixels[self.on_sky] = radec_to_pixel(self.ra[self.on_sky], self.dec[self.on_sky], MAX_ORDER)
         return pixels

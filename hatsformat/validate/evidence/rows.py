@@ -17,7 +17,9 @@ import numpy as np
 from hatsformat.errors import HatsError, UnavailableError
 from hatsformat.healpix import HealpixPixel
 from hatsformat.validate.evidence.footers import Footer, Footers
+from hatsformat.validate.evidence.memory import kept_memory
 from hatsformat.validate.evidence.row_batch import RowBatch, RowPlan
+from hatsformat.validate.evidence.row_groups import AT_THE_START, Before, GroupPart
 from hatsformat.validate.evidence.streaming import Batch, read_batches, threads_for
 from hatsformat.validate.evidence.tallies import Tally
 from hatsformat.validate.evidence.tree import BROKEN_DATA, Tree
@@ -33,8 +35,8 @@ class FileScan:
 
     Attributes
     ----------
-    before : int or None
-        The index value of the last row so far.
+    before : Before
+        What the rows so far leave to the next.
     """
 
     path: str
@@ -42,7 +44,7 @@ class FileScan:
     first: dict[str, Fault] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
-    before: int | None = None
+    before: Before = AT_THE_START
 
 
 @dataclass
@@ -135,7 +137,7 @@ def scan_rows(
     def scan(footer: Footer) -> FileScan:
         return _scan_file(tree, prefix, footer, tiles[footer.path], judge)
 
-    with threads_for(tree) as threads:
+    with kept_memory(), threads_for(tree) as threads:
         found = RowScan(list(threads.map(scan, footers.readable)), judge.watched)
     missing = dict.fromkeys((*checks, DATA_RULE), "a data file cannot be read")
     found.files.extend(FileScan(broken.path, missing=missing) for broken in footers.broken)
@@ -154,15 +156,17 @@ class RowJudge:
     def see(self, read: Batch, footer: Footer, tile: HealpixPixel | None, scan: FileScan) -> None:
         """Let everything see a batch of a file, and note in the scan what is found."""
         told = footer.statistics
-        statistics = tuple((rows, told[group]) for group, rows in read.parts) if told else ()
-        groups = tuple((rows, read.metadata.row_group(group)) for group, rows in read.parts)
+        statistics = tuple((part.rows, told[part.group]) for part in read.parts) if told else ()
+        groups = tuple(
+            GroupPart(part.start, part.rows, read.metadata.row_group(part.group)) for part in read.parts
+        )
         batch = RowBatch(self.plan, tile, read.table, statistics, scan.before, groups)
         with self._turn:
             for rule, check in self.checks.items():
                 _judge(scan, rule, check, batch, read)
             for tally in self.watched:
                 tally.see(batch)
-            scan.before = _last_index(batch, scan.before)
+            scan.before = batch.leaves
 
 
 def _scan_file(
@@ -220,10 +224,3 @@ def _judge(scan: FileScan, rule: str, check: RowCheck, batch: RowBatch, read: Ba
 
 def _item(values: Any, at: int) -> Any:
     return values[at] if isinstance(values, np.ndarray | list) else values
-
-
-def _last_index(batch: RowBatch, before: int | None) -> int | None:
-    try:
-        return int(batch.index[-1]) if len(batch.index) else before
-    except NoEvidenceError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -40,10 +41,27 @@ class Skymap:
     system: str = ""
 
 
-def read_map(place: UPath) -> Skymap:
-    """Read a sky map; raises `HatsError` where it is none."""
+def read_map(place: UPath, known: dict[bytes, Skymap] | None = None) -> Skymap:
+    """Read a sky map.
+
+    Parameters
+    ----------
+    place : UPath
+    known : dict of bytes to Skymap, optional
+        The maps read before, by the digests of their files; the same file under two names is decoded once.
+
+    Raises
+    ------
+    HatsError
+        If it is no sky map.
+    """
     content = storage.read_bytes(place, limit=SKYMAP_LIMIT)
-    order, counts = decode_skymap(content)
-    cards = {name.strip(): text.decode().upper() for name, text in _CARD.findall(content[:_HEADERS])}
-    ordering = "RING" if cards.get(b"ORDERING") == "RING" else "NESTED"
-    return Skymap(order, counts, ordering, cards.get(b"PIXTYPE", ""), cards.get(b"COORDSYS", ""))
+    known = {} if known is None else known
+    digest = hashlib.blake2b(content).digest()
+    if digest not in known:
+        order, counts = decode_skymap(content)
+        cards = {name.strip(): text.decode().upper() for name, text in _CARD.findall(content[:_HEADERS])}
+        ordering = "RING" if cards.get(b"ORDERING") == "RING" else "NESTED"
+        pixel_type, system = cards.get(b"PIXTYPE", ""), cards.get(b"COORDSYS", "")
+        known[digest] = Skymap(order, counts, ordering, pixel_type, system)
+    return known[digest]

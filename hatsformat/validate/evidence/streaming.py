@@ -6,24 +6,24 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.artefacts.leaf import read_footer, read_row_groups
+from hatsformat.artefacts import leaf_reading
+from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.errors import HatsError, LeafError, UnavailableError
 from hatsformat.validate.evidence.footers import Footer
 from hatsformat.validate.evidence.tree import BROKEN_DATA, Tree
 from hatsformat.validate.faults import NoEvidenceError, outage
 
-BATCH_CELLS = 1 << 21
-"""Values that a batch should have, rows times columns: 16 MB in doubles, which the caches still help with."""
+BATCH_CELLS = 1 << 20
+"""Values that a batch should have, rows times columns: 8 MB in doubles, which the caches still help with."""
 
-HUGE_CELLS = 1 << 26
-"""Values of a row group that is not read in one piece."""
+FETCHED_CELLS = 1 << 21
+"""Values that are fetched from a remote file at once, unless a row group has more."""
 
 ROWS_PER_BYTE = 10_000
 ROWS_FOR_NOTHING = 10_000_000
@@ -37,6 +37,14 @@ LOCAL_THREADS = len(os.sched_getaffinity(0))
 REMOTE_THREADS = 8
 
 
+class Part(NamedTuple):
+    """Consecutive rows of a row group: how many, and how many of the group come before them."""
+
+    group: int
+    start: int
+    rows: int
+
+
 @dataclass(frozen=True)
 class Batch:
     """Consecutive rows of a file.
@@ -45,25 +53,25 @@ class Batch:
     ----------
     first_row : int
         The number of its first row in the file.
-    parts : tuple of (int, int)
-        The row groups that it is of, and how many rows of each.
+    parts : tuple of Part
+        The row groups that it is of; the first and the last may be there in part.
     table : pyarrow.Table
     metadata : pyarrow.parquet.FileMetaData
         Of the file.
     """
 
     first_row: int
-    parts: tuple[tuple[int, int], ...]
+    parts: tuple[Part, ...]
     table: pa.Table
     metadata: Any
 
     def group_of(self, row: int) -> int:
         """Return the row group of a row of the batch."""
-        for group, count in self.parts:
-            if row < count:
-                return group
-            row -= count
-        return self.parts[-1][0]
+        for part in self.parts:
+            if row < part.rows:
+                return part.group
+            row -= part.rows
+        return self.parts[-1].group
 
 
 def threads_for(tree: Tree) -> ThreadPoolExecutor:
@@ -102,17 +110,49 @@ def _read(place: UPath, footer: Footer, columns: Sequence[str] | None) -> Iterat
     if metadata.num_row_groups != len(footer.group_rows):
         raise LeafError("the file has changed since its footer was read")
     width = max(1, len(footer.schema) if columns is None else len(columns))
+    rows = max(1_024, BATCH_CELLS // width)
+    most = None if storage.is_local(place) else FETCHED_CELLS // width
     first_row = 0
-    for run in _runs(footer, width):
-        rows = [footer.group_rows[group] for group in run]
-        _check_claims(footer, metadata, run)
-        if rows[0] * width > HUGE_CELLS:
-            yield from _pieces(place, metadata, run[0], first_row, rows[0], columns, width)
-        else:
-            table = read_row_groups(place, metadata, run, columns)
-            _check_rows(table.num_rows, sum(rows))
-            yield Batch(first_row, tuple(zip(run, rows, strict=True)), table, metadata)
-        first_row += sum(rows)
+    for run in _runs(footer, metadata, most):
+        cursor = _Cursor([Part(group, 0, footer.group_rows[group]) for group in run])
+        for table in leaf_reading.read_batches(place, metadata, run, columns, rows):
+            yield Batch(first_row, cursor.take(table.num_rows), table, metadata)
+            first_row += table.num_rows
+        cursor.check_end()
+
+
+@dataclass
+class _Cursor:
+    """Where the reading of some row groups is."""
+
+    groups: list[Part]
+    _at: int = 0
+    _start: int = 0
+
+    def take(self, rows: int) -> tuple[Part, ...]:
+        """Go on by some rows, and return which they are."""
+        taken = []
+        while rows:
+            if self._at == len(self.groups):
+                raise self._error("more")
+            group = self.groups[self._at]
+            part = Part(group.group, self._start, min(rows, group.rows - self._start))
+            if part.rows:
+                taken.append(part)
+            rows -= part.rows
+            self._start += part.rows
+            if self._start == group.rows:
+                self._at, self._start = self._at + 1, 0
+        return tuple(taken)
+
+    def check_end(self) -> None:
+        """Raise where rows are missing."""
+        if any(group.rows for group in self.groups[self._at :]):
+            raise self._error("fewer")
+
+    def _error(self, found: str) -> LeafError:
+        expected = sum(group.rows for group in self.groups)
+        return LeafError("row groups have another number of rows", found=found, expected=expected)
 
 
 def need_batches(
@@ -128,61 +168,39 @@ def need_batches(
         raise NoEvidenceError(f"the data of {prefix}{footer.path} cannot be read: {told}") from error
 
 
-def _check_claims(footer: Footer, metadata: Any, run: list[int]) -> None:
-    """Raise where the first row group has too many rows, or all grow too much, for their sizes."""
-    rows, size = footer.group_rows[run[0]], footer.group_bytes[run[0]]
-    if rows > ROWS_FOR_NOTHING + ROWS_PER_BYTE * size:
-        raise LeafError(
-            "a row group is not read, since it claims more rows than its size allows",
-            found=f"{rows} rows in {size} bytes",
-        )
-    size = sum(footer.group_bytes[group] for group in run)
-    grown = sum(metadata.row_group(group).total_byte_size for group in run)
-    if grown > max(BYTES_FOR_NOTHING, BYTES_PER_BYTE * size):
-        raise LeafError(
-            "a row group is not read, since it grows to far more than its size",
-            found=f"{grown} bytes from {size}",
-        )
+def _runs(footer: Footer, metadata: Any, most: int | None) -> Iterator[list[int]]:
+    """Yield consecutive row groups to be read together, of `most` rows if possible, None for all.
 
-
-def _runs(footer: Footer, width: int) -> Iterator[list[int]]:
-    """Yield consecutive row groups that together are no more than a batch, or single ones that are more."""
+    Raises
+    ------
+    LeafError
+        At the first row group that has too many rows, or grows too much, for its size.
+    """
     run: list[int] = []
-    cells = 0
+    found = 0
     for group, rows in enumerate(footer.group_rows):
-        if run and cells + rows * width > BATCH_CELLS:
+        problem = _claim(rows, footer.group_bytes[group], metadata.row_group(group).total_byte_size)
+        if run and (problem or (most is not None and found + rows > most)):
             yield run
-            run, cells = [], 0
+            run, found = [], 0
+        if problem:
+            raise problem
         run.append(group)
-        cells += rows * width
+        found += rows
     if run:
         yield run
 
 
-def _pieces(
-    place: UPath,
-    metadata: Any,
-    group: int,
-    first_row: int,
-    rows: int,
-    columns: Sequence[str] | None,
-    width: int,
-) -> Iterator[Batch]:
-    local = storage.is_local(place)
-    found = 0
-    with open(place.path, "rb") if local else place.fs.open(place.path, "rb") as stream:
-        reader = pq.ParquetFile(stream, metadata=metadata, pre_buffer=False)
-        size = max(1_024, BATCH_CELLS // width)
-        wanted = None if columns is None else list(columns)
-        for piece in reader.iter_batches(size, row_groups=[group], columns=wanted, use_threads=False):
-            table = pa.Table.from_batches([piece])
-            if wanted is not None:
-                table = table.select(wanted)
-            yield Batch(first_row + found, ((group, table.num_rows),), table, metadata)
-            found += table.num_rows
-    _check_rows(found, rows)
-
-
-def _check_rows(found: int, expected: int) -> None:
-    if found != expected:
-        raise LeafError("a row group has another number of rows", found=found, expected=expected)
+def _claim(rows: int, size: int, grown: int) -> LeafError | None:
+    """Return why a row group of `size` bytes is not read."""
+    if rows > ROWS_FOR_NOTHING + ROWS_PER_BYTE * size:
+        return LeafError(
+            "a row group is not read, since it claims more rows than its size allows",
+            found=f"{rows} rows in {size} bytes",
+        )
+    if grown > max(BYTES_FOR_NOTHING, BYTES_PER_BYTE * size):
+        return LeafError(
+            "a row group is not read, since it grows to far more than its size",
+            found=f"{grown} bytes from {size}",
+        )
+    return None

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hatsformat.arrays import as_floats, as_integers, from_numbers
 from hatsformat.errors import LeafError
 from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix
 from hatsformat.validate.evidence.footers import Footer
@@ -54,8 +55,8 @@ class PixelTally:
 
     def see(self, batch: RowBatch) -> None:
         """Count the rows of a batch."""
-        pixels = self._pixels(batch)
-        if (pixels[1:] < pixels[:-1]).any():  # most leaves are sorted
+        pixels, is_sorted = self._pixels(batch)
+        if not is_sorted and (pixels[1:] < pixels[:-1]).any():
             pixels = np.sort(pixels)
         if pixels[0] < 0:
             raise NoEvidenceError("some rows have no position")
@@ -64,16 +65,19 @@ class PixelTally:
         # Each pixel is there once, so this adds to all of them.
         self.counts[pixels[starts]] += rows.astype(self.counts.dtype)
 
-    def _pixels(self, batch: RowBatch) -> IntArray:
-        """Return the pixel of each row: of its position, or of its index value where both may be meant."""
+    def _pixels(self, batch: RowBatch) -> tuple[IntArray, bool]:
+        """Return the pixel of each row, and whether they are known to ascend.
+
+        It is that of the position, or of the index value where both may be meant.
+        """
         deep = batch.plan.index_order
         told = batch.index if deep >= self.order and batch.has_index else None
         if batch.plan.ra is None or batch.plan.dec is None:
             if told is None:
                 raise NoEvidenceError("the rows have neither positions nor an index as deep as the map")
-            return np.where(told < npix(deep), change_order(told, deep, self.order), -1)
+            return np.where(told < npix(deep), change_order(told, deep, self.order), -1), False
         if told is not None and batch.index_agrees:
-            return change_order(told, deep, self.order)
+            return change_order(told, deep, self.order), batch.ascends
         pixels = change_order(batch.pixels29, MAX_ORDER, self.order)
         if told is not None:
             other = change_order(told, deep, self.order)
@@ -81,7 +85,7 @@ class PixelTally:
             if rows.size:
                 rows = rows[batch.may_be_in(rows, told[rows], deep)]
                 pixels[rows] = other[rows]
-        return pixels
+        return pixels, False
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ class ThumbnailTally:
             for name in self.columns:
                 if not plain(batch.column(name).type).equals(self._kinds[name]):
                     raise NoEvidenceError(f"the column {name} is not of one type in all data files")
-            keys = row_keys(batch.table.take(pa.array(rows)), self.columns)
+            keys = row_keys(batch.table.take(from_numbers(rows)), self.columns)
             self.found[low + np.flatnonzero(np.isin(self.rows.keys[low:high], keys))] = True
 
 
@@ -213,12 +217,13 @@ def thumbnail_tally(
         )
     if footer.rows > MOST_THUMBNAIL_ROWS:
         raise NoEvidenceError(f"the thumbnail has more than {MOST_THUMBNAIL_ROWS} rows")
-    probes, keys = [], []
+    keys: list[KeyArray] = []
+    probes: list[Any] = []
     for batch in read_batches(tree, prefix, footer):
         values = batch.table.column(probe)
         if values.null_count:
             raise LeafError(f"the thumbnail has rows without {probe}")
-        probes.append(values.cast(pa.int64() if by_index else pa.float64(), safe=False).to_numpy())
+        probes.append(as_integers(values) if by_index else as_floats(values))
         keys.append(row_keys(batch.table, columns))
     if not probes:
         raise NoEvidenceError("the thumbnail has no rows")

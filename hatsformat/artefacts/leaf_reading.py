@@ -1,0 +1,218 @@
+"""Reading leaf files, local and remote: footers, and row groups whole or in batches (Note, section 3.5)."""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from hatsformat import storage
+from hatsformat.errors import LeafError, ShortFileError
+
+FOOTER_GUESS = 64 * 1024
+"""Bytes fetched from a remote file's end at first: most footers fit, so one request is enough."""
+
+FETCHED_BYTES = 64 << 20
+"""Row groups of more bytes than this are not fetched from remote files at once, but as they are read."""
+
+
+@contextmanager
+def _explained(place: UPath) -> Iterator[None]:
+    with storage.explained(place, "reading"):
+        try:
+            yield
+        except ShortFileError as error:
+            raise LeafError(error.message, path=place, found=error.found, expected=error.expected) from error
+        except (pa.ArrowException, ArithmeticError, LookupError, MemoryError, ValueError) as error:
+            # Arrow's Python side meets a broken footer with errors of many kinds: names that are no UTF-8
+            # text, indices and sizes out of range.
+            raise _unreadable(place, error) from error
+        except OSError as error:
+            # Arrow says OSError of broken content, too, but then no system call failed.
+            if type(error) is not OSError or error.errno is not None:
+                raise
+            raise _unreadable(place, error) from error
+
+
+def _unreadable(place: UPath, error: Exception) -> LeafError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return LeafError(f"cannot be read as Parquet: {reason}", path=place)
+
+
+def read_footer(place: UPath) -> pq.FileMetaData:
+    """Return the footer of a Parquet file.
+
+    A remote file's end is fetched in one request, or two where the footer is larger than usual.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file.
+    LeafError
+        If it is not Parquet.
+    """
+    with _explained(place):
+        if storage.is_local(place):
+            return pq.read_metadata(place.path)
+        tail = storage.read_tail(place, FOOTER_GUESS)
+        needed = int.from_bytes(tail[-8:-4], "little") + 8
+        if needed > len(tail) and tail[-4:] == b"PAR1":
+            tail = storage.read_tail(place, needed)
+        return pq.read_metadata(pa.BufferReader(tail))
+
+
+def chunk_ranges(
+    footer: pq.FileMetaData, groups: Sequence[int], columns: Sequence[str] | None
+) -> list[tuple[int, int]]:
+    """Return the byte ranges of the column chunks that hold `columns` (all if None) in row groups."""
+    wanted = None if columns is None else set(columns)
+    ranges = []
+    for group in groups:
+        row_group = footer.row_group(group)
+        for index in range(row_group.num_columns):
+            chunk = row_group.column(index)
+            if wanted is None or _belongs_to(chunk.path_in_schema, wanted):
+                start = chunk.dictionary_page_offset or chunk.data_page_offset
+                start = min(start, chunk.data_page_offset)
+                ranges.append((start, start + chunk.total_compressed_size))
+    return ranges
+
+
+def _belongs_to(path: str, columns: set[str]) -> bool:
+    """Return whether a Parquet path is one of the columns or lies within one; names may contain dots."""
+    parts = path.split(".")
+    return any(".".join(parts[:count]) in columns for count in range(1, len(parts) + 1))
+
+
+def read_row_groups(
+    place: UPath,
+    footer: pq.FileMetaData,
+    groups: Sequence[int] | None = None,
+    columns: Sequence[str] | None = None,
+    *,
+    threads: bool = False,
+) -> pa.Table:
+    """Return row groups of a leaf.
+
+    Parameters
+    ----------
+    place : UPath
+        The file.
+    footer : pyarrow.parquet.FileMetaData
+        Its footer, from `read_footer`.
+    groups : sequence of int, optional
+        Which row groups; all by default.
+    columns : sequence of str, optional
+        Top-level columns to read, all by default; the table has them in this order.
+    threads : bool
+        Whether to decode columns in parallel.
+
+    Raises
+    ------
+    LeafError
+        If the file's content is not what its footer says.
+    """
+    chosen = list(range(footer.num_row_groups)) if groups is None else list(groups)
+    with _explained(place):
+        reader = _reader(place, footer, chosen, columns)
+        table = reader.read_row_groups(chosen, columns=columns, use_threads=threads)
+    return table if columns is None else _selected(table, columns, footer, place)
+
+
+def read_batches(
+    place: UPath,
+    footer: pq.FileMetaData,
+    groups: Sequence[int],
+    columns: Sequence[str] | None,
+    rows: int,
+) -> Iterator[pa.Table]:
+    """Yield the rows of consecutive row groups, piece by piece, whatever the sizes of the groups.
+
+    One reader goes through all groups: that takes a tenth less time than reading them one by one.
+
+    Parameters
+    ----------
+    place, footer, groups, columns
+        See `read_row_groups`.
+    rows : int
+        Most rows of a piece; a piece may be of several row groups.
+
+    Raises
+    ------
+    LeafError
+        If the file's content is not what its footer says.
+    """
+    wanted = None if columns is None else list(columns)
+    with _explained(place):
+        reader = _reader(place, footer, groups, columns)
+        pieces = reader.iter_batches(rows, row_groups=list(groups), columns=wanted, use_threads=False)
+    while True:
+        with _explained(place):
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        table = pa.Table.from_batches([piece])
+        yield table if wanted is None else _selected(table, wanted, footer, place)
+
+
+def _reader(
+    place: UPath, footer: pq.FileMetaData, groups: Sequence[int], columns: Sequence[str] | None
+) -> pq.ParquetFile:
+    """Return a reader of some row groups: of a remote file, their bytes are fetched together."""
+    if storage.is_local(place):
+        return pq.ParquetFile(place.path, metadata=footer, pre_buffer=False)
+    ranges = chunk_ranges(footer, groups, columns)
+    if sum(stop - start for start, stop in ranges) > FETCHED_BYTES:
+        return pq.ParquetFile(place.fs.open(place.path, "rb"), metadata=footer, pre_buffer=False)
+    fetched = _FetchedFile(ranges, storage.read_ranges(place, ranges))
+    return pq.ParquetFile(fetched, metadata=footer, pre_buffer=False)
+
+
+def _selected(table: pa.Table, columns: Sequence[str], footer: pq.FileMetaData, place: UPath) -> pa.Table:
+    """Return the table with its columns as they were asked for, which is not always how they are read."""
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise LeafError(
+            f"the column {missing[0]} is missing",
+            path=place,
+            found=", ".join(footer.schema.to_arrow_schema().names),
+        )
+    return table.select(columns)
+
+
+class _FetchedFile(io.RawIOBase):
+    """A file of which only some ranges are there, for a reader that asks for no others."""
+
+    def __init__(self, ranges: Sequence[tuple[int, int]], blocks: Sequence[bytes]) -> None:
+        pairs = sorted(zip(ranges, blocks, strict=True), key=lambda pair: pair[0])
+        self._starts = [start for (start, _), _ in pairs]
+        self._blocks = [block for _, block in pairs]
+        self._end = max((stop for _, stop in ranges), default=0)
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
+        return self._at
+
+    def read(self, count: int | None = -1) -> bytes:
+        index = bisect_right(self._starts, self._at) - 1
+        if index < 0 or count == 0:
+            return b""
+        block, offset = self._blocks[index], self._at - self._starts[index]
+        part = block[offset:] if count is None or count < 0 else block[offset : offset + count]
+        self._at += len(part)
+        return part

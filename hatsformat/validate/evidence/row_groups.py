@@ -1,0 +1,113 @@
+"""The parts of row groups that a batch of rows is of, and what their columns of numbers hold there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hatsformat.arrays import as_numbers
+
+
+class GroupPart(NamedTuple):
+    """Consecutive rows of a row group.
+
+    Attributes
+    ----------
+    start : int
+        How many rows of the group come before them.
+    rows : int
+    metadata : pyarrow.parquet.RowGroupMetaData
+        Of the whole group.
+    """
+
+    start: int
+    rows: int
+    metadata: Any
+
+    @property
+    def ends(self) -> bool:
+        """Whether the last row of the group is among them."""
+        return bool(self.start + self.rows == self.metadata.num_rows)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the rows before a batch, of the same file, leave to it.
+
+    Attributes
+    ----------
+    index : int or None
+        The index value of the last row; None at the start of a file.
+    missing : mapping of int to int
+        How many values of the row group that goes on are missing so far, by the column's number.
+    keys : mapping of int to object
+        The last row's values in the columns that the row group is sorted by, by the column's number.
+    """
+
+    index: int | None = None
+    missing: Mapping[int, int] = field(default_factory=dict)
+    keys: Mapping[int, Any] = field(default_factory=dict)
+
+
+AT_THE_START = Before()
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A flat column of numbers in a batch.
+
+    Attributes
+    ----------
+    name : str
+    column : pyarrow.ChunkedArray
+    parts : tuple of GroupPart
+        The row groups of the batch.
+    starts : list of int
+        Where each part begins in the batch.
+    """
+
+    name: str
+    column: pa.ChunkedArray
+    parts: tuple[GroupPart, ...]
+    starts: list[int]
+
+    @cached_property
+    def is_full(self) -> bool:
+        """Whether no value is missing."""
+        return not self.column.null_count
+
+    def part(self, number: int) -> pa.ChunkedArray:
+        """Return the values in one of the parts."""
+        return self.column.slice(self.starts[number], self.parts[number].rows)
+
+    @cached_property
+    def missing(self) -> list[int]:
+        """How many values are missing in each part."""
+        if self.is_full:
+            return [0] * len(self.parts)
+        return [self.part(number).null_count for number in range(len(self.parts))]
+
+    @cached_property
+    def bounds(self) -> list[tuple[Any, Any]] | None:
+        """The least and the greatest value in each part; None where a value is missing or NaN."""
+        if not self.is_full or not len(self.column):
+            return None
+        values = as_numbers(self.column)
+        least = np.minimum.reduceat(values, self.starts)
+        if (least != least).any():
+            return None
+        return list(zip(least.tolist(), np.maximum.reduceat(values, self.starts).tolist(), strict=True))
+
+    @cached_property
+    def extremes(self) -> list[tuple[Any, Any]]:
+        """The same of the values that are there, NaN aside; None where there is no such value."""
+        if self.bounds is not None:  # much faster
+            return self.bounds
+        found = (pc.min_max(self.part(number)).as_py() for number in range(len(self.parts)))
+        return [(extremes["min"], extremes["max"]) for extremes in found]
