@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from hatsformat import layout
-from hatsformat.properties import ALIASES, KEYWORDS, Problem
+from hatsformat.properties import ALIASES, KEYWORDS, Problem, PropertiesDocument
 from hatsformat.validate.evidence.catalog import CatalogEvidence
 from hatsformat.validate.evidence.collection import CollectionEvidence
 from hatsformat.validate.faults import Fault
@@ -92,6 +93,39 @@ def properties_problems(catalog: CatalogEvidence, rule: Requirement) -> Iterator
     """Report the problems of the properties file that belong to this requirement."""
     path = catalog.properties_path
     yield from as_faults((p for p in catalog.problems if rule_of(p) == rule.id), path)
+
+
+_CONTROLS, _EMPTY = "HATS-PROP-018", "HATS-PROP-019"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+
+
+def _text_faults(
+    rule: Requirement, document: PropertiesDocument, problems: Iterable[Problem], path: str
+) -> Iterator[Fault]:
+    """Report entries with control characters or without a value, of which nothing worse is told."""
+    missing = {problem.keyword for problem in problems if problem.kind == "missing-keyword"}
+    broken = {problem.line for problem in problems if problem.kind in _SYNTAX["HATS-PROP-006"]}
+    for entry in document.entries:
+        if entry.line in broken:
+            continue
+        if rule.id == _CONTROLS and _CONTROL.search(entry.keyword + entry.value):
+            message = "a line has control characters"
+            yield Fault(message, path, entry.keyword, row=entry.line, actual=entry.value)
+        if rule.id == _EMPTY and not entry.value.strip() and entry.keyword not in missing:
+            yield Fault("a keyword has no value", path, entry.keyword, row=entry.line)
+
+
+@catalog_checks(_CONTROLS, _EMPTY)
+def clean_text(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Report odd entries of the catalog's properties."""
+    yield from _text_faults(rule, catalog.document, catalog.problems, catalog.properties_path)
+
+
+@collection_checks(_CONTROLS, _EMPTY)
+def clean_collection_text(collection: CollectionEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Report odd entries of the collection's properties."""
+    document = collection.document
+    yield from _text_faults(rule, document, collection.problems, layout.COLLECTION_PROPERTIES)
 
 
 @catalog_check("HATS-PROP-412")

@@ -149,6 +149,7 @@ class CollectionEvidence:
             if member.path is None or member.path in found:
                 continue
             catalog = self._at(member.path, primary)
+            catalog.role = member.role
             if not catalog.has_catalog:
                 continue
             found[member.path] = catalog

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -59,7 +60,14 @@ class CatalogStatements:
     prefix : str
         The catalog's directory in the tree, with a slash at its end; empty for the root.
     scope : Scope
+
+    Attributes
+    ----------
+    role : str or None
+        What a collection takes the catalog for: its primary table, a margin or an index.
     """
+
+    role: str | None = None
 
     def __init__(self, tree: Tree, prefix: str, scope: Scope) -> None:
         self.tree = tree
@@ -122,15 +130,17 @@ class CatalogStatements:
 
     @cached_property
     def table_type(self) -> str:
-        """The type of table; guessed from the tree where the properties do not say."""
-        try:
+        """The type of table; by the collection or the tree where the properties do not say."""
+        with suppress(NoEvidenceError):
             stated = self.properties.dataproduct_type
             if stated in TABLE_TYPES:
                 return str(stated)
-            has_index = any(path.startswith(f"{layout.INDEX_DIR}/") for path in self.files)
-        except NoEvidenceError:
-            has_index = False
-        return "index" if has_index else "object"
+        if self.role in TABLE_TYPES:
+            return str(self.role)
+        with suppress(NoEvidenceError):
+            if any(path.startswith(f"{layout.INDEX_DIR}/") for path in self.files):
+                return "index"
+        return "object"
 
     def value(self, keyword: str) -> Any:
         """Return the value of a keyword, or raise `NoEvidenceError` where there is none."""
