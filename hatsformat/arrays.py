@@ -106,3 +106,34 @@ def row_numbers(rows: int) -> pa.Array:
 def no_rows(schema: pa.Schema) -> pa.Table:
     """Return a table without rows."""
     return pa.Table.from_batches([], schema)
+
+
+def settled(table: pa.Table) -> pa.Table:
+    """Return a table without views of text and bytes, such as those of Polars: Arrow cannot sort them."""
+    schema = settled_schema(table.schema)
+    return table if schema.equals(table.schema) else table.cast(schema)
+
+
+def settled_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of the same table without views."""
+    return pa.schema([field.with_type(settled_type(field.type)) for field in schema], schema.metadata)
+
+
+def settled_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type with text and bytes for views of them, however deep they are."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, settled_type(kind.value_type), kind.ordered)
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(settled_type(field.type)) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(settled_type(kind.key_type), settled_type(kind.item_type), kind.keys_sorted)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = kind.value_field.with_type(settled_type(kind.value_type))
+        if pa.types.is_fixed_size_list(kind):
+            return pa.list_(inner, kind.list_size)
+        return pa.list_(inner) if pa.types.is_list(kind) else pa.large_list(inner)
+    return kind

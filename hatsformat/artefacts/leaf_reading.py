@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import storage
+from hatsformat.arrays import settled
 from hatsformat.errors import LeafError, ShortFileError
 
 FOOTER_GUESS = 64 * 1024
@@ -120,7 +121,7 @@ def read_row_groups(
     chosen = list(range(footer.num_row_groups)) if groups is None else list(groups)
     with _explained(place):
         reader = _reader(place, footer, chosen, columns)
-        table = reader.read_row_groups(chosen, columns=columns, use_threads=threads)
+        table = settled(reader.read_row_groups(chosen, columns=columns, use_threads=threads))
     return table if columns is None else _selected(table, columns, footer, place)
 
 

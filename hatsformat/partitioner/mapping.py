@@ -9,12 +9,12 @@ again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
-from hatsformat.arrays import from_numbers
+from hatsformat.arrays import from_numbers, settled
 from hatsformat.errors import CoordinatesError, InputError
 from hatsformat.healpix import MAX_ORDER, IntArray, radec_to_pixel
 from hatsformat.partitioner.coordinates import (
@@ -172,6 +172,9 @@ def map_chunk(
     store : RunStore
     mapped : Mapped
     """
+    if mapped.schema is None:
+        check_storable(chunk.table.schema, name)
+    chunk = replace(chunk, table=settled(chunk.table))
     where = positions(chunk.table, settings.columns, name)
     mapped.rows_read += chunk.table.num_rows
     bad = np.flatnonzero(where.reasons)
@@ -217,8 +220,6 @@ def check_rows(mapped: Mapped, name: object) -> None:
 
 def _common_schema(name: str, known: pa.Schema | None, schema: pa.Schema) -> pa.Schema:
     """Return the schema of all chunks so far; in a stream of tables they may differ."""
-    if known is None:
-        check_storable(schema, name)
     if known is None or known.equals(schema):
         return schema
     return plan_schema([InputSchema(name, known), InputSchema(name, schema)])

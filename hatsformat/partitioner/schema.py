@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
+from hatsformat.arrays import settled_type
 from hatsformat.errors import SchemaError
 from hatsformat.partitioner.units import same_unit
 
@@ -120,7 +121,7 @@ class _Planned:
 
     def __init__(self, item: InputSchema, column: pa.Field) -> None:
         # Views are only a way to hold text and bytes in memory; files know none.
-        self.field = column.with_type(_settled(column.type))
+        self.field = column.with_type(settled_type(column.type))
         self._decided = self._measured = item  # by which input it has its type, and its unit
         self._exact = item.is_exact(column.name)
 
@@ -233,18 +234,12 @@ def check_same_columns(first: InputSchema, item: InputSchema) -> None:
     )
 
 
-def _settled(kind: pa.DataType) -> pa.DataType:
-    if pt.is_string_view(kind):
-        return pa.string()
-    return pa.binary() if pt.is_binary_view(kind) else kind
-
-
 def common_type(one: pa.DataType, two: pa.DataType, exact: bool) -> pa.DataType | None:
     """Return the type that holds all values of both, or None; `exact` integers are floats, too."""
     if one == two or pt.is_null(two):
         return one
     if pt.is_null(one):
-        return _settled(two)
+        return settled_type(two)
     if pt.is_dictionary(one) or pt.is_dictionary(two):
         plain = [kind.value_type if pt.is_dictionary(kind) else kind for kind in (one, two)]
         return common_type(plain[0], plain[1], exact)

@@ -37,6 +37,8 @@ def row_sizes(table: pa.Table) -> IntArray:
 
 def _sizes(array: pa.Array) -> IntArray:
     kind = array.type
+    if isinstance(array, pa.ExtensionArray):
+        return _sizes(array.storage)
     if pt.is_dictionary(kind):
         return _sizes(array.indices)
     if pt.is_struct(kind):
