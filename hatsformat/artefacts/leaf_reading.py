@@ -152,12 +152,16 @@ def read_batches(
     with _explained(place):
         reader = _reader(place, footer, groups, columns)
         pieces = reader.iter_batches(rows, row_groups=list(groups), columns=wanted, use_threads=False)
+    has_views: bool | None = None
     while True:
         with _explained(place):
             piece = next(pieces, None)
         if piece is None:
             return
         table = pa.Table.from_batches([piece])
+        if has_views is None:
+            has_views = settled(table) is not table
+        table = settled(table) if has_views else table
         yield table if wanted is None else _selected(table, wanted, footer, place)
 
 
