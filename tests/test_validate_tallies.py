@@ -152,3 +152,19 @@ def test_every_type_of_column_in_a_thumbnail(tmp_path):
         )
         pq.write_table(changed, place)
         assert [finding.rule for finding in validate(root).findings] == ["HATS-AUX-206"], name
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_rows_that_stand_twice(times, tmp_path):
+    """A thumbnail may have a row as often as the leaves have it."""
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(4)
+    once = pa.table({"ra": rng.uniform(0, 360, 30), "dec": rng.uniform(-90, 90, 30)})
+    root = tmp_path / "catalog"
+    import_catalog(pa.concat_tables([once, once]), root, name="twice", max_rows=50, thumbnail=True)
+    place = root / "data_thumbnail.parquet"
+    row = pq.read_table(place).slice(0, 1)
+    pq.write_table(pa.concat_tables([row] * times), place)
+    findings = [finding for finding in validate(root).findings if finding.rule == "HATS-AUX-206"]
+    assert [finding.places[0].location.row for finding in findings] == ([] if times <= 2 else [2])

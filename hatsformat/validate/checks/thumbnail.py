@@ -34,10 +34,10 @@ def thumbnail_rows_are_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     strange = tally.strange
     if strange.size:
         yield Fault(
-            "the thumbnail has rows that the leaves have not",
+            "the thumbnail has rows that the leaves have not, or not as often",
             layout.THUMBNAIL,
             row=int(strange[0]),
-            actual=f"{strange.size} of {len(tally.found)} rows, the first of them row {strange[0]}",
+            actual=f"{strange.size} of {len(tally.rows.rows)} rows, the first of them row {strange[0]}",
             expected="rows of the leaves",
         )
 

@@ -123,9 +123,6 @@ class ThumbnailTally:
     by_index : bool
         Whether rows are searched by the index column.
 
-    Attributes
-    ----------
-    found : ndarray of bool, shape (n,)
     """
 
     def __init__(
@@ -133,14 +130,18 @@ class ThumbnailTally:
     ) -> None:
         self.rows = rows
         self.columns = list(columns)
-        self.found = np.zeros(len(rows.rows), dtype=bool)
+        self._distinct, self._which = np.unique(rows.keys, return_inverse=True)
+        self._seen = np.zeros(len(self._distinct), dtype=np.int64)
         self._by_index = by_index
         self._kinds = {name: plain(schema.field(name).type) for name in columns}
 
     @property
     def strange(self) -> IntArray:
-        """The numbers of the thumbnail's rows that no leaf has."""
-        numbers: IntArray = np.sort(self.rows.rows[~self.found])
+        """The numbers of the thumbnail's rows that no leaf has, or that it has oftener than the leaves."""
+        order = np.lexsort((self.rows.rows, self._which))
+        which = self._which[order]
+        earlier = np.arange(len(which)) - np.searchsorted(which, which)  # rows before that are the same
+        numbers: IntArray = np.sort(self.rows.rows[order[earlier >= self._seen[which]]])
         return numbers
 
     def see(self, batch: RowBatch) -> None:
@@ -161,7 +162,8 @@ class ThumbnailTally:
                 if not plain(batch.column(name).type).equals(self._kinds[name]):
                     raise NoEvidenceError(f"the column {name} is not of one type in all data files")
             keys = row_keys(batch.table.take(from_numbers(rows)), self.columns)
-            self.found[low + np.flatnonzero(np.isin(self.rows.keys[low:high], keys))] = True
+            at = np.searchsorted(self._distinct, keys).clip(max=len(self._distinct) - 1)
+            np.add.at(self._seen, at[self._distinct[at] == keys], 1)
 
 
 def _equal_rows(values: npt.NDArray[Any], probes: npt.NDArray[Any]) -> IntArray:
