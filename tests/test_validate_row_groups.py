@@ -147,3 +147,16 @@ def test_row_groups_before_one_that_claims_too_much_are_read(tmp_path):
         assert next(batches).table.num_rows == 10
         with pytest.raises(LeafError, match="more rows than its size allows"):
             next(batches)
+
+
+@pytest.mark.parametrize("most", [1, 1 << 30], ids=["as they are needed", "at once"])
+def test_bytes_of_remote_files_are_fetched(tmp_path, most, monkeypatch):
+    groups = [pa.table({"n": np.arange(first, first + 3_000)}) for first in (0, 3_000)]
+    footer = write(tmp_path / "leaf.parquet", groups, [])
+    place = storage.resolve("memory://row-groups/leaf.parquet")
+    place.write_bytes((tmp_path / "leaf.parquet").read_bytes())
+    monkeypatch.setattr(leaf_reading, "FETCHED_BYTES", most)
+    monkeypatch.setattr(streaming, "BATCH_CELLS", 2_000)
+    found = list(_read(place, footer, ["n"]))
+    assert [batch.table.num_rows for batch in found] == [2_000, 2_000, 2_000]
+    assert [value for batch in found for value in batch.table.column("n").to_pylist()] == list(range(6_000))

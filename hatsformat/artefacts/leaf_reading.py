@@ -19,7 +19,7 @@ FOOTER_GUESS = 64 * 1024
 """Bytes fetched from a remote file's end at first: most footers fit, so one request is enough."""
 
 FETCHED_BYTES = 64 << 20
-"""Row groups of more bytes than this are not fetched from remote files at once, but as they are read."""
+"""To go through larger row groups of remote files, their bytes are fetched as they are needed."""
 
 
 @contextmanager
@@ -150,29 +150,33 @@ def read_batches(
     """
     wanted = None if columns is None else list(columns)
     with _explained(place):
-        reader = _reader(place, footer, groups, columns)
+        reader = _reader(place, footer, groups, columns, FETCHED_BYTES)
         pieces = reader.iter_batches(rows, row_groups=list(groups), columns=wanted, use_threads=False)
     has_views: bool | None = None
     while True:
         with _explained(place):
             piece = next(pieces, None)
-        if piece is None:
-            return
-        table = pa.Table.from_batches([piece])
-        if has_views is None:
-            has_views = settled(table) is not table
-        table = settled(table) if has_views else table
+            if piece is None:
+                return
+            table = pa.Table.from_batches([piece])
+            if has_views is None:
+                has_views = settled(table) is not table
+            table = settled(table) if has_views else table
         yield table if wanted is None else _selected(table, wanted, footer, place)
 
 
 def _reader(
-    place: UPath, footer: pq.FileMetaData, groups: Sequence[int], columns: Sequence[str] | None
+    place: UPath,
+    footer: pq.FileMetaData,
+    groups: Sequence[int],
+    columns: Sequence[str] | None,
+    most: int | None = None,
 ) -> pq.ParquetFile:
-    """Return a reader of some row groups: of a remote file, their bytes are fetched together."""
+    """Return a reader of some row groups; of a remote file, up to `most` bytes are fetched together."""
     if storage.is_local(place):
         return pq.ParquetFile(place.path, metadata=footer, pre_buffer=False)
     ranges = chunk_ranges(footer, groups, columns)
-    if sum(stop - start for start, stop in ranges) > FETCHED_BYTES:
+    if most is not None and sum(stop - start for start, stop in ranges) > most:
         return pq.ParquetFile(place.fs.open(place.path, "rb"), metadata=footer, pre_buffer=False)
     fetched = _FetchedFile(ranges, storage.read_ranges(place, ranges))
     return pq.ParquetFile(fetched, metadata=footer, pre_buffer=False)
