@@ -37,8 +37,8 @@ _FORM_OF_KIND = {
     "orders": (re.compile(r"[^,;]*"), "integers separated by blanks alone"),
     "map": (re.compile(r"[^,;]*"), "names and directories separated by blanks alone"),
 }
-_IVOIDS = (re.compile(r"ivo://\S*(\s+ivo://\S*)*"), "IVOIDs, separated by blanks")
-_IVOID = (re.compile(r"ivo://.*", re.DOTALL), "an IVOID, such as ivo://CDS/P/2MASS/J")
+_IVOIDS = (re.compile(r"ivo://\S*(\s+ivo://\S*)*", re.IGNORECASE), "IVOIDs, separated by blanks")
+_IVOID = (re.compile(r"ivo://.*", re.DOTALL | re.IGNORECASE), "an IVOID, such as ivo://CDS/P/2MASS/J")
 _UCD = r"(?:[a-z]+:)?(?:arith|em|instr|meta|obs|phot|phys|pos|spect|src|stat|time)(?:\.[a-z0-9_-]+)*"
 _FORM_OF_KEYWORD = {
     "hats_version": (re.compile(r"v?[0-9]+(?:\.[0-9]+)*"), "a version, such as 1.0"),

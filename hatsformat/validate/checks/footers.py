@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
@@ -114,8 +115,8 @@ def has_nested_column(catalog: CatalogEvidence) -> Iterator[Fault]:
 def distinct_names(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that no two columns have the same name."""
     for footer in catalog.each_footer():
-        if len(set(footer.schema.names)) < len(footer.schema.names):
-            for name in sorted({name for name in footer.schema.names if footer.schema.names.count(name) > 1}):
+        for name, times in sorted(Counter(footer.schema.names).items()):
+            if times > 1:
                 yield Fault("two columns have the same name", footer.path, name)
 
 

@@ -139,6 +139,8 @@ def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
 def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that a column ``Dir`` holds what it should."""
     lines = catalog.partition_lines.need()
+    if "Dir" in lines.others:
+        yield Fault("Dir is not whole numbers", _PATH, "Dir")
     if "Dir" not in lines.extra:
         return
     dirs = lines.extra["Dir"]
@@ -158,6 +160,8 @@ def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
 def right_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that a column ``num_rows`` holds the leaves' numbers of rows."""
     lines = _listed(catalog)
+    if ROWS_COLUMN in lines.others:
+        yield Fault("num_rows is not whole numbers", _PATH, ROWS_COLUMN)
     if ROWS_COLUMN not in lines.extra:
         return
     stated = lines.extra[ROWS_COLUMN]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from hatsformat.validate.evidence.schemas import plain
+from hatsformat.validate.evidence.schemas import plain, single_fields
 from hatsformat.validate.faults import Fault
 
 _MOST = "most of the catalog's files"
@@ -16,25 +16,20 @@ _REPETITIONS = {True: "optional", False: "required"}
 
 def compare_columns(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
     """Yield the columns that one of two schemas lacks."""
-    for name in expected.names:
-        if name not in schema.names:
-            yield Fault("a column is missing", path, name, actual="no such column", expected=f"as in {_MOST}")
-    for name in schema.names:
-        if name not in expected.names:
-            yield Fault(
-                "a column is there that should not be",
-                path,
-                name,
-                actual=_type(schema, name),
-                expected=f"no such column, as in {_MOST}",
-            )
+    ours, theirs = ({field.name: field.type for field in each} for each in (schema, expected))
+    for name in theirs.keys() - ours.keys():
+        yield Fault("a column is missing", path, name, actual="no such column", expected=f"as in {_MOST}")
+    for name in ours.keys() - theirs.keys():
+        message = "a column is there that should not be"
+        yield Fault(message, path, name, actual=ours[name], expected=f"no such column, as in {_MOST}")
 
 
 def compare_types(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
     """Yield the columns that two schemas have with different types."""
-    for name in dict.fromkeys(expected.names):
-        if expected.names.count(name) == schema.names.count(name) == 1:
-            ours, theirs = schema.field(name).type, expected.field(name).type
+    own = single_fields(schema)
+    for name, field in single_fields(expected).items():
+        if name in own:
+            ours, theirs = own[name].type, field.type
             if not plain(ours).equals(plain(theirs)):
                 yield Fault(
                     "a column has another type", path, name, actual=ours, expected=f"{theirs}, as in {_MOST}"
@@ -43,9 +38,10 @@ def compare_types(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator
 
 def compare_nulls(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
     """Yield the columns that may lack values by one of two schemas, and by the other may not."""
-    for name in dict.fromkeys(expected.names):
-        if expected.names.count(name) == schema.names.count(name) == 1:
-            ours, theirs = schema.field(name).nullable, expected.field(name).nullable
+    own = single_fields(schema)
+    for name, field in single_fields(expected).items():
+        if name in own:
+            ours, theirs = own[name].nullable, field.nullable
             if ours != theirs:
                 yield Fault(
                     "a column is optional in some files and required in others",
@@ -68,10 +64,6 @@ def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator
             actual=", ".join(ours),
             expected=f"{', '.join(theirs)}, as in {_MOST}",
         )
-
-
-def _type(schema: pa.Schema, name: str) -> str:
-    return str(schema.field(schema.names.index(name)).type)
 
 
 def is_nested(kind: pa.DataType) -> bool:

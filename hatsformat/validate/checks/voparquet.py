@@ -89,7 +89,9 @@ def describes_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
         if content is None:
             continue
         found, columns = read_votable(content), len(footer.schema.names)
-        if found.fault is not None:
+        if "\N{REPLACEMENT CHARACTER}" in content:  # for bytes that are none
+            yield Fault("the VOParquet content is no UTF-8", footer.path, actual="bytes of another encoding")
+        elif found.fault is not None:
             yield Fault("the VOParquet content is no VOTable without rows", footer.path, actual=found.fault)
         elif len(found.fields) != columns:
             yield Fault(

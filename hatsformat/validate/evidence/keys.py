@@ -18,7 +18,7 @@ import pyarrow as pa
 from hatsformat.arrays import as_floats, as_numbers, as_there
 from hatsformat.healpix import IntArray
 from hatsformat.layout import HIVE_COLUMNS
-from hatsformat.validate.evidence.schemas import plain
+from hatsformat.validate.evidence.schemas import plain, single_fields
 from hatsformat.validate.faults import NoEvidenceError
 
 KeyArray: TypeAlias = npt.NDArray[np.uint64]
@@ -41,7 +41,7 @@ def mixed(numbers: npt.NDArray[Any]) -> KeyArray:
 
 
 def common_kind(kinds: Sequence[pa.DataType]) -> str:
-    """Return how columns of these types are compared: as ``integer``, ``real``, ``text`` or ``time``.
+    """Return how columns of these types are compared, such as ``integer``, ``real``, ``text`` or ``time``.
 
     Raises
     ------
@@ -70,7 +70,11 @@ def family(kind: pa.DataType) -> str | None:
         return "text"
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return "time"
-    return None
+    if pa.types.is_time(kind):
+        return "time of day"
+    if pa.types.is_duration(kind):
+        return "duration"
+    return f"decimal {kind.scale}" if pa.types.is_decimal(kind) else None
 
 
 def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
@@ -90,6 +94,12 @@ def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
         column = column.cast(pa.timestamp("ns", getattr(column.type, "tz", None)), safe=False).cast(
             pa.int64()
         )
+    if kind == "time of day":
+        column = column.cast(pa.time64("ns"))
+    if kind == "duration":
+        column = column.cast(pa.duration("ns"), safe=False)
+    if kind.startswith("decimal"):
+        return _text_keys(column.cast(pa.string())), there
     if kind == "real":
         values = as_floats(column)
         # Minus zero is zero; where there is no number, there is nothing to look up.
@@ -214,13 +224,14 @@ def comparable_columns(schema: pa.Schema, other: pa.Schema) -> list[str]:
 
     Not those that repeat a path, which not all files of a catalog have.
     """
+    theirs = single_fields(other)
     return [
         name
-        for name in schema.names
+        for name, field in single_fields(schema).items()
         if name not in HIVE_COLUMNS
-        and schema.names.count(name) == other.names.count(name) == 1
-        and plain(schema.field(name).type).equals(plain(other.field(name).type))
-        and _is_flat(schema.field(name).type)
+        and name in theirs
+        and plain(field.type).equals(plain(theirs[name].type))
+        and _is_flat(field.type)
     ]
 
 

@@ -20,7 +20,7 @@ from hatsformat.validate.evidence.footers import Footer
 from hatsformat.validate.evidence.keys import KeyArray, common_kind, keys_of, mixed
 from hatsformat.validate.evidence.leaves import uniq
 from hatsformat.validate.evidence.positions import Coordinates, coordinates_of, position_keys
-from hatsformat.validate.evidence.schemas import plain
+from hatsformat.validate.evidence.schemas import plain, single_fields
 from hatsformat.validate.evidence.streaming import Batch, need_batches
 from hatsformat.validate.faults import NoEvidenceError
 
@@ -101,15 +101,12 @@ def scan_margin_values(margin: CatalogEvidence, primary: CatalogEvidence) -> lis
 def _shared_columns(margin: CatalogEvidence, primary: CatalogEvidence, where: Coordinates) -> dict[str, str]:
     """Return how the values of each column of both tables are compared; see `keys.common_kind`."""
     kinds = {}
-    ours, theirs = margin.schema, primary.schema
+    theirs = single_fields(primary.schema)
     passed_over = {where.ra, where.dec, margin.index_column, primary.index_column, *_OF_THE_TILE}
-    for name in ours.names:
-        if name in passed_over or ours.names.count(name) != 1 or theirs.names.count(name) != 1:
-            continue
-        kind = ours.field(name).type
-        if plain(kind).equals(plain(theirs.field(name).type)):
+    for name, column in single_fields(margin.schema).items():
+        if name in theirs and name not in passed_over and plain(column.type).equals(plain(theirs[name].type)):
             try:
-                kinds[name] = common_kind([kind, theirs.field(name).type])
+                kinds[name] = common_kind([column.type, theirs[name].type])
             except NoEvidenceError:
                 continue
     return kinds

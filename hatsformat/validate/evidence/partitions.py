@@ -29,11 +29,14 @@ class PartitionLines:
         As they stand, possible or not.
     extra : mapping of str to ndarray of int64
         Further columns of whole numbers.
+    others : tuple of str
+        The names of the columns that are none.
     """
 
     orders: IntArray
     pixels: IntArray
     extra: Mapping[str, IntArray] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
     @classmethod
     def from_csv(cls, content: bytes, prefix: str = "") -> PartitionLines:
@@ -55,12 +58,14 @@ class PartitionLines:
             raise PartitionInfoError("the file is empty", expected=f"a CSV with {' and '.join(wanted)}")
         try:
             table = pyarrow.csv.read_csv(pa.BufferReader(content))
-            names = [str(name).strip() for name in table.column_names]
+            names = [str(name) for name in table.column_names]
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise PartitionInfoError(f"the file is not a CSV table: {error}") from error
         missing = [name for name in wanted if name not in names]
         if missing:
             raise PartitionInfoError(f"the column {' and '.join(missing)} is missing", found=", ".join(names))
+        if any(names.count(name) > 1 for name in wanted):
+            raise PartitionInfoError("a column is there twice", found=", ".join(names))
         orders, pixels = (_whole(table.column(names.index(name))) for name in wanted)
         if orders is None or pixels is None:
             raise PartitionInfoError(f"the column {wanted[orders is not None]} is not whole numbers")
@@ -69,7 +74,8 @@ class PartitionLines:
             for index, name in enumerate(names)
             if name not in wanted and (values := _whole(table.column(index))) is not None
         }
-        return cls(orders, pixels, extra)
+        others = tuple(name for name in names if name not in wanted and name not in extra)
+        return cls(orders, pixels, extra, others)
 
     def __len__(self) -> int:
         return len(self.orders)

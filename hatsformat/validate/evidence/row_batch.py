@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat.arrays import as_floats, as_integers
+from hatsformat.arrays import as_floats, as_integers, from_numbers
 from hatsformat.healpix import (
     MAX_ORDER,
     FloatArray,
@@ -25,7 +26,7 @@ from hatsformat.healpix import (
     radec_to_pixel,
 )
 from hatsformat.validate.evidence.footers import Statistics
-from hatsformat.validate.evidence.row_groups import AT_THE_START, Before, GroupPart, Numbers
+from hatsformat.validate.evidence.row_groups import AT_THE_START, Before, FlatColumn, GroupPart
 from hatsformat.validate.faults import NoEvidenceError
 
 _FLOAT64_SLACK = 1e-12
@@ -93,9 +94,16 @@ class RowBatch:
 
     def column(self, name: str) -> Any:
         """Return a column, or raise `NoEvidenceError`."""
-        if self.table.column_names.count(name) != 1:
+        if name not in self._single_columns:
             raise NoEvidenceError(f"not every data file has the column {name}")
-        return self.table.column(name)
+        return self.table.column(self._single_columns[name])
+
+    @cached_property
+    def _single_columns(self) -> dict[str, int]:
+        """The places of the columns by name, of names that are there once."""
+        names = self.table.column_names
+        often = Counter(names)
+        return {name: place for place, name in enumerate(names) if often[name] == 1}
 
     def integers(self, name: str) -> IntArray:
         """Return a column of integers, -1 where there is none and for what is beyond 64 bits with a sign."""
@@ -113,24 +121,23 @@ class RowBatch:
     @property
     def has_index(self) -> bool:
         """Whether there is an index column of integers."""
-        name, names = self.plan.index, self.table.column_names
-        return names.count(name) == 1 and bool(pa.types.is_integer(self.table.column(name).type))
+        place = self._single_columns.get(self.plan.index)
+        return place is not None and bool(pa.types.is_integer(self.table.column(place).type))
 
     @cached_property
-    def numbers(self) -> Mapping[int, Numbers]:
-        """The flat columns of numbers, by their number in the footer."""
-        found: dict[int, Numbers] = {}
+    def flat(self) -> Mapping[int, FlatColumn]:
+        """The flat columns, by their number in the footer."""
+        found: dict[int, FlatColumn] = {}
         if not self.groups:
             return found
-        names = self.table.column_names
         group = self.groups[0].metadata
         starts = [0, *accumulate(part.rows for part in self.groups[:-1])]
         for index in range(group.num_columns):
             name = group.column(index).path_in_schema
-            if names.count(name) == 1:
-                column = self.table.column(name)
-                if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-                    found[index] = Numbers(name, column, self.groups, starts)
+            if name in self._single_columns:
+                column = self.table.column(self._single_columns[name])
+                if not pa.types.is_nested(column.type):
+                    found[index] = FlatColumn(name, column, self.groups, starts)
         return found
 
     @property
@@ -145,13 +152,14 @@ class RowBatch:
         earlier = self.before.missing if part.start else {}
         missing = {
             number: earlier.get(number, 0) + column.missing[-1]
-            for number, column in self.numbers.items()
+            for number, column in self.flat.items()
             if number in earlier or not column.is_full
         }
+        last = from_numbers(np.array([self.table.num_rows - 1]))
         keys = {
-            key.column_index: self.numbers[key.column_index].column[-1].as_py()
+            key.column_index: self.flat[key.column_index].column.take(last)
             for key in part.metadata.sorting_columns
-            if key.column_index in self.numbers
+            if key.column_index in self.flat
         }
         return Before(index, missing, keys)
 
@@ -179,7 +187,7 @@ class RowBatch:
 
     def _range(self, name: str | None, values: FloatArray) -> tuple[float, float]:
         """Return the least and the greatest value; a column is looked through once for all checks."""
-        for column in self.numbers.values():
+        for column in self.flat.values():
             if column.name == name and column.bounds is not None:
                 least, most = zip(*column.bounds, strict=True)
                 return float(min(least)), float(max(most))

@@ -46,21 +46,21 @@ class Before:
         The index value of the last row; None at the start of a file.
     missing : mapping of int to int
         How many values of the row group that goes on are missing so far, by the column's number.
-    keys : mapping of int to object
+    keys : mapping of int to pyarrow.ChunkedArray
         The last row's values in the columns that the row group is sorted by, by the column's number.
     """
 
     index: int | None = None
     missing: Mapping[int, int] = field(default_factory=dict)
-    keys: Mapping[int, Any] = field(default_factory=dict)
+    keys: Mapping[int, pa.ChunkedArray] = field(default_factory=dict)
 
 
 AT_THE_START = Before()
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A flat column of numbers in a batch.
+class FlatColumn:
+    """A column in a batch that is neither a list nor a structure.
 
     Attributes
     ----------
@@ -76,6 +76,19 @@ class Numbers:
     column: pa.ChunkedArray
     parts: tuple[GroupPart, ...]
     starts: list[int]
+
+    @cached_property
+    def is_time(self) -> bool:
+        """Whether it holds dates, times or durations: numbers to Parquet."""
+        return bool(pa.types.is_temporal(self.column.type))
+
+    @cached_property
+    def is_number(self) -> bool:
+        """Whether it holds numbers, or what Parquet keeps as such."""
+        kind = self.column.type
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind)) or (
+            self.is_time and not pa.types.is_interval(kind)
+        )
 
     @cached_property
     def is_full(self) -> bool:
@@ -95,8 +108,8 @@ class Numbers:
 
     @cached_property
     def bounds(self) -> list[tuple[Any, Any]] | None:
-        """The least and the greatest value in each part; None where a value is missing or NaN."""
-        if not self.is_full or not len(self.column):
+        """The least and the greatest number in each part; None where a value is missing, NaN or no number."""
+        if not self.is_number or not self.is_full or not len(self.column):
             return None
         values = as_numbers(self.column)
         least = np.minimum.reduceat(values, self.starts)
@@ -106,8 +119,17 @@ class Numbers:
 
     @cached_property
     def extremes(self) -> list[tuple[Any, Any]]:
-        """The same of the values that are there, NaN aside; None where there is no such value."""
+        """The same of the numbers that are there, NaN aside; None where there is none."""
         if self.bounds is not None:  # much faster
             return self.bounds
-        found = (pc.min_max(self.part(number)).as_py() for number in range(len(self.parts)))
+        if not self.is_number:
+            return [(None, None)] * len(self.parts)
+        found = (pc.min_max(self.numbers(number)).as_py() for number in range(len(self.parts)))
         return [(extremes["min"], extremes["max"]) for extremes in found]
+
+    def numbers(self, number: int) -> pa.ChunkedArray:
+        """Return the values in one of the parts as numbers that Arrow compares with others."""
+        part = self.part(number)
+        if self.is_time:
+            return part.cast(pa.int32() if part.type.bit_width == 32 else pa.int64())
+        return part.cast(pa.float32()) if pa.types.is_float16(part.type) else part

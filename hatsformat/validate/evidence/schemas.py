@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -27,5 +28,11 @@ def plain(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(kind):
         return pa.struct([(child.name, plain(child.type)) for child in kind])
     if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", kind.tz)
+        return pa.timestamp("ms" if kind.unit == "s" else kind.unit, kind.tz)  # Parquet knows no seconds
     return kind
+
+
+def single_fields(schema: pa.Schema) -> dict[str, pa.Field]:
+    """Return the columns by name, of names that are there once."""
+    often = Counter(schema.names)
+    return {field.name: field for field in schema if often[field.name] == 1}
