@@ -160,3 +160,62 @@ def test_bytes_of_remote_files_are_fetched(tmp_path, most, monkeypatch):
     found = list(_read(place, footer, ["n"]))
     assert [batch.table.num_rows for batch in found] == [2_000, 2_000, 2_000]
     assert [value for batch in found for value in batch.table.column("n").to_pylist()] == list(range(6_000))
+
+
+def judged_by(told: pa.Array, found: pa.Array, rule: str, tmp_path: Path, sorting=()) -> FileScan:
+    """Judge values by the footer of a file that holds others."""
+    path = tmp_path / "leaf.parquet"
+    footer = write(path, [pa.table({"x": found})], [])
+    write(tmp_path / "other.parquet", [pa.table({"x": told})], list(sorting))
+    lying = read_footer(storage.resolve(tmp_path / "other.parquet"))
+    batches = (Batch(each.first_row, each.parts, each.table, lying) for each in pieces(footer, path, 100))
+    return judged(batches, footer, rule)
+
+
+def times(*values: int | None) -> pa.Array:
+    return pa.array(values, pa.timestamp("us", "UTC"))
+
+
+LIES = {
+    "integer": (pa.array([1, 2]), pa.array([1, 3])),
+    "timestamp": (times(1, 2, 3), times(1, 2, 4)),
+    "seconds": (pa.array([1, 2], pa.timestamp("s")), pa.array([1, None], pa.timestamp("s"))),
+    "year 33658": (pa.array([10**15], pa.timestamp("ms")), pa.array([10**15 + 1], pa.timestamp("ms"))),
+    "date": (pa.array([1, 2], pa.date32()), pa.array([1, 3], pa.date32())),
+    "time of day": (pa.array([1, 2], pa.time64("us")), pa.array([1, 3], pa.time64("us"))),
+    "missing time": (times(1, 2, 3), times(1, None, 3)),
+    "missing text": (pa.array(["a", None]), pa.array(["a", "b"])),
+    "missing flag": (pa.array([True, None]), pa.array([True, False])),
+    "missing half float": (pa.array([1, 2], pa.float16()), pa.array([1, None], pa.float16())),
+    "missing word": (pa.array(["a", "b"]).dictionary_encode(), pa.array(["a", None]).dictionary_encode()),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_statistics_of_every_kind(case, tmp_path):
+    told, found = LIES[case]
+    scan = judged_by(told, found, COUNTED, tmp_path)
+    assert scan.first[COUNTED].column == "x"
+    for values in (told, found):
+        sound = judged_by(values, values, COUNTED, tmp_path)
+        assert (sound.wrong, sound.missing, sound.failed) == ({}, {}, {})
+
+
+ORDERS = {
+    "text": (pq.SortingColumn(0), ["a", "b"], ["b", "a"]),
+    "descending": (pq.SortingColumn(0, descending=True), ["b", "a"], ["a", "b"]),
+    "missing last": (pq.SortingColumn(0), [1, 2, None], [1, None, 2]),
+    "missing first": (pq.SortingColumn(0, nulls_first=True), [None, 1, 2], [1, None, 2]),
+    "flags": (pq.SortingColumn(0), [False, True], [True, False]),
+    "floats": (pq.SortingColumn(0), [1.0, 2.0, None], [2.0, 1.0, None]),
+    "times": (pq.SortingColumn(0), times(1, 2, None), times(1, None, 2)),
+}
+
+
+@pytest.mark.parametrize("case", ORDERS)
+def test_sorting_of_every_kind(case, tmp_path):
+    key, *both = ORDERS[case]
+    told, found = (values if isinstance(values, pa.Array) else pa.array(values) for values in both)
+    assert judged_by(told, found, SORTED, tmp_path, [key]).wrong == {SORTED: 1}
+    sound = judged_by(told, told, SORTED, tmp_path, [key])
+    assert (sound.wrong, sound.missing, sound.failed) == ({}, {}, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -133,6 +134,9 @@ def test_every_type_of_column_in_a_thumbnail(tmp_path):
             "name": pa.array([None if n % 4 == 0 else f"étoile {n}" for n in range(count)]),
             "when": pa.array(random.integers(0, 10**9, count), pa.timestamp("s")),
             "day": pa.array(random.integers(0, 20_000, count).astype(np.int32), pa.date32()),
+            "price": pa.array([Decimal(n) / 4 for n in range(count)], pa.decimal128(8, 2)),
+            "hour": pa.array(np.arange(count, dtype=np.int32), pa.time32("s")),
+            "span": pa.array(np.arange(count), pa.duration("ms")),
             "curve": pa.array([[float(n)] * (n % 3) for n in range(count)]),
         }
     )
@@ -143,7 +147,7 @@ def test_every_type_of_column_in_a_thumbnail(tmp_path):
     assert "HATS-AUX-206" in report.passed
     place = root / "data_thumbnail.parquet"
     whole = pq.read_table(place)
-    for name in ("big", "short", "flag", "name", "when", "day"):
+    for name in ("big", "short", "flag", "name", "when", "day", "price", "hour", "span"):
         values = whole.column(name).to_pylist()
         other = next(n for n, value in enumerate(values) if value is not None and value != values[0])
         values[0] = values[other]

@@ -27,7 +27,7 @@ _WORDS = re.compile(r"[^ \t\n\r\f]*")
 _FORM_OF_KIND = {
     "word": (_WORDS, "one word"),
     "url": (
-        re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.*", re.DOTALL),
+        re.compile(r"(?!(?i:https?|ftp):(?!//[^/\s]))[A-Za-z][A-Za-z0-9+.-]*:.*", re.DOTALL),
         "a URL, such as https://example.org/catalog",
     ),
     "date": (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z"), "a date, YYYY-mm-ddTHH:MMZ"),

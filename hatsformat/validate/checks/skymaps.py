@@ -42,12 +42,23 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
             yield Fault("the sky map cannot be read", file.path, actual=f"{file.error.message}{found}")
 
 
+def _maps(catalog: CatalogEvidence) -> Iterator[tuple[str, Skymap]]:
+    """Yield the sky maps that can be read, the main one first; raises `NoEvidenceError` where that cannot."""
+    yield catalog.main_map.path, catalog.main_map.need()
+    others = [catalog.point_map] if catalog.skymap.is_there else []
+    orders = catalog.alt_orders if catalog.tree.can_list else ()
+    for file in (*others, *map(catalog.alt_skymap, orders)):
+        if file.value is not None:
+            yield file.path, file.value
+
+
 @catalog_check("HATS-AUX-103")
 def is_nested(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that the sky map is in the NESTED scheme."""
-    found = catalog.skymap.need()
-    if found.ordering != "NESTED":
-        yield Fault("the sky map is not NESTED", layout.SKYMAP, actual=found.ordering, expected="NESTED")
+    """Check that the sky maps are in the NESTED scheme; of ``point_map.fits``, none is asked for."""
+    catalog.skymap.need()
+    for path, found in _maps(catalog):
+        if found.ordering != "NESTED" and path != layout.POINT_MAP:
+            yield Fault("the sky map is not NESTED", path, actual=found.ordering, expected="NESTED")
 
 
 _SYSTEMS = {"equatorial": ("C", "Q"), "galactic": ("G",), "ecliptic": ("E",)}
@@ -55,20 +66,19 @@ _SYSTEMS = {"equatorial": ("C", "Q"), "galactic": ("G",), "ecliptic": ("E",)}
 
 @catalog_check("HATS-AUX-113")
 def header_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
-    """Check that the sky map says it is of HEALPix, and in the catalog's frame."""
-    file = catalog.main_map
-    found = file.need()
-    if found.pixel_type not in ("", "HEALPIX"):
-        message = "the sky map says that it is not of HEALPix"
-        yield Fault(message, file.path, actual=f"PIXTYPE={found.pixel_type}", expected="PIXTYPE=HEALPIX")
-    expected = _SYSTEMS.get(catalog.properties.hats_frame or "equatorial", ())
-    if found.system and expected and found.system[0] not in expected:
-        yield Fault(
-            "the sky map is in another frame than the catalog",
-            file.path,
-            actual=f"COORDSYS={found.system}",
-            expected=f"COORDSYS={expected[0]}",
-        )
+    """Check that the sky maps say that they are of HEALPix, and in the catalog's frame."""
+    for path, found in _maps(catalog):
+        if found.pixel_type not in ("", "HEALPIX"):
+            message = "the sky map says that it is not of HEALPix"
+            yield Fault(message, path, actual=f"PIXTYPE={found.pixel_type}", expected="PIXTYPE=HEALPIX")
+        expected = _SYSTEMS.get(catalog.properties.hats_frame or "equatorial", ())
+        if found.system and expected and found.system[0] not in expected:
+            yield Fault(
+                "the sky map is in another frame than the catalog",
+                path,
+                actual=f"COORDSYS={found.system}",
+                expected=f"COORDSYS={expected[0]}",
+            )
 
 
 @catalog_check("HATS-AUX-104")

@@ -45,6 +45,7 @@ class CatalogContents(CatalogStatements):
         super().__init__(tree, prefix, scope)
         self.schemas = SchemaPool()
         self._maps: dict[bytes, Skymap] = {}
+        self._alt_maps: dict[int, Artefact[Skymap]] = {}
 
     # Tiles
 
@@ -200,9 +201,10 @@ class CatalogContents(CatalogStatements):
         return sorted(int(name[1]) for name in found if name is not None)
 
     def alt_skymap(self, order: int) -> Artefact[Skymap]:
-        """Return the down-sampled ``skymap.K.fits``; not kept."""
-        path = layout.skymap_path(order)
-        return self.tree.attempt(self.prefix + path, read_map, path)
+        """Return the down-sampled ``skymap.K.fits``."""
+        if order not in self._alt_maps:
+            self._alt_maps[order] = self._map(layout.skymap_path(order))
+        return self._alt_maps[order]
 
     def _map(self, path: str) -> Artefact[Skymap]:
         return self.tree.attempt(self.prefix + path, lambda place: read_map(place, self._maps), path)
