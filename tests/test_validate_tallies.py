@@ -147,7 +147,7 @@ def test_every_type_of_column_in_a_thumbnail(tmp_path):
     assert "HATS-AUX-206" in report.passed
     place = root / "data_thumbnail.parquet"
     whole = pq.read_table(place)
-    for name in ("big", "short", "flag", "name", "when", "day", "price", "hour", "span"):
+    for name in ("big", "short", "flag", "name", "when", "day", "price", "hour", "span", "curve"):
         values = whole.column(name).to_pylist()
         other = next(n for n, value in enumerate(values) if value is not None and value != values[0])
         values[0] = values[other]

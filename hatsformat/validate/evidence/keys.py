@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat.arrays import as_floats, as_numbers, as_there
+from hatsformat.arrays import as_floats, as_integers, as_numbers, as_there
 from hatsformat.healpix import IntArray
 from hatsformat.layout import HIVE_COLUMNS
 from hatsformat.validate.evidence.schemas import plain, single_fields
@@ -23,6 +23,7 @@ from hatsformat.validate.faults import NoEvidenceError
 
 KeyArray: TypeAlias = npt.NDArray[np.uint64]
 
+NESTED = "nested"
 BUCKET_BITS = 7
 MOST_IN_MEMORY = 6_000_000
 """Pairs that are kept in memory, about 100 MB; more go to temporary files."""
@@ -74,6 +75,9 @@ def family(kind: pa.DataType) -> str | None:
         return "time of day"
     if pa.types.is_duration(kind):
         return "duration"
+    if pa.types.is_nested(kind):
+        inner = [kind.field(index).type for index in range(kind.num_fields)]
+        return f"{NESTED} {plain(kind)}" if all(map(family, inner)) else None
     return f"decimal {kind.scale}" if pa.types.is_decimal(kind) else None
 
 
@@ -88,6 +92,8 @@ def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     there = as_there(column)
+    if kind.startswith(NESTED):
+        return nested_keys(column.combine_chunks()), there
     if kind == "text":
         return _text_keys(column), there
     if kind == "time":
@@ -134,6 +140,38 @@ def _text_keys(column: Any) -> KeyArray:
         np.cumprod(back, out=back)
         keys.append(mixed((sums[stops] - sums[starts]) * back[starts] + (stops - starts).astype(np.uint64)))
     return np.concatenate(keys) if keys else np.zeros(0, dtype=np.uint64)
+
+
+def nested_keys(array: pa.Array) -> KeyArray:
+    """Return a key for each list or structure, of all that is in it; none and an empty one are the same."""
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    kind = array.type
+    if pa.types.is_struct(kind):
+        total = np.zeros(len(array), dtype=np.uint64)
+        for child in array.flatten():
+            total = mixed(total + _inner_keys(child))
+        return total
+    if pa.types.is_fixed_size_list(kind):
+        array = array.cast(pa.list_(kind.value_field))
+    if pa.types.is_map(kind):
+        inner = mixed(_inner_keys(array.keys)) + _inner_keys(array.items)
+    else:
+        inner = _inner_keys(array.values)
+    offsets = as_integers(array.offsets)
+    starts, stops = offsets[:-1], offsets[1:]
+    place = np.arange(len(inner), dtype=np.int64)
+    if len(starts):
+        # How far each element is from its list's start; those of no list are not looked at.
+        place -= np.repeat(np.append(starts, 0), np.diff(np.append(np.append(0, stops), len(inner))))
+    sums = np.zeros(len(inner) + 1, dtype=np.uint64)
+    np.cumsum(mixed(inner + place.view(np.uint64) * _ODD), out=sums[1:])
+    return mixed(sums[stops] - sums[starts] + (stops - starts).astype(np.uint64))
+
+
+def _inner_keys(array: pa.Array) -> KeyArray:
+    keys, there = keys_of(pa.chunked_array([array]), common_kind([array.type]))
+    return np.where(there, keys, np.uint64(0))
 
 
 def _temporary() -> IO[bytes]:
@@ -231,11 +269,11 @@ def comparable_columns(schema: pa.Schema, other: pa.Schema) -> list[str]:
         if name not in HIVE_COLUMNS
         and name in theirs
         and plain(field.type).equals(plain(theirs[name].type))
-        and _is_flat(field.type)
+        and _is_comparable(field.type)
     ]
 
 
-def _is_flat(kind: pa.DataType) -> bool:
+def _is_comparable(kind: pa.DataType) -> bool:
     try:
         common_kind([kind])
     except NoEvidenceError:
