@@ -66,7 +66,8 @@ def test_a_votable_in_another_encoding(tmp_path):
         f'<FIELD name="{name}" datatype="{kind}"/>'
         for name, kind in (("_healpix_29", "long"), ("ra", "double"), ("dec", "double"), ("x", "long"))
     )
-    text = f'<VOTABLE version="1.4"><RESOURCE><TABLE><DESCRIPTION>é</DESCRIPTION>{fields}</TABLE></RESOURCE></VOTABLE>'
+    table = f"<TABLE><DESCRIPTION>é</DESCRIPTION>{fields}</TABLE>"
+    text = f'<VOTABLE version="1.4"><RESOURCE>{table}</RESOURCE></VOTABLE>'
     for encoding, expected in (("utf-8", False), ("latin-1", True)):
         path = tmp_path / encoding
         keys = {
