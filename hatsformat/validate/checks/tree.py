@@ -58,7 +58,11 @@ def properties_name(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fau
 @catalog_check("HATS-TREE-001")
 def has_dataset(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the data files lie in ``dataset/``."""
-    catalog.tree.files()
+    outside = f"{catalog.prefix}Norder="
+    for path in catalog.tree.files():
+        if path.startswith(outside):
+            expected = f"{layout.DATASET}/{path[len(catalog.prefix) :]}"
+            yield Fault("a data file lies outside dataset/", path[len(catalog.prefix) :], expected=expected)
     if len(catalog.dataset.leaves) or catalog.is_soft:
         return
     if catalog.properties_files and catalog.properties.hats_nrows == 0:
