@@ -75,6 +75,8 @@ def family(kind: pa.DataType) -> str | None:
         return "time of day"
     if pa.types.is_duration(kind):
         return "duration"
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return None
     if pa.types.is_nested(kind):
         inner = [kind.field(index).type for index in range(kind.num_fields)]
         return f"{NESTED} {plain(kind)}" if all(map(family, inner)) else None
