@@ -17,9 +17,9 @@ _REPETITIONS = {True: "optional", False: "required"}
 def compare_columns(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
     """Yield the columns that one of two schemas lacks."""
     ours, theirs = ({field.name: field.type for field in each} for each in (schema, expected))
-    for name in theirs.keys() - ours.keys():
+    for name in (name for name in theirs if name not in ours):
         yield Fault("a column is missing", path, name, actual="no such column", expected=f"as in {_MOST}")
-    for name in ours.keys() - theirs.keys():
+    for name in (name for name in ours if name not in theirs):
         message = "a column is there that should not be"
         yield Fault(message, path, name, actual=ours[name], expected=f"no such column, as in {_MOST}")
 
