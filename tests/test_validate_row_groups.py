@@ -181,6 +181,10 @@ LIES = {
     "timestamp": (times(1, 2, 3), times(1, 2, 4)),
     "seconds": (pa.array([1, 2], pa.timestamp("s")), pa.array([1, None], pa.timestamp("s"))),
     "year 33658": (pa.array([10**15], pa.timestamp("ms")), pa.array([10**15 + 1], pa.timestamp("ms"))),
+    "no such zone": (
+        pa.array([1, 2], pa.timestamp("us", "No/Where")),
+        pa.array([1, 3], pa.timestamp("us", "No/Where")),
+    ),
     "date": (pa.array([1, 2], pa.date32()), pa.array([1, 3], pa.date32())),
     "time of day": (pa.array([1, 2], pa.time64("us")), pa.array([1, 3], pa.time64("us"))),
     "missing time": (times(1, 2, 3), times(1, None, 3)),

@@ -96,7 +96,7 @@ def within_statistics(batch: RowBatch) -> RowVerdict:
             ):
                 wrong, start = batch.nothing.copy(), found.starts[number]
                 wrong[start : start + part.rows] = _outside(told, found, number)
-                actual = found.column.cast(pa.string()) if found.is_time else found.column
+                actual = _readable(found.column) if found.is_time else found.column
                 return RowVerdict(wrong, found.name, actual.to_pylist(), _told(told, found))
     return RowVerdict(batch.nothing)
 
@@ -146,11 +146,18 @@ def _outside(told: Any, found: FlatColumn, number: int) -> npt.NDArray[np.bool_]
     return np.ones(rows, dtype=bool)
 
 
+def _readable(times: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return dates and times as texts, in UTC: a file may name a time zone that there is not."""
+    if pa.types.is_timestamp(times.type):
+        times = times.cast(pa.timestamp(times.type.unit))
+    return times.cast(pa.string())
+
+
 def _told(told: Any, found: FlatColumn) -> str:
     low, high = _bounds(told, found)
     if found.is_time and low is not None:
         bounds = pa.array([low, high], f"int{found.column.type.bit_width}").cast(found.column.type)
-        low, high = bounds.cast(pa.string()).to_pylist()
+        low, high = _readable(bounds).to_pylist()
     nulls = f", {told.null_count} missing" if told.has_null_count else ""
     return f"{low} to {high}{nulls}" if low is not None else nulls.removeprefix(", ")
 
