@@ -14,7 +14,7 @@ from benchmarks import sky
 from benchmarks.measure import installed, machine, median, table
 from hatsformat.healpix import MAX_ORDER, npix, radec_to_pixel
 from hatsformat.partitioner.binning import Alignment, align
-from hatsformat.partitioner.counts import PixelCounts
+from hatsformat.partitioner.pixel_counts import PixelCounts
 
 IntArray = npt.NDArray[np.int64]
 

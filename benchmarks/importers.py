@@ -32,7 +32,7 @@ class Job:
 
 def ours(job: Job) -> None:
     """Import with hatsformat."""
-    from hatsformat.partitioner import import_catalog
+    from hatsformat.importing import import_catalog
 
     import_catalog(
         [str(path) for path in job.inputs],

@@ -8,9 +8,7 @@ Each name below is loaded when it is first used, so that ``import hatsformat`` i
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from hatsformat._version import __version__
@@ -42,17 +40,12 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from hatsformat.healpix import HealpixPixel
+    from hatsformat.importing import CatalogWriter, import_catalog
     from hatsformat.partition_info import PartitionInfo
-    from hatsformat.partitioner import (
-        CatalogWriter,
-        build_collection,
-        build_index,
-        build_margin,
-        import_catalog,
-    )
     from hatsformat.properties import CollectionProperties, TableProperties
     from hatsformat.regions import Box, Cone, Polygon
-    from hatsformat.validate import Report, validate
+    from hatsformat.supplements import build_collection, build_index, build_margin
+    from hatsformat.validation import Report, validate
 
 __all__ = [
     "Box",
@@ -103,37 +96,24 @@ __all__ = [
 _HOME = {
     "Box": "regions",
     "Catalog": "catalog",
-    "CatalogWriter": "partitioner",
+    "CatalogWriter": "importing",
     "Collection": "catalog",
     "CollectionProperties": "properties",
     "Cone": "regions",
     "HealpixPixel": "healpix",
     "PartitionInfo": "partition_info",
     "Polygon": "regions",
-    "Report": "validate",
+    "Report": "validation",
     "Scan": "catalog",
     "TableProperties": "properties",
-    "build_collection": "partitioner",
-    "build_index": "partitioner",
-    "build_margin": "partitioner",
-    "import_catalog": "partitioner",
+    "build_collection": "supplements",
+    "build_index": "supplements",
+    "build_margin": "supplements",
+    "import_catalog": "importing",
     "open_catalog": "catalog",
     "open_collection": "catalog",
-    "validate": "validate",
+    "validate": "validation",
 }
-
-
-class _Package(ModuleType):
-    """Keeps ``hatsformat.validate`` the function, though a subpackage has the same name."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # The import system binds a subpackage to its parent's attribute once it is loaded.
-        if name in _HOME and isinstance(value, ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

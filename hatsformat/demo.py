@@ -237,7 +237,7 @@ class _Demo:
 
     def _import(self, files: list[Path]) -> None:
         from hatsformat.catalog import open_catalog
-        from hatsformat.partitioner import import_catalog
+        from hatsformat.importing import import_catalog
 
         max_rows = self.options.max_rows or max(self.options.rows // 20, 100)
         out = self._path("catalog")
@@ -249,7 +249,7 @@ class _Demo:
         self.say(f"  {len(orders)} tiles of orders {orders.min()} to {orders.max()}")
 
     def _validate(self) -> bool:
-        from hatsformat.validate import validate
+        from hatsformat.validation import validate
 
         catalog = self._path("catalog")
         with self._step(

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hatsformat.borders import are_near
 from hatsformat.errors import UsageError
 from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, change_order, merge_ranges, npix, range29
+from hatsformat.healpix.edges import are_near
 from hatsformat.partition_info import PartitionInfo
 
 NARROWEST = 0.6

@@ -28,11 +28,11 @@ from hatsformat.errors import (
     UsageError,
 )
 from hatsformat.healpix import HealpixPixel
-from hatsformat.partitioner.claims import claimed
-from hatsformat.partitioner.growing.appending import append
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.snapshot import work_place
+from hatsformat.publishing.lock import claimed
+from hatsformat.publishing.swap import work_place
 from hatsformat.storage import resolve
+from hatsformat.updates.appending import append
 
 OVER_THRESHOLD = "HATS-TREE-010"
 """What the validator says of leaves that have drifted: rows may be added to any leaf, however full it is."""
@@ -442,13 +442,13 @@ def test_an_object_store_that_fails_is_put_back(last, monkeypatch):
 
 
 def test_a_journal_that_was_left_is_undone_first(monkeypatch):
-    from hatsformat.partitioner.growing.journal import Journal
+    from hatsformat.publishing.journal import Journal
 
     root = resolve("memory://appended/killed")
     import_catalog(skies.stars(300, 1), root, leaf="directory", max_rows=2000, overwrite=True)
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "_undo", lambda self, **_: None)
-        patch.setattr("hatsformat.partitioner.growing.upkeep.write_properties", lambda *_: 1 / 0)
+        patch.setattr("hatsformat.updates.metadata.write_properties", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             append(root, skies.stars(200, 2))
     catalog = open_catalog(root).append(skies.stars(100, 3))
@@ -468,8 +468,8 @@ def test_a_journal_of_another_machine_is_respected():
 
 def test_tiles_are_split_around_those_that_stand():
     from hatsformat.partition_info import PartitionInfo
-    from hatsformat.partitioner.counts import PixelCounts
-    from hatsformat.partitioner.growing.gaps import align_with
+    from hatsformat.partitioner.pixel_counts import PixelCounts
+    from hatsformat.updates.gaps import align_with
 
     standing = PartitionInfo.of_tiles([HealpixPixel(3, 0), HealpixPixel(1, 2)])
     pixels = np.array([0, 1, 15 * 4, 20 * 4, 40 * 4, 100 * 4])

@@ -25,11 +25,11 @@ from hatsformat import (
 )
 from hatsformat.artefacts.parquet_metadata import write_metadata
 from hatsformat.errors import HatsError, OutputError, UsageError
-from hatsformat.partitioner.claims import claimed
-from hatsformat.partitioner.growing.appending import append
-from hatsformat.partitioner.growing.rebuilding import rebuild
-from hatsformat.partitioner.snapshot import work_place
+from hatsformat.publishing.lock import claimed
+from hatsformat.publishing.swap import work_place
 from hatsformat.storage import resolve
+from hatsformat.updates.appending import append
+from hatsformat.updates.rebuilding import rebuild
 
 OVER_THRESHOLD = "HATS-TREE-010"
 THRESHOLDS = (3600.0, 36000.0)
@@ -177,10 +177,10 @@ def test_a_collection_that_fails_stays_what_it_was(tmp_path, monkeypatch):
         raise HatsError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("hatsformat.partitioner.growing.extending.write_parts", fail)
+        patch.setattr("hatsformat.updates.extending.write_parts", fail)
         with pytest.raises(HatsError, match="full"):
             append(root, numbered(skies.stars(200, 2), 200))
-        patch.setattr("hatsformat.partitioner.growing.rebuilding.remake", fail)
+        patch.setattr("hatsformat.updates.rebuilding.remake", fail)
         with pytest.raises(HatsError, match="full"):
             rebuild(root, max_rows=50)
     assert {path: (root / path).read_bytes() for path in skies.files(root)} == before
@@ -202,7 +202,7 @@ def test_a_collection_in_an_object_store(fault, monkeypatch):
         raise HatsError("the line is cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"hatsformat.partitioner.growing.{fault}", fail)
+        patch.setattr(f"hatsformat.updates.{fault}", fail)
         with pytest.raises(HatsError, match="cut"):
             append(root, second)
     assert {path: root.fs.cat_file(path) for path in root.fs.find(root.path)} == before

@@ -15,14 +15,15 @@ import pytest
 import skies
 from hatsformat import import_catalog, open_catalog, validate
 from hatsformat.errors import NotFoundError
-from hatsformat.partitioner.growing.appending import append
+from hatsformat.updates.appending import append
 
 EPOCH = "1700000000"
 
 SCRIPT = """
 import json, os, pathlib, signal, sys
-from hatsformat.partitioner import claims, mapping, reducing, snapshot
-from hatsformat.partitioner.growing import appending, rebuilding, upkeep
+from hatsformat.partitioner import mapping, reducing
+from hatsformat.publishing import lock, swap
+from hatsformat.updates import appending, rebuilding, upkeep
 
 def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -43,7 +44,7 @@ def die_after(module, name):
     setattr(module, name, then)
 
 def cannot_exchange():
-    snapshot.ctypes.CDLL = lambda *args, **kwargs: object()
+    swap.ctypes.CDLL = lambda *args, **kwargs: object()
 
 root, inputs = json.loads(sys.argv[1])
 {fault}
@@ -66,8 +67,8 @@ OLD = {
 }
 NEW = {
     "after the exchange": "die_after(snapshot, 'exchange')",
-    "while the old tree is removed": "die_at(claims.shutil, 'rmtree', 0)",
-    "before the lock is removed": "die_at(claims, 'clear', 0)",
+    "while the old tree is removed": "die_at(lock.shutil, 'rmtree', 0)",
+    "before the lock is removed": "die_at(lock, 'clear', 0)",
 }
 REBUILD = {
     "among the links": "die_at(snapshot, '_link', 7)",
@@ -127,7 +128,7 @@ def test_killed_before_the_exchange_nothing_has_changed(fault, standing, tmp_pat
 @pytest.mark.parametrize("fault", NEW.values(), ids=NEW)
 def test_killed_after_the_exchange_everything_has_changed(fault, standing, tmp_path):
     if "rmtree" in fault or "clear" in fault:  # the work begins with clearing what an earlier one left
-        fault = f"snapshot.clear = lambda work: None\n{fault}"
+        fault = f"swap.clear = lambda work: None\n{fault}"
     killed(standing, [str(tmp_path / "night.parquet")], fault)
     assert open_catalog(standing).properties.hats_nrows == 700
     assert {found.rule for found in validate(standing).findings} <= {"HATS-TREE-010"}
@@ -171,7 +172,7 @@ def test_a_full_disk_changes_nothing(standing, tmp_path):
         import json, resource, signal, sys
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
-        from hatsformat.partitioner.growing.appending import append
+        from hatsformat.updates.appending import append
         from hatsformat.errors import StorageError
         try:
             append(*json.loads(sys.argv[1]))
@@ -200,7 +201,7 @@ def test_readers_never_see_anything_between(standing, tmp_path):
     night = str(tmp_path / "night.parquet")
     code = """
         import json, sys
-        from hatsformat.partitioner.growing.appending import append
+        from hatsformat.updates.appending import append
         root, night = json.loads(sys.argv[1])
         for _ in range(3):
             append(root, night, workers=1)

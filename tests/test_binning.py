@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hatsformat.errors import ThresholdError, UsageError
 from hatsformat.partitioner.binning import align
-from hatsformat.partitioner.counts import PixelCounts, SkyCounts, Tally
+from hatsformat.partitioner.pixel_counts import PixelCounts, SkyCounts, Tally
 
 
 def oracle(histogram, max_rows, lowest, keep):

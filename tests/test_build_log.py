@@ -16,7 +16,7 @@ import skies
 from hatsformat import CatalogWriter
 from hatsformat._spec import spec_path
 from hatsformat.errors import HatsError, OutputError, StorageError
-from hatsformat.partitioner import run_import
+from hatsformat.importing import run_import
 from hatsformat.partitioner.options import ImportOptions
 from test_partitioner_properties import little_memory
 

@@ -9,7 +9,7 @@ from astropy import units as u
 
 from catalog_trees import Tree, stars
 from hatsformat import Cone, MissingExtraError, open_catalog
-from hatsformat.catalog.convert import column_descriptions, to_astropy, to_pandas
+from hatsformat.outputs.conversion import column_descriptions, to_astropy, to_pandas
 
 SKY = stars(900)
 REGION = Cone(0, 0, 5)

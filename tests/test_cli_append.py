@@ -12,7 +12,7 @@ import skies
 from hatsformat import import_catalog, open_catalog
 from hatsformat.cli import main
 from hatsformat.cli.appending import append_command, rebuild_command
-from hatsformat.partitioner.growing import appending, rebuilding
+from hatsformat.updates import appending, rebuilding
 
 
 @pytest.fixture

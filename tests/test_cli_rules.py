@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from hatsformat.cli import main
 from hatsformat.conformance.corpus import load_cases
-from hatsformat.validate import requirements
-from hatsformat.validate.settings import select_rules
+from hatsformat.validation import requirements
+from hatsformat.validation.settings import select_rules
 
 RULES = requirements()
 

@@ -120,7 +120,7 @@ def test_a_report_that_could_not_be_written_is_told_before_the_work(broken, tmp_
     def forbidden(*arguments, **options):
         raise AssertionError("this is not to be done")
 
-    monkeypatch.setattr(sys.modules["hatsformat.validate"], "validate", forbidden)
+    monkeypatch.setattr(sys.modules["hatsformat.validation"], "validate", forbidden)
     assert "this is a bug" in run(broken).stderr
     result = run(broken, "-o", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -128,7 +128,7 @@ def test_a_report_that_could_not_be_written_is_told_before_the_work(broken, tmp_
 
 
 def test_a_report_that_fails_half_way_leaves_the_old_one(broken, tmp_path, monkeypatch):
-    from hatsformat.validate import Report
+    from hatsformat.validation import Report
 
     file = tmp_path / "report.html"
     file.write_text("old")

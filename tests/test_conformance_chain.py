@@ -8,7 +8,7 @@ import pytest
 
 from hatsformat.conformance.corpus import load_cases
 from hatsformat.conformance.materialize import materialize_case
-from hatsformat.validate import checks, registry, requirements, validate
+from hatsformat.validation import checks, registry, requirements, validate
 
 checks.load()
 CASES = [case for case in load_cases().values() if case.pending is None]

@@ -23,7 +23,7 @@ from hatsformat.conformance.tree import content, leaves, write_tree
 from hatsformat.errors import UsageError
 from hatsformat.layout import leaf_path, parse_leaf_path
 from hatsformat.properties import parse_properties_text
-from hatsformat.validate import requirements, validate
+from hatsformat.validation import requirements, validate
 
 CASES = load_cases()
 GOLDEN = corpus_path("golden")

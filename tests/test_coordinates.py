@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import skies
 from hatsformat.errors import ColumnError, CoordinatesError, HatsError, InputError, UsageError
-from hatsformat.partitioner import import_catalog, run_import
+from hatsformat.importing import import_catalog, run_import
 from hatsformat.partitioner.coordinates import REASONS, CoordinateColumns, needs_conversion, positions
 from hatsformat.partitioner.units import DEGREES_PER, declared_unit, unit_name
 

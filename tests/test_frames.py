@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import skies
 from hatsformat import Cone, UsageError, open_catalog
-from hatsformat.partitioner import import_catalog
+from hatsformat.importing import import_catalog
 from hatsformat.partitioner.frames import FRAMES, rotation_to_icrs, to_icrs
 
 MAS = np.radians(1 / 3_600_000)

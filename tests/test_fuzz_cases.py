@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from hatsformat.validate.evidence import footers, guard
-from hatsformat.validate.evidence.tree import Tree
+from hatsformat.validation.evidence import footers, guard
+from hatsformat.validation.evidence.tree import Tree
 
 HERE = Path(__file__).parent
 

@@ -16,7 +16,7 @@ import hatsformat
 import skies
 from hatsformat import build_collection, build_margin
 from hatsformat.errors import ColumnError, HatsError, InputError, NotFoundError, OutputError, UsageError
-from hatsformat.partitioner import import_catalog, run_import
+from hatsformat.importing import import_catalog, run_import
 
 WAIT = 60
 
@@ -182,7 +182,8 @@ class TestOverwrite:
     @pytest.mark.parametrize("stage", ["reduce_tile", "finish"])
     def test_a_failure_late(self, stars, tmp_path, monkeypatch, stage):
         """While leaves are written, or after."""
-        from hatsformat.partitioner import pipeline, reducing
+        from hatsformat.importing import pipeline
+        from hatsformat.partitioner import reducing
 
         module = pipeline if stage == "finish" else reducing
         import_catalog(skies.stars(500), tmp_path / "sky", max_rows=50)
@@ -270,7 +271,7 @@ def program(tmp_path, body):
     start = textwrap.dedent(
         """
         import sys, time, hatsformat, pyarrow as pa, numpy as np
-        from hatsformat.partitioner import import_catalog
+        from hatsformat.importing import import_catalog
         out = sys.argv[1]
         rng = np.random.default_rng(0)
         rows = 200_000

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import skies
 from hatsformat.errors import HatsError, InputError
-from hatsformat.partitioner import import_catalog
-from hatsformat.partitioner.inputs import InputOptions, ReadAgainError, comments, csv, open_inputs
+from hatsformat.importing import import_catalog
+from hatsformat.inputs import InputOptions, ReadAgainError, comments, csv, open_inputs
 
 
 @pytest.fixture

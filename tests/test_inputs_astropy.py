@@ -10,7 +10,7 @@ from astropy.table import MaskedColumn, QTable, Table
 from astropy.time import Time
 
 import skies
-from hatsformat.partitioner import import_catalog
+from hatsformat.importing import import_catalog
 from test_inputs import refused, rows_of
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.partitioner.inputs import astropy_files
-from hatsformat.partitioner.inputs.columns import from_astropy
-from hatsformat.partitioner.inputs.ecsv import CELL_COPIES, EcsvSource, whole_pieces
+from hatsformat.inputs import astropy_files
+from hatsformat.inputs.columns import from_astropy
+from hatsformat.inputs.ecsv import CELL_COPIES, EcsvSource, whole_pieces
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
 
 SIZES = st.sampled_from([1, 20, 100, 10**6])

@@ -9,8 +9,8 @@ import pytest
 import skies
 from hatsformat import storage
 from hatsformat.errors import HatsError, InputError, NotFoundError, UsageError
-from hatsformat.partitioner import import_catalog, run_import
-from hatsformat.partitioner.inputs import InputOptions, open_inputs
+from hatsformat.importing import import_catalog, run_import
+from hatsformat.inputs import InputOptions, open_inputs
 from test_inputs import refused
 
 

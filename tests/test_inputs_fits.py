@@ -15,8 +15,8 @@ from astropy.table import Table
 import skies
 from hatsformat import storage
 from hatsformat.errors import HatsError
-from hatsformat.partitioner import import_catalog, run_import
-from hatsformat.partitioner.inputs import InputOptions, open_inputs
+from hatsformat.importing import import_catalog, run_import
+from hatsformat.inputs import InputOptions, open_inputs
 from hatsformat.partitioner.options import ImportOptions
 from test_inputs import refused
 

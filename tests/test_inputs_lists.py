@@ -10,7 +10,7 @@ import skies
 from hatsformat import storage
 from hatsformat.cli import main
 from hatsformat.errors import HatsError, InputError, NotFoundError
-from hatsformat.partitioner import import_catalog, run_import
+from hatsformat.importing import import_catalog, run_import
 from test_inputs import refused
 
 

@@ -14,7 +14,7 @@ from astropy.table import MaskedColumn, Table
 
 import skies
 from hatsformat.errors import HatsError
-from hatsformat.partitioner import import_catalog
+from hatsformat.importing import import_catalog
 from test_inputs import refused, rows_of
 
 VOTABLE = """<?xml version="1.0"?>

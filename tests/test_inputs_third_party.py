@@ -13,7 +13,7 @@ from astropy.table import Table
 
 import skies
 from hatsformat.errors import HatsError, InputError, SchemaError
-from hatsformat.partitioner import import_catalog, run_import
+from hatsformat.importing import import_catalog, run_import
 from test_inputs import refused
 from test_partitioner_tables import plain
 

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.partitioner.inputs import astropy_files, votable
-from hatsformat.partitioner.inputs.columns import from_astropy
-from hatsformat.partitioner.inputs.votable import VotableSource
-from hatsformat.partitioner.inputs.votable_outline import read_outline
-from hatsformat.partitioner.inputs.votable_rows import decoded
+from hatsformat.inputs import astropy_files, votable
+from hatsformat.inputs.columns import from_astropy
+from hatsformat.inputs.votable import VotableSource
+from hatsformat.inputs.votable_outline import read_outline
+from hatsformat.inputs.votable_rows import decoded
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
 
 FIELDS = """

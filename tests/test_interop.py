@@ -10,7 +10,7 @@ import pytest
 
 import hatsformat
 import skies
-from hatsformat.partitioner import import_catalog
+from hatsformat.importing import import_catalog
 
 hats = pytest.importorskip("hats", reason="hats is not installed (extra `interop`)")
 lsdb = pytest.importorskip("lsdb", reason="lsdb is not installed (extra `interop`)")

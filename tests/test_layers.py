@@ -16,18 +16,25 @@ PACKAGE = Path(hatsformat.__file__).parent
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "values": (
-        "_spec", "_version", "arrays", "borders", "errors", "healpix", "layout", "margins", "partition_info",
+        "_spec", "_version", "arrays", "errors", "healpix", "layout", "margins", "partition_info",
         "properties", "regions",
     ),
     "storage": ("storage",),
     "artefacts": ("artefacts",),
+    "inputs": ("inputs",),
+    "outputs": ("outputs",),
     "catalog": ("catalog",),
+    "publishing": ("publishing",),
     "partitioner": ("partitioner",),
-    "validate": ("validate",),
+    "supplements": ("supplements",),
+    "importing": ("importing",),
+    "updates": ("updates",),
+    "validation": ("validation",),
     "faces": ("__init__", "__main__", "cli", "conformance", "demo", "plot"),
 }  # fmt: skip
 RANK = {layer: rank for rank, layer in enumerate(LAYERS)}
-APART = {("validate", "partitioner")}
+BUILDING = ("inputs", "partitioner", "publishing", "supplements", "importing", "updates")
+APART = {("validation", layer) for layer in BUILDING} | {("catalog", "inputs"), ("outputs", "inputs")}
 """Layers that may not import one another though they stand in order."""
 
 UNKNOWN_TO_VALUES = ("aiohttp", "fsspec", "pyarrow.dataset", "pyarrow.fs", "pyarrow.parquet", "s3fs", "upath")
@@ -128,7 +135,7 @@ CLEAN = {
     "hatsformat.catalog": "from hatsformat.catalog.scan import Scan",
     "hatsformat.catalog.scan": "import hatsformat.storage",
     "hatsformat.partitioner": "from hatsformat import Catalog, __version__",
-    "hatsformat.validate": "from . import storage\nfrom .catalog import scan",
+    "hatsformat.validation": "from . import storage\nfrom .catalog import scan",
     "hatsformat.cli": "def f():\n    from hatsformat import validate",
 }
 
@@ -155,12 +162,12 @@ def test_a_clean_package_passes():
         (
             "catalog.scan",
             "from hatsformat import validate",
-            "catalog.scan (catalog) imports hatsformat.validate (validate)",
+            "catalog.scan (catalog) imports hatsformat.validation (validation)",
         ),
         (
-            "validate",
+            "validation",
             "import importlib\nimportlib.import_module('hatsformat.partitioner')",
-            "validate (validate) imports hatsformat.partitioner (partitioner)",
+            "validation (validation) imports hatsformat.partitioner (partitioner)",
         ),
         ("healpix", "def late():\n    import fsspec.core", "healpix (values) imports fsspec.core"),
         ("healpix", "from pyarrow import parquet", "healpix (values) imports pyarrow.parquet"),

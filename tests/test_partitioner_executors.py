@@ -17,7 +17,7 @@ import pytest
 
 from hatsformat import build_margin, import_catalog, open_collection
 from hatsformat.errors import MissingExtraError, UsageError, WorkerError
-from hatsformat.partitioner import run_import
+from hatsformat.importing import run_import
 
 OPTIONS = {"max_rows": 200, "highest_order": 6, "name": "sky"}
 
@@ -235,7 +235,7 @@ def test_a_cluster_whose_worker_dies_between_the_stages(
 ) -> None:
     from distributed import Client
 
-    from hatsformat.partitioner import pipeline
+    from hatsformat.importing import pipeline
 
     real = pipeline.choose_tiles
     killed = []

@@ -19,8 +19,8 @@ from astropy.io import fits
 
 import skies
 from hatsformat import storage
+from hatsformat.inputs.parquet import parquet_sources
 from hatsformat.partitioner.executors import open_workers
-from hatsformat.partitioner.inputs.parquet import parquet_sources
 from hatsformat.partitioner.merging import COLUMN_BYTES, MOST_RUNS, most_runs
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.runs import SPILL_BATCH_BYTES, batch_rows_of, columns_in
@@ -29,7 +29,7 @@ BOUND_MIB = 480
 
 IMPORT = f"""
 import sys
-from hatsformat.partitioner import import_catalog
+from hatsformat.importing import import_catalog
 import_catalog(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), memory={BOUND_MIB} << 20, max_rows=10_000)
 # Not ru_maxrss, which remembers the process that started this one.
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatsformat.partitioner import merging, run_import
+from hatsformat.importing import run_import
+from hatsformat.partitioner import merging
 from hatsformat.partitioner.executors import open_workers
 from hatsformat.partitioner.merging import merge_runs
 from hatsformat.partitioner.options import ImportOptions

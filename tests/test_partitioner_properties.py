@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import skies
 from hatsformat.errors import ThresholdError
-from hatsformat.partitioner import import_catalog, run_import
+from hatsformat.importing import import_catalog, run_import
 from hatsformat.partitioner.options import ImportOptions
 
 # What differs between two runs that are a second apart, and what their file sizes do.

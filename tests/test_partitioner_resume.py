@@ -17,7 +17,8 @@ import pytest
 
 from hatsformat import open_catalog
 from hatsformat.errors import HatsError, InputError, OutputError
-from hatsformat.partitioner import mapping, options, run_import
+from hatsformat.importing import run_import
+from hatsformat.partitioner import mapping, options
 
 EPOCH = "1700000000"
 FILES, ROWS_A_FILE = 4, 700
@@ -25,8 +26,11 @@ OPTIONS = {"max_rows": 150, "highest_order": 6, "name": "sky"}
 
 SCRIPT = """
 import json, os, signal, sys
-from hatsformat.partitioner import destination, finishing, mapping, merging, options, pipeline, reducing, runs
-from hatsformat.partitioner import mapping, options, run_import
+from hatsformat.importing import pipeline
+from hatsformat.partitioner import finishing, mapping, merging, options, reducing, runs
+from hatsformat.publishing import new_folder
+from hatsformat.importing import run_import
+from hatsformat.partitioner import mapping, options
 
 def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import skies
 from hatsformat import Cone, open_catalog
-from hatsformat.partitioner import run_import
+from hatsformat.importing import run_import
 from hatsformat.partitioner.options import ImportOptions
 from test_partitioner_properties import content, densest, folder, little_memory
 from test_partitioner_sizes import weight

@@ -11,8 +11,8 @@ import pytest
 
 from hatsformat import open_catalog
 from hatsformat.errors import ThresholdError
-from hatsformat.partitioner import run_import
-from hatsformat.partitioner.sizes import row_sizes
+from hatsformat.importing import run_import
+from hatsformat.partitioner.row_sizes import row_sizes
 
 
 def weight(value: object, kind: pa.DataType) -> int:

@@ -14,7 +14,7 @@ import pytest
 import skies
 from hatsformat import CatalogWriter
 from hatsformat.errors import HatsError, SchemaError
-from hatsformat.partitioner import import_catalog, run_import
+from hatsformat.importing import import_catalog, run_import
 from hatsformat.partitioner.options import ImportOptions
 from test_inputs import refused
 

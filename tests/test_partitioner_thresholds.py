@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import skies
 from hatsformat.errors import ThresholdError
-from hatsformat.partitioner import run_import
+from hatsformat.importing import run_import
 from test_partitioner_properties import content, folder, little_memory
 from test_partitioner_sizes import weight
 

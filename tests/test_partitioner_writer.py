@@ -20,7 +20,7 @@ from hatsformat.errors import (
     SchemaError,
     UsageError,
 )
-from hatsformat.partitioner import run_import
+from hatsformat.importing import run_import
 
 SCHEMA = pa.schema({"id": pa.int64(), "ra": pa.float64(), "dec": pa.float64()})
 OPTIONS = {"max_rows": 300, "highest_order": 6, "name": "sky"}

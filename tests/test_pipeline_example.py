@@ -18,9 +18,9 @@ from hatsformat import layout
 from hatsformat.artefacts.leaf import LeafFormat
 from hatsformat.artefacts.skymap import read_skymap
 from hatsformat.cli import main
+from hatsformat.inputs import InputOptions, open_inputs
 from hatsformat.partitioner import binning, finishing, mapping, reducing, splitting
 from hatsformat.partitioner.coordinates import CoordinateColumns
-from hatsformat.partitioner.inputs import InputOptions, open_inputs
 from hatsformat.partitioner.runs import RunStore
 
 TOY = {

@@ -86,7 +86,7 @@ def test_another_name_is_an_attribute_error():
 
 
 @pytest.mark.parametrize(
-    "first", ["import hatsformat.validate", "from hatsformat.validate import Report", "pass"]
+    "first", ["import hatsformat.validation", "from hatsformat.validation import Report", "pass"]
 )
 def test_validate_is_the_function_whatever_was_imported_first(first):
     check = "assert callable(hatsformat.validate)\nfrom hatsformat import validate\nprint(callable(validate))"

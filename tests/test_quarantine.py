@@ -10,7 +10,8 @@ import pytest
 import skies
 from hatsformat import CatalogWriter, storage
 from hatsformat.errors import CoordinatesError, OutputError, StorageError
-from hatsformat.partitioner import import_catalog, pipeline, quarantine, run_import
+from hatsformat.importing import import_catalog, pipeline, run_import
+from hatsformat.partitioner import quarantine
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.runs import SpilledRows
 
@@ -86,7 +87,7 @@ def test_not_without_the_catalog(file, tmp_path, monkeypatch, stage):
         plain = pipeline.finish
         monkeypatch.setattr(pipeline, "finish", lambda *some: (plain(*some), failing()))
     else:
-        monkeypatch.setattr("hatsformat.partitioner.destination._move", failing)
+        monkeypatch.setattr("hatsformat.publishing.new_folder._move", failing)
     with pytest.raises(CoordinatesError):
         import_catalog(file, tmp_path / "sky", bad_coordinates="quarantine")
     assert names(tmp_path) == ["in"]
@@ -103,7 +104,7 @@ def test_after_an_interruption(file, tmp_path, monkeypatch):
         raise StorageError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("hatsformat.partitioner.destination._move", failing)
+        patch.setattr("hatsformat.publishing.new_folder._move", failing)
         with pytest.raises(StorageError):
             import_catalog(file, tmp_path / "other", bad_coordinates="quarantine")
     assert "other.quarantine.parquet" not in names(tmp_path)

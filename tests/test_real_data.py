@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 import skies
 from hatsformat import Box, Cone, Polygon
 from hatsformat.errors import CoordinatesError
-from hatsformat.partitioner import import_catalog, run_import
+from hatsformat.importing import import_catalog, run_import
 
 COLUMNS = ["hip", "vmag", "ra", "dec", "b_v"]
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import skies
 from hatsformat import import_catalog, open_catalog, validate
 from hatsformat.errors import LeafError, ThresholdError, UsageError
-from hatsformat.partitioner.growing.appending import append
-from hatsformat.partitioner.growing.rebuilding import rebuild
+from hatsformat.updates.appending import append
+from hatsformat.updates.rebuilding import rebuild
 
 
 def state(root):

@@ -8,7 +8,8 @@ import pytest
 
 import skies
 from hatsformat.errors import SchemaError, WorkerError
-from hatsformat.partitioner import import_catalog, mapping
+from hatsformat.importing import import_catalog
+from hatsformat.partitioner import mapping
 from hatsformat.partitioner.executors import open_workers
 from hatsformat.partitioner.options import ImportOptions
 

@@ -18,8 +18,8 @@ from hatsformat.artefacts.leaf import LeafFormat, write_leaf
 from hatsformat.artefacts.statistics import FIELDS, KEYS, write_statistics
 from hatsformat.errors import LeafError
 from hatsformat.healpix import HealpixPixel
-from hatsformat.partitioner import run_import
-from hatsformat.validate import validate
+from hatsformat.importing import run_import
+from hatsformat.validation import validate
 
 NAME = "per_partition_statistics.parquet"
 

@@ -13,7 +13,7 @@ import pytest
 
 import skies
 from hatsformat import Cone, StorageError, import_catalog, open_catalog, storage
-from hatsformat.validate import validate
+from hatsformat.validation import validate
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra `http`)")
 

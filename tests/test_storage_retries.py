@@ -14,9 +14,9 @@ from hatsformat import NotFoundError, StorageError, layout, storage
 from hatsformat.cli import main
 from hatsformat.errors import UnavailableError
 from hatsformat.storage import places, retries
-from hatsformat.validate import validate
-from hatsformat.validate.evidence import tree
-from hatsformat.validate.faults import NoEvidenceError
+from hatsformat.validation import validate
+from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence import tree
 from test_validate_builders import described, object_catalog
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra `http`)")

@@ -30,8 +30,8 @@ from hatsformat import (
     open_collection,
 )
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.supplements import index as index_module
-from hatsformat.validate import validate
+from hatsformat.supplements import index as index_module
+from hatsformat.validation import validate
 from outlines import STEP, UNSURE, outline_distances, vectors
 from test_validate_builders import described
 

@@ -10,7 +10,7 @@ import pytest
 
 import skies
 from hatsformat import build_collection, build_index, build_margin, import_catalog, open_catalog
-from hatsformat.validate import validate
+from hatsformat.validation import validate
 from outlines import outline_distances, vectors
 from test_supplements import clumps, copies
 from test_validate_builders import described

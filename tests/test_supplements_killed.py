@@ -9,8 +9,8 @@ import pytest
 import skies
 from hatsformat import build_index, build_margin, import_catalog, open_catalog, open_collection
 from hatsformat.errors import HatsError, OutputError
-from hatsformat.partitioner import run_import
-from hatsformat.partitioner.supplements import collection, margin
+from hatsformat.importing import run_import
+from hatsformat.supplements import collection, margin
 from test_partitioner_resume import EPOCH, OPTIONS, files_of, inputs, killed
 
 __all__ = ["inputs"]
@@ -23,7 +23,7 @@ FAULTS = {
     "before the collection's properties": "die_at(collection, 'write_collection', 0)",
     "before it is published": "die_at(destination, '_move', 0)",
 }
-IMPORT = "from hatsformat.partitioner.supplements import collection, index, margin\n"
+IMPORT = "from hatsformat.supplements import collection, index, margin\n"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from astropy.coordinates import Latitude, Longitude
 from astropy.io import fits
 from cdshealpix.nested import lonlat_to_healpix, vertices
 
-from hatsformat.validate import Report
+from hatsformat.validation import Report
 
 Files = dict[str, bytes]
 ROWS = 240

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hatsformat import import_catalog
-from hatsformat.validate import validate
+from hatsformat.validation import validate
 
 ROWS = 200
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hatsformat.validate import validate
+from hatsformat.validation import validate
 from test_validate_builders import (
     SKYMAP_ORDER,
     Files,

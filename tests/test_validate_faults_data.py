@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hatsformat.validate import validate
-from hatsformat.validate.evidence import footers
+from hatsformat.validation import validate
+from hatsformat.validation.evidence import footers
 from test_validate_builders import (
     leaf_name,
     metadata_files,

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from hatsformat.conformance.corpus import load_cases
-from hatsformat.validate import validate
-from hatsformat.validate.checks import load
-from hatsformat.validate.registry import CATALOG_CHECKS, COLLECTION_CHECKS
+from hatsformat.validation import validate
+from hatsformat.validation.checks import load
+from hatsformat.validation.registry import CATALOG_CHECKS, COLLECTION_CHECKS
 from test_validate_builders import (
     Files,
     association,

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from hatsformat.validate import validate
-from hatsformat.validate.faults import Fault, NoEvidenceError
-from hatsformat.validate.registry import CATALOG_CHECKS
+from hatsformat.validation import validate
+from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.registry import CATALOG_CHECKS
 from test_validate_builders import (
     Files,
     association,

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is told 
 
 JUDGE = r"""
 import json, re, resource, sys
-from hatsformat.validate import validate
+from hatsformat.validation import validate
 report = validate(sys.argv[1])
 # Not ru_maxrss of this process, which remembers the one that started it.
 own = int(re.search(r"VmHWM:\s*(\d+) kB", open("/proc/self/status").read())[1])

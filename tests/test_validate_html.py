@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatsformat import healpix
-from hatsformat.validate import Finding, Location, NotRun, Place, Report, validate
-from hatsformat.validate.html import PLACES
-from hatsformat.validate.sky import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark, mollweide
+from hatsformat.validation import Finding, Location, NotRun, Place, Report, validate
+from hatsformat.validation.html import PLACES
+from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark, mollweide
 from test_validate_builders import collection, index_table, object_catalog, parquet, read, write
 
 VOID = {"meta", "input", "br"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatsformat.validate.evidence.keys import common_kind, comparable_columns, keys_of
+from hatsformat.validation.evidence.key_hashing import common_kind, comparable_columns, keys_of
 
 WORDS = st.sampled_from(["", "a", "b", "ab"])
 SMALL = st.one_of(st.none(), st.integers(0, 2))

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hatsformat import import_catalog
-from hatsformat.validate import validate
+from hatsformat.validation import validate
 from test_validate_builders import described
 
 WAYS = {

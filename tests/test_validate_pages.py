@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from hatsformat import UsageError
-from hatsformat.validate import pages, requirements
-from hatsformat.validate.pages import add_ids, anchor, fill_specification, make_pages, read_ids
-from hatsformat.validate.requirements import areas
-from hatsformat.validate.rules import ENGINE_RULE, checks_of, count_sections, in_section, section_key
+from hatsformat.validation import requirements, rule_pages
+from hatsformat.validation.requirements import areas
+from hatsformat.validation.rule_pages import add_ids, anchor, fill_specification, make_pages, read_ids
+from hatsformat.validation.rules import ENGINE_RULE, checks_of, count_sections, in_section, section_key
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = requirements()
@@ -45,7 +45,7 @@ def test_every_page_is_up_to_date():
         for path, content in make_pages(ROOT).items()
         if not path.is_file() or path.read_text("utf-8") != content
     ]
-    assert stale == [], "run: python -m hatsformat.validate.pages"
+    assert stale == [], "run: python -m hatsformat.validation.rule_pages"
 
 
 def test_no_page_is_left_over():
@@ -58,9 +58,9 @@ def test_a_page_that_is_not_up_to_date_is_found(tmp_path, monkeypatch):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "spec" / "hats.md").write_text(SPECIFICATION.replace("` **MUST** (", "` **MAY** ("), "utf-8")
     (tmp_path / "spec" / "requirements" / "ids.txt").write_text(IDS.read_text("utf-8"), "utf-8")
-    monkeypatch.setattr(pages, "spec_path", lambda: tmp_path / "spec")
+    monkeypatch.setattr(rule_pages, "spec_path", lambda: tmp_path / "spec")
     assert (tmp_path / "spec" / "hats.md").read_text("utf-8") != SPECIFICATION
-    pages.main()
+    rule_pages.main()
     for path, content in make_pages(ROOT).items():
         assert (tmp_path / path.relative_to(ROOT)).read_text("utf-8") == content
 
@@ -132,7 +132,7 @@ def test_no_id_vanishes_and_none_changes_its_meaning():
     assert sorted(set(RULES) & (set(frozen) - set(kept))) == [], "these ids are retired: take new ones"
     changed = {rule for rule, meaning in kept.items() if RULES[rule].summary != meaning}
     assert sorted(changed) == [], "these ids say something else than they did"
-    assert sorted(set(RULES) - set(frozen)) == [], "run: python -m hatsformat.validate.pages"
+    assert sorted(set(RULES) - set(frozen)) == [], "run: python -m hatsformat.validation.rule_pages"
 
 
 def test_the_frozen_list_only_grows():

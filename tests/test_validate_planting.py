@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from hatsformat.validate import requirements, validate
+from hatsformat.validation import requirements, validate
 from test_validate_builders import (
     Files,
     described,

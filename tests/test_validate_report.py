@@ -10,7 +10,7 @@ import pytest
 import hatsformat
 from hatsformat import NotFoundError, UsageError
 from hatsformat._spec import spec_path
-from hatsformat.validate import Finding, Location, NotRun, Place, Report, validate
+from hatsformat.validation import Finding, Location, NotRun, Place, Report, validate
 from test_validate_builders import collection, object_catalog, parquet, read, set_property, write
 
 
@@ -73,7 +73,7 @@ def test_what_is_not_run_is_not_passed(tmp_path):
 
 
 def test_a_level_reads_no_more_than_it_says(tmp_path, monkeypatch):
-    from hatsformat.validate.evidence import contents, rows
+    from hatsformat.validation.evidence import contents, rows
 
     def forbidden(*arguments, **options):
         raise AssertionError("this is not to be read")

@@ -12,11 +12,11 @@ import yaml
 
 from hatsformat._spec import spec_path
 from hatsformat.properties import KEYWORDS, parse_properties_text, validate_collection, validate_table
-from hatsformat.validate import requirements
-from hatsformat.validate.checks import load
-from hatsformat.validate.checks.properties import collection_rule_of, rule_of
-from hatsformat.validate.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS, _claim
-from hatsformat.validate.requirements import STAGES
+from hatsformat.validation import requirements
+from hatsformat.validation.checks import load
+from hatsformat.validation.checks.properties import collection_rule_of, rule_of
+from hatsformat.validation.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS, _claim
+from hatsformat.validation.requirements import STAGES
 
 load()
 FILES = sorted(spec_path("requirements").glob("*.yaml"))

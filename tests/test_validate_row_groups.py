@@ -17,13 +17,13 @@ from hatsformat import storage
 from hatsformat.artefacts import leaf_reading
 from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.errors import LeafError
-from hatsformat.validate import checks
-from hatsformat.validate.evidence import streaming
-from hatsformat.validate.evidence.footers import Footer
-from hatsformat.validate.evidence.row_batch import RowPlan
-from hatsformat.validate.evidence.rows import FileScan, RowJudge
-from hatsformat.validate.evidence.streaming import Batch, Part, _read
-from hatsformat.validate.registry import ROW_CHECKS
+from hatsformat.validation import checks
+from hatsformat.validation.evidence import streaming
+from hatsformat.validation.evidence.footers import Footer
+from hatsformat.validation.evidence.row_batch import RowPlan
+from hatsformat.validation.evidence.rows import FileScan, RowJudge
+from hatsformat.validation.evidence.streaming import Batch, Part, _read
+from hatsformat.validation.registry import ROW_CHECKS
 
 SORTED, COUNTED = "HATS-LEAF-016", "HATS-LEAF-013"
 checks.load()

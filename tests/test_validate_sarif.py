@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 import jsonschema
 import pytest
 
-from hatsformat.validate import Finding, Location, NotRun, Place, Report, requirements, validate
-from hatsformat.validate.sarif import PLACES
+from hatsformat.validation import Finding, Location, NotRun, Place, Report, requirements, validate
+from hatsformat.validation.sarif import PLACES
 from test_validate_builders import collection, object_catalog, parquet, read, set_property, write
 
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}

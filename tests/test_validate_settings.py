@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatsformat import NotFoundError, StorageError, UsageError
-from hatsformat.validate import requirements, validate
-from hatsformat.validate.checks import load
-from hatsformat.validate.engine import _EVIDENCE_RULE
-from hatsformat.validate.registry import CATALOG_CHECKS
-from hatsformat.validate.settings import Settings, select_rules, settings_nearby
+from hatsformat.validation import requirements, validate
+from hatsformat.validation.checks import load
+from hatsformat.validation.engine import _EVIDENCE_RULE
+from hatsformat.validation.registry import CATALOG_CHECKS
+from hatsformat.validation.settings import Settings, select_rules, settings_nearby
 from test_validate_builders import collection, object_catalog, set_property, write
 
 load()
@@ -67,8 +67,8 @@ def test_a_disabled_rule_of_several_members_is_told_once(tmp_path):
 
 
 def test_a_check_of_rows_is_not_even_carried_out(tmp_path, monkeypatch):
-    from hatsformat.validate.faults import RowCheck
-    from hatsformat.validate.registry import ROW_CHECKS
+    from hatsformat.validation.check_api import RowCheck
+    from hatsformat.validation.registry import ROW_CHECKS
 
     judged = []
 

@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from hatsformat import NotFoundError, StorageError
-from hatsformat.validate import validate
+from hatsformat.validation import validate
 from test_validate_builders import (
     Files,
     collection,

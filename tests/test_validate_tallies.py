@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatsformat import import_catalog
-from hatsformat.validate import validate
-from hatsformat.validate.evidence.row_batch import RowBatch, RowPlan
-from hatsformat.validate.evidence.tallies import PixelTally, row_keys
-from hatsformat.validate.faults import NoEvidenceError
+from hatsformat.validation import validate
+from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence.accumulators import PixelTally, row_keys
+from hatsformat.validation.evidence.row_batch import RowBatch, RowPlan
 from test_validate_builders import described
 
 POSITIONS = st.tuples(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatsformat.validate import validate
+from hatsformat.validation import validate
 from test_validate_builders import described
 
 DATES = {"HATS-PROP-302", "HATS-PROP-303", "HATS-PROP-318"}

@@ -12,9 +12,9 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import layout
-from hatsformat.catalog import references
-from hatsformat.catalog.files import CatalogFiles
+from hatsformat.catalog import locating
 from hatsformat.catalog.lookup import as_values, one_of, tiles_of
+from hatsformat.catalog.manifest import CatalogFiles
 from hatsformat.catalog.members import Members
 from hatsformat.catalog.scan import Scan, make_scan
 from hatsformat.catalog.verbs import verb
@@ -82,7 +82,7 @@ class Catalog:
         if self._given_members is not None:
             return self._given_members
         for root in (self.path, self.path.parent):
-            properties = references.collection_properties(root)
+            properties = locating.collection_properties(root)
             if properties is not None:
                 members = Members(root, properties)
                 return members if members.primary()[0] == self.path else None
@@ -309,7 +309,7 @@ class Catalog:
         return self._reopened()
 
     def _reopened(self) -> Catalog:
-        properties = references.catalog_properties(self.path)
+        properties = locating.catalog_properties(self.path)
         return Catalog(self.path, properties or self.properties, self._given_members)
 
     def _in_collection(self) -> Members:
@@ -325,7 +325,7 @@ class Catalog:
         from hatsformat.artefacts.skymap import read_skymap
 
         if name not in self._maps:
-            found = references.if_there(read_skymap, self.path / name)
+            found = locating.if_there(read_skymap, self.path / name)
             self._maps[name] = None if found is None else found[1]
         return self._maps[name]
 
@@ -339,7 +339,7 @@ class Catalog:
             raise UsageError(f"the catalog refers to no other table: it has no {keyword}", path=self.path)
         collection = self.path.parent if self._given_members is None else self._given_members.path
         bases = [collection, self.path.parent, self.path, collection.parent]
-        return opened(*references.find_table(reference, bases), self._given_members)
+        return opened(*locating.find_table(reference, bases), self._given_members)
 
 
 def opened(path: UPath, properties: TableProperties, members: Members | None = None) -> Catalog:

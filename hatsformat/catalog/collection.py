@@ -8,7 +8,7 @@ from typing import Any
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.catalog import references
+from hatsformat.catalog import locating
 from hatsformat.catalog.catalog import Catalog, opened
 from hatsformat.catalog.members import Members
 from hatsformat.catalog.verbs import verb
@@ -47,13 +47,13 @@ def open_catalog(path: storage.PathLike, **storage_options: Any) -> Catalog:
     >>> stars.scan(region=Cone(56.75, 24.12, 2), columns=["ra", "dec"]).to_pandas()  # doctest: +SKIP
     """
     root = _root(storage.resolve(path, **storage_options))
-    properties = references.catalog_properties(root)
+    properties = locating.catalog_properties(root)
     if properties is not None:
         return opened(root, properties)
-    collection = references.collection_properties(root)
+    collection = locating.collection_properties(root)
     if collection is None:
         names = (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
-        raise references.nothing_at(root, names, "catalog or collection")
+        raise locating.nothing_at(root, names, "catalog or collection")
     members = Members(root, collection)
     return opened(*members.primary(), members)
 
@@ -80,9 +80,9 @@ def open_collection(path: storage.PathLike, **storage_options: Any) -> Collectio
         If its properties make it unusable.
     """
     root = _root(storage.resolve(path, **storage_options))
-    properties = references.collection_properties(root)
+    properties = locating.collection_properties(root)
     if properties is None:
-        raise references.nothing_at(root, (layout.COLLECTION_PROPERTIES,), "collection")
+        raise locating.nothing_at(root, (layout.COLLECTION_PROPERTIES,), "collection")
     collection = Collection(root, properties)
     _ = collection.primary
     return collection

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hatsformat.arrays import as_integers
-from hatsformat.catalog.files import CatalogFiles
+from hatsformat.catalog.manifest import CatalogFiles
 from hatsformat.catalog.scan import make_scan
 from hatsformat.errors import FormatError, UsageError
 from hatsformat.healpix import IntArray, range29

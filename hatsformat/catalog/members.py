@@ -8,7 +8,7 @@ from typing import TypeAlias
 from upath import UPath
 
 from hatsformat import layout
-from hatsformat.catalog.references import find_table
+from hatsformat.catalog.locating import find_table
 from hatsformat.errors import PropertiesError, UsageError
 from hatsformat.properties import CollectionProperties, TableProperties
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from hatsformat.arrays import settled_schema
 from hatsformat.artefacts.leaf_reading import chunk_ranges
-from hatsformat.catalog.files import CatalogFiles, DataFile
+from hatsformat.catalog.manifest import CatalogFiles, DataFile
 from hatsformat.healpix import IntArray, npix, range29
 from hatsformat.regions import Region
 

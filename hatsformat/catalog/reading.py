@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from hatsformat import layout
 from hatsformat.arrays import as_floats, as_integers, row_numbers, to_mask
 from hatsformat.artefacts.leaf_reading import read_row_groups
-from hatsformat.catalog.files import CatalogFiles, arrow_schema
+from hatsformat.catalog.manifest import CatalogFiles, arrow_schema
 from hatsformat.catalog.plan import Piece, Request
 from hatsformat.errors import LeafError, UsageError
 from hatsformat.healpix import FloatArray, npix, pixel_to_radec

@@ -10,8 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from hatsformat import storage
-from hatsformat.catalog import convert
-from hatsformat.catalog.files import CatalogFiles, DataFile
+from hatsformat.catalog.manifest import CatalogFiles, DataFile
 from hatsformat.catalog.plan import (
     GroupFilter,
     LeafPlan,
@@ -26,6 +25,7 @@ from hatsformat.catalog.reading import Reader, ahead
 from hatsformat.catalog.where import as_condition, columns_of, unknown_column
 from hatsformat.errors import UsageError
 from hatsformat.healpix import IntArray
+from hatsformat.outputs import conversion
 from hatsformat.regions import as_region
 
 PIECE_ROWS = 262_144
@@ -87,19 +87,19 @@ class Scan:
         **options
             Those of `pyarrow.Table.to_pandas`, such as ``types_mapper``.
         """
-        return convert.to_pandas(self.to_table(), **options)
+        return conversion.to_pandas(self.to_table(), **options)
 
     def to_astropy(self) -> Any:
         """Return the rows as an `astropy.table.Table`, with units where the files tell them."""
-        return convert.to_astropy(self.to_table())
+        return conversion.to_astropy(self.to_table())
 
     def to_polars(self) -> Any:
         """Return the rows as a `polars.DataFrame`."""
-        return convert.to_polars(self.to_table())
+        return conversion.to_polars(self.to_table())
 
     def to_duckdb(self, connection: Any = None) -> Any:
         """Return the rows as a DuckDB relation, of a connection or of DuckDB's default one."""
-        return convert.to_duckdb(self.to_table(), connection)
+        return conversion.to_duckdb(self.to_table(), connection)
 
     def count_rows(self) -> int:
         """Return the number of rows; of the leaves only footers and the columns that tests need are read."""

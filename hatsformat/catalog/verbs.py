@@ -13,8 +13,8 @@ from typing import Any
 
 VERBS: Mapping[str, str] = MappingProxyType(
     {
-        "append": "hatsformat.partitioner.growing.appending:append",
-        "rebuild": "hatsformat.partitioner.growing.rebuilding:rebuild",
+        "append": "hatsformat.updates.appending:append",
+        "rebuild": "hatsformat.updates.rebuilding:rebuild",
     }
 )
 """Where each verb is: ``module:function``. The first argument is the catalog's `UPath`."""

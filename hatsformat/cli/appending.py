@@ -39,7 +39,7 @@ def append_command(path: str, inputs: tuple[str, ...], as_json: bool, **options:
       hatsformat append survey night-2025-11-21.parquet
       hatsformat append survey night-*.csv --bad-coordinates quarantine
     """
-    from hatsformat.partitioner.growing.appending import append
+    from hatsformat.updates.appending import append
 
     with progress_bars() as progress:
         log = append(path, list(inputs), progress=progress, **given(options))
@@ -83,7 +83,7 @@ def rebuild_command(path: str, as_json: bool, **options: Any) -> None:
       hatsformat rebuild survey
       hatsformat rebuild survey --leaf directory
     """
-    from hatsformat.partitioner.growing.rebuilding import rebuild
+    from hatsformat.updates.rebuilding import rebuild
 
     with progress_bars() as progress:
         log = rebuild(path, progress=progress, **given(options))

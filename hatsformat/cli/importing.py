@@ -18,7 +18,7 @@ from hatsformat.cli._output import human_size, print_json, progress_bars
 from hatsformat.cli._types import ARCSECONDS, NAMES, SIZE, flatten
 
 if TYPE_CHECKING:
-    from hatsformat.partitioner.log import BuildLog
+    from hatsformat.partitioner.build_log import BuildLog
 
 
 @click.command("import")
@@ -89,7 +89,7 @@ def import_command(
       hatsformat import gas.fits --out gas --ra GLON --dec GLAT --frame galactic
       hatsformat import part-*.parquet --out survey --max-rows 500000 --workers 8 --memory 16GiB
     """
-    from hatsformat.partitioner import run_import
+    from hatsformat.importing import run_import
 
     # What was not said keeps the default of the partitioner.
     options["sort_by"] = flatten(sort_by)

@@ -37,7 +37,7 @@ def plot_command(
       hatsformat plot s3://bucket/stars -o sky.pdf --projection aitoff --no-tiles
     """
     from hatsformat.catalog import open_catalog
-    from hatsformat.cli._files import check_output
+    from hatsformat.outputs.files import check_output
     from hatsformat.plot import PlotOptions, save_plot
 
     options = PlotOptions(projection, tiles, title, width, dpi)

@@ -69,7 +69,7 @@ def query_command(
       hatsformat query https://server/stars --polygon '10 20, 11 20, 11 21' --plan
     """
     from hatsformat.catalog import open_catalog
-    from hatsformat.cli._files import check_output, write_csv, write_rows, writer_of
+    from hatsformat.outputs.files import check_output, write_csv, write_rows, writer_of
 
     if as_json and not plan:
         raise UsageError("--json goes with --plan", hint="for rows, write a file with -o")

@@ -9,7 +9,7 @@ import click
 from hatsformat.cli._output import print_json, print_pairs, print_table
 
 if TYPE_CHECKING:
-    from hatsformat.validate import Requirement
+    from hatsformat.validation import Requirement
 
 
 @click.command("rules")
@@ -42,7 +42,7 @@ def rules_command(rules: tuple[str, ...], as_json: bool, **filters: Any) -> None
       hatsformat rules --applies-to margin --severity error
       hatsformat rules HATS-LEAF-004
     """
-    from hatsformat.validate.rules import Choice, described, told_types
+    from hatsformat.validation.rules import Choice, described, told_types
 
     chosen = Choice(rules, **filters).select()
     if as_json:
@@ -70,7 +70,7 @@ def rules_command(rules: tuple[str, ...], as_json: bool, **filters: Any) -> None
 
 
 def _explain(rule: Requirement) -> None:
-    from hatsformat.validate.rules import checks_of, told_editions, told_types
+    from hatsformat.validation.rules import checks_of, told_editions, told_types
 
     click.echo(f"{rule.id}: {rule.summary}")
     if rule.quote:

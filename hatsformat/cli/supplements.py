@@ -46,7 +46,7 @@ def margin_command(path: str, threshold: float, out: str | None, as_json: bool, 
       hatsformat margin stars --threshold 10
       hatsformat margin s3://bucket/survey --threshold 1arcmin --workers 8
     """
-    from hatsformat.partitioner import build_margin
+    from hatsformat.supplements import build_margin
 
     with progress_bars() as progress:
         made = build_margin(path, threshold, out, progress=progress, **given(options))
@@ -78,7 +78,7 @@ def index_command(
       hatsformat index stars --column id
       hatsformat index survey --column designation --extra ra,dec
     """
-    from hatsformat.partitioner import build_index
+    from hatsformat.supplements import build_index
 
     with progress_bars() as progress:
         made = build_index(
@@ -122,7 +122,7 @@ def collection_command(
     Examples:
       hatsformat collection survey --primary objects --margin 10 --margin 60 --index id
     """
-    from hatsformat.partitioner import build_collection
+    from hatsformat.supplements import build_collection
 
     with progress_bars() as progress:
         made = build_collection(path, primary=primary, name=name, progress=progress, **given(options))

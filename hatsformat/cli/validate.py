@@ -12,8 +12,8 @@ from hatsformat.cli._types import NAMES, flatten
 from hatsformat.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from hatsformat.validate import Report
-    from hatsformat.validate.settings import Settings
+    from hatsformat.validation import Report
+    from hatsformat.validation.settings import Settings
 
 _STYLES = ("text", "json", "sarif", "html")
 
@@ -34,7 +34,7 @@ class Output:
 
     def check(self) -> None:
         """Raise before the work is done if the file could not be written after it."""
-        from hatsformat.cli._files import check_output
+        from hatsformat.outputs.files import check_output
 
         if self.file is not None:
             check_output(self.file, overwrite=True)
@@ -104,7 +104,7 @@ def validate_command(path: str, style: str | None, as_json: bool, output: str | 
       hatsformat validate s3://bucket/stars --level footers --json
       hatsformat validate stars --disable HATS-AUX --fail-on warning -o report.html
     """
-    from hatsformat.validate import validate
+    from hatsformat.validation import validate
 
     target = Output.of(style, output, as_json=as_json)
     target.check()
@@ -123,7 +123,7 @@ def validate_command(path: str, style: str | None, as_json: bool, output: str | 
 
 def _settings(path: str, options: dict[str, Any]) -> Settings:
     """Return what the settings file says, with the command line's words over it."""
-    from hatsformat.validate.settings import Settings
+    from hatsformat.validation.settings import Settings
 
     file = _config_file(path, options["config"], none=options["no_config"])
     base = Settings() if file is None else Settings.read(file)
@@ -137,7 +137,7 @@ def _settings(path: str, options: dict[str, Any]) -> Settings:
 
 def _config_file(path: str, file: str | None, *, none: bool) -> str | None:
     """Return the settings file to read, and tell of one that was not asked for."""
-    from hatsformat.validate.settings import settings_nearby
+    from hatsformat.validation.settings import settings_nearby
 
     if file is not None or none:
         return file

@@ -156,7 +156,7 @@ class Case:
 
 
 def _severity(item: Mapping[str, Any]) -> str:
-    from hatsformat.validate.requirements import requirements
+    from hatsformat.validation.requirements import requirements
 
     if "severity" in item:
         return str(item["severity"])

@@ -11,7 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hatsformat._spec import spec_path
 from hatsformat.conformance.bases import BASES, base_title
 from hatsformat.conformance.mutations import MUTATIONS
-from hatsformat.validate.requirements import EDITIONS, LEVELS
+from hatsformat.validation.requirements import EDITIONS, LEVELS
 
 SCHEMA_NAME = "case.schema.json"
 

@@ -121,7 +121,7 @@ class WriterSuite:
     def test_writes_a_valid_catalog(self, kind: str, tmp_path: Path) -> None:
         """The catalog has no finding that matters, and every row once."""
         from hatsformat.conformance.inputs import writer_input
-        from hatsformat.validate import validate
+        from hatsformat.validation import validate
 
         table = writer_input(kind)
         path = tmp_path / "written"

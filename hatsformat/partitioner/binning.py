@@ -24,7 +24,7 @@ from hatsformat.healpix import (
     range29,
 )
 from hatsformat.partition_info import PartitionInfo
-from hatsformat.partitioner.counts import Counts, PixelCounts, SkyCounts
+from hatsformat.partitioner.pixel_counts import Counts, PixelCounts, SkyCounts
 
 
 @dataclass(frozen=True)

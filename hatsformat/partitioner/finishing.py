@@ -27,7 +27,7 @@ from hatsformat.artefacts.statistics import statistics_writer
 from hatsformat.artefacts.thumbnail import FirstRows, write_thumbnail
 from hatsformat.healpix import MAX_ORDER
 from hatsformat.partition_info import PartitionInfo
-from hatsformat.partitioner.counts import Counts
+from hatsformat.partitioner.pixel_counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties.table import TableProperties
 

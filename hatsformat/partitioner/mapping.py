@@ -17,6 +17,7 @@ import pyarrow as pa
 from hatsformat.arrays import from_numbers, settled
 from hatsformat.errors import CoordinatesError, InputError
 from hatsformat.healpix import MAX_ORDER, IntArray, radec_to_pixel
+from hatsformat.inputs import Chunk, CsvSource, ReadAgainError, Source
 from hatsformat.partitioner.coordinates import (
     REASONS,
     CoordinateColumns,
@@ -24,11 +25,10 @@ from hatsformat.partitioner.coordinates import (
     needs_conversion,
     positions,
 )
-from hatsformat.partitioner.counts import Counts, PixelCounts, Tally
-from hatsformat.partitioner.inputs import Chunk, CsvSource, ReadAgainError, Source
+from hatsformat.partitioner.pixel_counts import Counts, PixelCounts, Tally
+from hatsformat.partitioner.row_sizes import row_sizes
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.schema import InputSchema, check_storable, long_integers, plan_schema
-from hatsformat.partitioner.sizes import row_sizes
 from hatsformat.partitioner.sorting import stable_sort, take_rows
 
 RA_DEGREES, DEC_DEGREES = "ra_deg", "dec_deg"

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat.healpix import MAX_ORDER, IntArray, npix
+from hatsformat.partitioner.build_log import Progress
 from hatsformat.partitioner.executors import Workers
-from hatsformat.partitioner.log import Progress
 from hatsformat.partitioner.reducing import PIECE_ROWS, ShardRows
 from hatsformat.partitioner.runs import Run, SpilledRows, batch_rows_of, columns_in, spill_writer
 from hatsformat.partitioner.sorting import stable_sort

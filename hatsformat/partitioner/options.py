@@ -11,9 +11,9 @@ from hatsformat import storage
 from hatsformat.artefacts.leaf import ROW_GROUP_ROWS, LeafFormat
 from hatsformat.errors import UsageError
 from hatsformat.healpix import check_order
+from hatsformat.inputs import InputOptions
 from hatsformat.layout import DIRECTORY_SUFFIX, LEAF_SUFFIX
 from hatsformat.partitioner.coordinates import CoordinateColumns
-from hatsformat.partitioner.inputs import InputOptions
 from hatsformat.partitioner.reducing import PIECE_BYTES
 from hatsformat.partitioner.row_groups import ROW_GROUP_BYTES, RowGroups
 from hatsformat.properties.table import HEALPIX_COLUMN

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from upath import UPath
 
 from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
-from hatsformat.partitioner.job import Job
+from hatsformat.partitioner.context import Job
 from hatsformat.partitioner.reducing import Leaf
 from hatsformat.partitioner.runs import Run
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema

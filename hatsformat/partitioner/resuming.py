@@ -22,10 +22,10 @@ import pyarrow as pa
 
 from hatsformat import storage
 from hatsformat.errors import HatsError, OutputError
-from hatsformat.partitioner.counts import PixelCounts, Tally
-from hatsformat.partitioner.inputs import Source
+from hatsformat.inputs import Source
 from hatsformat.partitioner.mapping import Mapped
 from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.pixel_counts import PixelCounts, Tally
 from hatsformat.partitioner.runs import Run, SpilledRows
 
 PLAN = "plan.json"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from hatsformat.healpix import MAX_ORDER, IntArray, change_order
-from hatsformat.partitioner.sizes import row_sizes
+from hatsformat.partitioner.row_sizes import row_sizes
 
 ROW_GROUP_BYTES = 32 * 1024 * 1024
 """Most bytes of rows in memory in a row group unless the caller says otherwise."""

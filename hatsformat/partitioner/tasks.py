@@ -16,8 +16,8 @@ from hatsformat import storage
 from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.errors import LeafError, NotFoundError
 from hatsformat.healpix import HealpixPixel
+from hatsformat.inputs import Source
 from hatsformat.partitioner import mapping, reducing, resuming
-from hatsformat.partitioner.inputs import Source
 from hatsformat.partitioner.mapping import Mapped, MapSettings
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.runs import RunStore

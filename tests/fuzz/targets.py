@@ -20,11 +20,11 @@ from hatsformat.properties import (
     validate_table,
 )
 from hatsformat.properties.document import Entry
-from hatsformat.validate.evidence.footers import SchemaPool, read_footers
-from hatsformat.validate.evidence.leaves import sort_out
-from hatsformat.validate.evidence.partitions import PartitionLines
-from hatsformat.validate.evidence.skymaps import read_map
-from hatsformat.validate.evidence.tree import Tree
+from hatsformat.validation.evidence.footers import SchemaPool, read_footers
+from hatsformat.validation.evidence.leaves import sort_out
+from hatsformat.validation.evidence.partitions import PartitionLines
+from hatsformat.validation.evidence.skymaps import read_map
+from hatsformat.validation.evidence.tree import Tree
 
 
 def properties(data: bytes) -> None:

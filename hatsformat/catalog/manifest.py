@@ -1,0 +1,231 @@
+"""The files of one catalog: which there are, and what their headers say, each read when first needed and
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from hatsformat import layout, storage
+from hatsformat.arrays import settled_schema
+from hatsformat.artefacts.leaf_reading import read_footer
+from hatsformat.artefacts.parquet_metadata import metadata_leaves
+from hatsformat.catalog.locating import if_there
+from hatsformat.errors import FormatError, LayoutError, LeafError, NotFoundError
+from hatsformat.healpix import IntArray
+from hatsformat.partition_info import PartitionInfo
+from hatsformat.properties import TableProperties
+
+_FOOTERS_KEPT = 256
+_FEW_LEAVES = 8
+"""Up to this many leaf directories are listed one by one; for more, the whole tree is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file with rows.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the catalog's root.
+    tile : int
+        The index of its tile in the catalog's `PartitionInfo`; -1 for a file of an index table.
+    """
+
+    path: str
+    tile: int = -1
+
+
+class CatalogFiles:
+    """The files of the catalog at `root`.
+
+    Parameters
+    ----------
+    root : UPath
+    properties : TableProperties
+    """
+
+    def __init__(self, root: UPath, properties: TableProperties) -> None:
+        self.root = root
+        self.properties = properties
+        # Planning and reading want the same footers; a bound keeps a catalog of a million leaves out of
+        # memory.
+        self.footer = lru_cache(maxsize=_FOOTERS_KEPT)(self._read_footer)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CatalogFiles, (self.root, self.properties)
+
+    def place(self, path: str) -> UPath:
+        """Return the place of a file of this catalog."""
+        return self.root / path
+
+    def _read_footer(self, path: str) -> pq.FileMetaData:
+        return read_footer(self.place(path))
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the rows are in a flat index table and not in tiles."""
+        return self.properties.dataproduct_type == "index"
+
+    @property
+    def only_links_tiles(self) -> bool:
+        """Whether this is an association without leaf files, which links tiles and has no rows."""
+        return (
+            self.properties.dataproduct_type == "association"
+            and self.properties.hats_assn_leaf_files is False
+        )
+
+    def check_present(self) -> None:
+        """Raise `NotFoundError` if there is nothing beside the properties; only asked of a local disk."""
+        if storage.is_local(self.root):
+            parts = (layout.PARTITION_INFO, layout.DATASET)
+            if not any((self.root / part).exists() for part in parts):
+                raise self._nothing()
+
+    def _nothing(self) -> NotFoundError:
+        return NotFoundError(
+            "there are properties but no data",
+            path=self.root,
+            found=f"no {layout.PARTITION_INFO}, {layout.METADATA} or data files",
+        )
+
+    @cached_property
+    def partitions(self) -> PartitionInfo:
+        """The tiles, from ``partition_info.csv``, or else from ``_metadata``, or else from a listing."""
+        if self.is_index:
+            return PartitionInfo([], [])
+        place = self.place(layout.PARTITION_INFO)
+        content = if_there(storage.read_bytes, place)
+        if content is not None:
+            return PartitionInfo.from_csv(content, path=place)
+        leaves = [layout.parse_leaf_path(path) for path in self._known]
+        return PartitionInfo.of_tiles(sorted({leaf.tile for leaf in leaves if leaf is not None}))
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns, from ``_common_metadata``, or else from ``_metadata``, or else from a leaf."""
+        common = if_there(read_footer, self.place(layout.COMMON_METADATA))
+        if common is not None:
+            return arrow_schema(common, self.place(layout.COMMON_METADATA))
+        if self._metadata is not None and self._metadata.num_columns:
+            return arrow_schema(self._metadata, self.place(layout.METADATA))
+        first = np.arange(min(1, len(self.partitions)))
+        for file in self.data_files(None if self.is_index else first)[:1]:
+            return arrow_schema(self.footer(file.path), self.place(file.path))
+        raise FormatError(
+            "the catalog does not tell its columns",
+            path=self.root,
+            found=f"no {layout.COMMON_METADATA}, no {layout.METADATA} and no leaf files",
+        )
+
+    @cached_property
+    def _metadata(self) -> pq.FileMetaData | None:
+        return if_there(read_footer, self.place(layout.METADATA))
+
+    @cached_property
+    def _known(self) -> tuple[str, ...]:
+        """The paths of all data files, from ``_metadata`` or a listing."""
+        if self._metadata is None:
+            return self._listed
+        paths = [f"{layout.DATASET}/{path}" for path in metadata_leaves(self._metadata)]
+        for path in paths:
+            if not layout.is_inside(path):
+                place = self.place(layout.METADATA)
+                raise LayoutError("a row group is outside the catalog", path=place, found=path)
+        # Row groups without file names tell nothing.
+        return tuple(paths) if paths or self._metadata.num_row_groups == 0 else self._listed
+
+    @cached_property
+    def _listed(self) -> tuple[str, ...]:
+        found = if_there(storage.list_tree, self.place(layout.DATASET)) or []
+        # Web servers list names percent-encoded.
+        decode = str if _can_list(self.root) else unquote
+        paths = [f"{layout.DATASET}/{decode(entry.path)}" for entry in found if _may_hold_rows(entry.path)]
+        if paths:
+            return tuple(paths)
+        # A server that does not list looks like an empty folder.
+        if not _can_list(self.root):
+            raise NotFoundError(
+                "the catalog does not tell its files, and they cannot be listed",
+                path=self.root,
+                expected=f"{layout.PARTITION_INFO} or {layout.METADATA}",
+            )
+        raise self._nothing()
+
+    def data_files(self, tiles: IntArray | None = None) -> list[DataFile]:
+        """Return the files with the rows of tiles, along the sky; those of one leaf by name.
+
+        Parameters
+        ----------
+        tiles : ndarray of int, shape (k,), optional
+            Ascending indices into `partitions`; all by default. Index tables have no tiles, and all their
+            files are returned.
+
+        Raises
+        ------
+        NotFoundError
+            If the files of a leaf directory cannot be found.
+        """
+        if self.is_index:
+            return [DataFile(path) for path in sorted(self._known, key=_by_number)]
+        chosen = np.arange(len(self.partitions)) if tiles is None else np.asarray(tiles)
+        orders, pixels = self.partitions.orders[chosen], self.partitions.pixels[chosen]
+        paths = layout.leaf_paths(orders, pixels, self.properties.npix_suffix)
+        if not self.properties.has_leaf_directories:
+            return [DataFile(path, tile) for path, tile in zip(paths, chosen.tolist(), strict=True)]
+        parts = self._directory_parts(paths)
+        return [
+            DataFile(part, tile)
+            for path, tile in zip(paths, chosen.tolist(), strict=True)
+            for part in parts[path]
+        ]
+
+    def _directory_parts(self, folders: Sequence[str]) -> dict[str, list[str]]:
+        """Return the files in each leaf directory, sorted by name."""
+        parts: dict[str, list[str]] = {folder: [] for folder in folders}
+        # A listing is newer than `_metadata` where files were added later; web servers cannot list.
+        if _can_list(self.root) and len(folders) <= _FEW_LEAVES:
+            for folder in folders:
+                names = if_there(storage.list_tree, self.place(folder)) or []
+                parts[folder] = [f"{folder}/{entry.path}" for entry in names if _may_hold_rows(entry.path)]
+        else:
+            for path in self._listed if _can_list(self.root) else self._known:
+                leaf = layout.parse_leaf_path(path)
+                if leaf is not None and leaf.part is not None:
+                    parts.get(layout.leaf_path(leaf.order, leaf.pixel, leaf.suffix), []).append(path)
+        for folder, files in parts.items():
+            if not files:
+                raise NotFoundError("the leaf directory has no files", path=self.place(folder))
+            files.sort()
+        return parts
+
+
+def arrow_schema(footer: pq.FileMetaData, place: UPath) -> pa.Schema:
+    """Return the Arrow schema in a footer, or raise `LeafError`."""
+    try:
+        return settled_schema(footer.schema.to_arrow_schema())
+    except (pa.ArrowException, OSError) as error:
+        raise LeafError("its columns cannot be read", path=place, found=str(error)) from error
+
+
+def _may_hold_rows(path: str) -> bool:
+    return not path.rsplit("/", 1)[-1].startswith(("_", "."))
+
+
+def _can_list(root: UPath) -> bool:
+    return root.protocol not in ("http", "https")
+
+
+def _by_number(path: str) -> tuple[int, str]:
+    number = layout.parse_index_part(path)
+    return (-1 if number is None else number), path

@@ -1,0 +1,159 @@
+"""ECSV, some lines at a time: Astropy reads files that have the header and the lines of one piece each."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from upath import UPath
+
+from hatsformat.inputs.astropy_files import (
+    AstropyFile,
+    explained_by_astropy,
+    piece_bytes,
+    typed_alike,
+)
+from hatsformat.inputs.base import Chunk, FileSource
+from hatsformat.inputs.columns import from_astropy
+from hatsformat.inputs.tables import MemorySource
+
+CELL_COPIES = 16
+"""How much larger than its text a piece may become where one line is much longer than others."""
+
+_HEADER = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+[^\n]+\n")
+_NO_ROWS = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z))*+")
+_COMMAS = re.compile(rb"""^# delimiter: *['"]?,""", re.MULTILINE)
+_OBJECTS = re.compile(rb"""subtype['"]?: *['"]?(json|object)\b""")
+
+
+@dataclass(frozen=True, slots=True)
+class EcsvSource(FileSource):
+    """One ECSV file.
+
+    Attributes
+    ----------
+    place : UPath
+        The file; compression is recognised by its suffix.
+    """
+
+    place: UPath
+
+    def chunks(self, target_bytes: int) -> Iterator[Chunk]:
+        """Read the file, in tables of about `target_bytes`.
+
+        Raises
+        ------
+        InputError
+            If Astropy cannot read it.
+        """
+        pieces = typed_alike(self._pieces(piece_bytes(target_bytes)))
+        yield from MemorySource(pieces, self.name).chunks(target_bytes)
+
+    def _pieces(self, size: int) -> Iterator[pa.Table]:
+        with explained_by_astropy(self.place, "ecsv"):
+            file = AstropyFile.begun(self.place, size)
+        read = 0
+        with file.opened() as stream:
+            texts = whole_pieces(stream, size)
+            while True:
+                with explained_by_astropy(self.place, "ecsv", behind=read):
+                    text = next(texts, None)
+                    table = None if text is None else _to_arrow(text)
+                if table is None:
+                    return
+                yield table
+                read += table.num_rows
+
+
+def _to_arrow(text: bytes) -> pa.Table:
+    from astropy.table import Table
+
+    return from_astropy(Table.read(io.BytesIO(text), format="ascii.ecsv"))
+
+
+def whole_pieces(stream: Any, size: int) -> Iterator[bytes]:
+    """Cut an ECSV file into smaller ones, of about `size` bytes of rows each; a row is never cut.
+
+    Parameters
+    ----------
+    stream : file
+        Opened for reading bytes.
+    size : int
+    """
+    header, text = _header(stream, size)
+    if not _is_understood(header):
+        yield header + text + stream.read()
+        return
+    delimiter = b"," if _COMMAS.search(header) else b" "
+    wanted, more, any_rows = size, True, False
+    while text or more:
+        while more and len(text) < wanted:
+            block = stream.read(wanted - len(text))
+            text += block
+            more = bool(block)
+        end = _cut(text, size, delimiter, more)
+        if end is None:  # nobody can tell where values end
+            yield header + text + stream.read()
+            return
+        if end == 0 and more:
+            wanted *= 2
+            continue
+        rows, text, wanted = text[: end or len(text)], text[end or len(text) :], size
+        if not _NO_ROWS.fullmatch(rows):  # which would be too few for arrays to have a shape
+            any_rows = True
+            yield header + rows
+    if not any_rows:
+        yield header
+
+
+def _header(stream: Any, size: int) -> tuple[bytes, bytes]:
+    """Return the lines before the rows, the last of which has the columns' names, and what else was read."""
+    text = b""
+    while block := stream.read(max(size, len(text))):
+        text += block
+        if found := _HEADER.match(text):
+            return text[: found.end()], text[found.end() :]
+    return text, b""
+
+
+def _is_understood(header: bytes) -> bool:
+    """Return whether rows can be read one apart from another; the type of objects is told by all of them."""
+    names = header[header.rstrip().rfind(b"\n") + 1 :]
+    return (
+        header.removeprefix(b"\xef\xbb\xbf").startswith(b"# %ECSV")
+        and not _OBJECTS.search(header)
+        and names.count(b'"') % 2 == 0
+    )
+
+
+def _cut(text: bytes, size: int, delimiter: bytes, more: bool) -> int | None:
+    """Return where to cut behind a row, 0 where none ends, None where quotes are not what they seem.
+
+    Texts are kept in as many bytes as the longest of a column has, so that one long line lets only few lines
+    go with it.
+    """
+    content = np.frombuffer(text, dtype=np.uint8)
+    quotes = np.flatnonzero(content == ord('"'))
+    ends = np.flatnonzero(content == ord("\n")) + 1
+    if not more and text[-1:] != b"\n":
+        ends = np.append(ends, len(text))
+    ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    if not ends.size:
+        return 0
+    longest = np.maximum.accumulate(np.diff(ends, prepend=0))
+    allowed = longest * np.arange(1, ends.size + 1) <= CELL_COPIES * size
+    end = int(ends[max(1, int(allowed.sum())) - 1])
+    return end if _open_values(content, quotes[quotes < end], delimiter) else None
+
+
+def _open_values(content: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], delimiter: bytes) -> bool:
+    """Return whether every other quote is where a value begins, or doubles the one before it."""
+    opening = quotes[::2]
+    before = content[opening[opening > 0] - 1]
+    return bool(np.isin(before, np.frombuffer(delimiter + b'\r\n"', dtype=np.uint8)).all())

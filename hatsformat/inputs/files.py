@@ -1,0 +1,145 @@
+"""Which files an input names: a file, a directory, a pattern, a URL, or a list of them in a text file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from upath import UPath
+
+from hatsformat import layout, storage
+from hatsformat.errors import HatsError, InputError
+from hatsformat.inputs.base import COMPRESSIONS
+from hatsformat.properties.text import parse_properties_text
+
+FORMATS = ("csv", "parquet", "arrow", "fits", "votable", "ecsv")
+"""The kinds of files that can be imported."""
+
+LIST_SIGN = "@"
+"""What begins an input that is a list of inputs."""
+
+LIST_BYTES = 64 * 1024 * 1024
+
+_SUFFIXES = {
+    ".csv": "csv", ".tsv": "csv", ".psv": "csv", ".txt": "csv", ".dat": "csv",
+    ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet",
+    ".arrow": "arrow", ".arrows": "arrow", ".feather": "arrow", ".ipc": "arrow",
+    ".fits": "fits", ".fit": "fits", ".fts": "fits",
+    ".vot": "votable", ".votable": "votable", ".xml": "votable",
+    ".ecsv": "ecsv",
+}  # fmt: skip
+
+
+def find_files(path: Any, kind: str | None, **storage_options: Any) -> list[UPath]:
+    """Return the files that an input names.
+
+    Parameters
+    ----------
+    path : path
+        A file, a directory, a pattern with ``*``, ``?``, ``[…]`` and ``**``, or ``@`` and a text file that
+        names such inputs, one a line.
+    kind : str or None
+        One of `FORMATS`: of directories, only files of this kind.
+    **storage_options
+        For the file system of the path.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    NotFoundError
+        If the list is not there.
+    """
+    place = storage.resolve(path, **storage_options)
+    text = str(path)
+    if text.startswith(LIST_SIGN) and not storage.exists(place):
+        return _listed(storage.resolve(text.removeprefix(LIST_SIGN), **storage_options), kind)
+    return _found(place, text, kind)
+
+
+def format_of(path: str) -> str | None:
+    """Return the kind of a file by its name, or None if that does not tell."""
+    name = path.lower().split("?", 1)[0]
+    for ending in COMPRESSIONS:
+        name = name.removesuffix(ending)
+    dot = name.rfind(".")
+    return _SUFFIXES.get(name[dot:]) if dot >= 0 else None
+
+
+def _found(place: UPath, text: str, kind: str | None) -> list[UPath]:
+    if any(sign in text for sign in "*?[") and not storage.exists(place):
+        found = storage.glob(place)
+        if not found:
+            raise InputError("no file matches this pattern", path=text)
+        return found
+    if not storage.is_directory(place):
+        return [place]
+    entries = storage.list_tree(place)
+    marks = [entry.path for entry in entries if entry.path in layout.CATALOG_PROPERTIES]
+    if marks:
+        names = _leaves(place / marks[0], [entry.path for entry in entries])
+    else:
+        names = [entry.path for entry in entries if _is_input(entry.path, kind)]
+        _check_folders(place, names)
+    if not names:
+        raise InputError(
+            "the directory holds no file of a known kind", path=text, expected=", ".join(FORMATS)
+        )
+    return [place / name for name in names]
+
+
+def _check_folders(place: UPath, paths: list[str]) -> None:
+    """Refuse folders such as ``band=g`` whose names say what the files in them do not."""
+    folders = {folder for path in paths for folder in path.split("/")[:-1] if "=" in folder}
+    told = sorted(folder for folder in folders if folder.partition("=")[0] not in layout.HIVE_COLUMNS)
+    if told:
+        column = told[0].partition("=")[0]
+        raise InputError(
+            f"the names of folders hold a column {column!r}, which would be lost",
+            path=place,
+            found=", ".join(told[:5]),
+            hint=f"write it into the files; or name the files themselves, {place}/**/*, to go without it",
+        )
+
+
+def _leaves(properties: UPath, paths: list[str]) -> list[str]:
+    """Return the leaves of a catalog, by the suffix in its properties; the files beside them repeat rows."""
+    document, _ = parse_properties_text(storage.read_bytes(properties))
+    keywords = document.to_dict()
+    suffix = keywords.get("hats_npix_suffix") or keywords.get("npix_suffix") or None
+    leaves = ((path, layout.parse_leaf_path(path)) for path in paths)
+    return [path for path, leaf in leaves if leaf is not None and suffix in (None, leaf.suffix)]
+
+
+def _is_input(path: str, wanted: str | None) -> bool:
+    hidden = path.rsplit("/", 1)[-1].startswith((".", "_"))
+    kind = format_of(path)
+    return not hidden and kind is not None and wanted in (None, kind)
+
+
+def _listed(place: UPath, kind: str | None) -> list[UPath]:
+    """Return the files that a text file names; relative names are relative to the text file."""
+    try:
+        text = storage.read_bytes(place, limit=LIST_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError("a list of inputs is UTF-8 text, which this is not", path=place) from error
+    files: list[UPath] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        name = line.strip()
+        if not name or name.startswith("#"):
+            continue
+        try:
+            files += _named(place, name, kind)
+        except HatsError as error:
+            error.message += f", which line {number} of {place} names"
+            raise
+    if not files:
+        raise InputError("the list names no files", path=place, expected="a path or URL on each line")
+    return files
+
+
+def _named(place: UPath, name: str, kind: str | None) -> list[UPath]:
+    beside = storage.resolve(name) if "://" in name else place.parent / name
+    files = _found(beside, str(beside), kind)
+    if files == [beside] and not storage.exists(beside):
+        raise InputError("no such file", path=beside)
+    return files

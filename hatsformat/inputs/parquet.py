@@ -1,0 +1,131 @@
+"""Parquet inputs, cut into parts of whole row groups so that one large file keeps all workers busy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from hatsformat import storage
+from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
+from hatsformat.errors import InputError, LeafError
+from hatsformat.inputs.base import Chunk, FileSource, check_names, gathered
+
+BATCH_ROWS = 64 * 1024
+MIN_BUFFER, MAX_BUFFER = 16 * 1024, 1024 * 1024
+"""Bytes that are read at a time of each column of a large row group."""
+
+PAGE_BYTES = 1024 * 1024
+PAGE_VALUES = 1024
+"""A page ends at so many bytes, which writers look at after so many values: a page of long texts is long."""
+
+PAGE_COPIES = 2
+"""A page is in memory as it was read and as it was decompressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetSource(FileSource):
+    """Some row groups of one Parquet file.
+
+    Attributes
+    ----------
+    place : UPath
+        The file.
+    groups : tuple of int
+        Row groups to read.
+    first_row : int
+        Number of their first row in the file, from 1.
+    estimated_bytes : int
+        Their size, uncompressed.
+    reading_bytes: int
+        The size of the pages that are open together while a row group is read that is larger than a part.
+    """
+
+    place: UPath
+    groups: tuple[int, ...]
+    first_row: int = 1
+    estimated_bytes: int = 0
+    reading_bytes: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """The file's size and date, and which part of it this is."""
+        return f"{storage.fingerprint(self.place)}:{self.groups[0] if self.groups else 0}+{len(self.groups)}"
+
+    def chunks(self, target_bytes: int) -> Iterator[Chunk]:
+        """Read the row groups in tables of about `target_bytes`.
+
+        Raises
+        ------
+        InputError
+            If the file is not Parquet or ends too early.
+        """
+        try:
+            footer = read_footer(self.place)
+            check_names(footer.schema.to_arrow_schema(), self.place)
+            yield from gathered(self._tables(footer, target_bytes), target_bytes, self.first_row)
+        except LeafError as error:
+            raise InputError(error.message, path=self.place) from error
+
+    def _tables(self, footer: pq.FileMetaData, target_bytes: int) -> Iterator[pa.Table | pa.RecordBatch]:
+        if self.estimated_bytes <= target_bytes:
+            yield read_row_groups(self.place, footer, self.groups)
+            return
+        for group in self.groups:
+            if footer.row_group(group).total_byte_size <= target_bytes:
+                yield read_row_groups(self.place, footer, [group])
+            else:
+                yield from self._batches(footer, group, target_bytes)
+
+    def _batches(self, footer: pq.FileMetaData, group: int, target_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Decode a row group that is larger than a chunk page by page."""
+        size = footer.row_group(group)
+        rows = max(1, min(BATCH_ROWS, size.num_rows * target_bytes // size.total_byte_size))
+        # Without a buffer Arrow reads a whole column of the row group at once.
+        buffer = max(MIN_BUFFER, min(MAX_BUFFER, target_bytes // footer.num_columns))
+        with storage.explained(self.place, "reading"), self.place.fs.open(self.place.path, "rb") as stream:
+            reader = pq.ParquetFile(stream, metadata=footer, pre_buffer=False, buffer_size=buffer)
+            yield from reader.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
+
+
+def parquet_sources(place: UPath, part_bytes: int) -> list[ParquetSource]:
+    """Return the parts of a Parquet file, of about `part_bytes` uncompressed each; at least one.
+
+    Raises
+    ------
+    InputError
+        If the file is not Parquet.
+    NotFoundError
+        If it is not there.
+    """
+    try:
+        footer = read_footer(place)
+    except LeafError as error:
+        raise InputError(error.message, path=place) from error
+    sources, groups, held, pages, first_row, next_row = [], [], 0, 0, 1, 1
+    for group in range(footer.num_row_groups):
+        row_group = footer.row_group(group)
+        groups.append(group)
+        held += row_group.total_byte_size
+        next_row += row_group.num_rows
+        if row_group.total_byte_size > part_bytes:
+            pages = max(pages, _page_bytes(row_group))
+        if held >= part_bytes:
+            sources.append(ParquetSource(place, tuple(groups), first_row, held, pages))
+            groups, held, pages, first_row = [], 0, 0, next_row
+    if groups or not sources:
+        sources.append(ParquetSource(place, tuple(groups), first_row, held, pages))
+    return sources
+
+
+def _page_bytes(row_group: pq.RowGroupMetaData) -> int:
+    """Return about how much memory one page of every column takes."""
+    pages = 0
+    for index in range(row_group.num_columns):
+        column = row_group.column(index)
+        size = column.total_uncompressed_size
+        pages += min(size, max(PAGE_BYTES, PAGE_VALUES * size // max(1, column.num_values)))
+    return PAGE_COPIES * pages

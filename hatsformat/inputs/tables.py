@@ -1,0 +1,152 @@
+"""Inputs that are tables already: in memory, of any kind, or in Arrow IPC files and streams."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from upath import UPath
+
+from hatsformat import storage
+from hatsformat.arrays import no_rows
+from hatsformat.errors import InputError
+from hatsformat.inputs.base import (
+    Chunk,
+    FileSource,
+    check_names,
+    gathered,
+    is_compressed,
+    temporary_copy,
+)
+from hatsformat.inputs.columns import from_astropy
+
+_IPC_FILE, _FEATHER_1 = b"ARROW1", b"FEA1"
+_IPC_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySource:
+    """Tables of any kind that the caller hands over.
+
+    Attributes
+    ----------
+    tables : iterable
+        Arrow tables or batches, pandas data frames, Astropy tables.
+    name : str
+        What messages call it.
+    """
+
+    tables: Iterable[Any]
+    name: str = "the table"
+    fingerprint: str = ""
+    estimated_bytes: int = 0
+    reading_bytes: int = 0
+
+    def chunks(self, target_bytes: int) -> Iterator[Chunk]:
+        """Read it in tables of about `target_bytes`."""
+        tables = (to_arrow(table, self.name) for table in self.tables)
+        for chunk in gathered(tables, target_bytes):
+            check_names(chunk.table.schema, self.name)
+            yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class IpcSource(FileSource):
+    """An Arrow IPC file, also known as Feather, or an Arrow IPC stream.
+
+    Attributes
+    ----------
+    place : UPath
+        The file; compression is recognised by its suffix.
+    """
+
+    place: UPath
+
+    def chunks(self, target_bytes: int) -> Iterator[Chunk]:
+        """Read it in tables of about `target_bytes`.
+
+        Raises
+        ------
+        InputError
+            If it is no Arrow IPC, or ends too early.
+        """
+        with storage.explained(self.place, "reading"), self._opened() as file:
+            mapped = _mapped(file, target_bytes)
+            batches = self._batches(file if mapped is None else pa.BufferReader(mapped))
+            try:
+                for chunk in gathered(batches, target_bytes):
+                    yield chunk
+                    if mapped is not None:
+                        mapped.madvise(mmap.MADV_DONTNEED)  # what was read of it counts as memory
+            except pa.ArrowException as error:
+                raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.place) from error
+
+    def _opened(self) -> Any:
+        if is_compressed(self.place):
+            return temporary_copy(self.place)
+        if storage.is_local(self.place):
+            return open(self.place.path, "rb")
+        return self.place.fs.open(self.place.path, "rb")
+
+    def _batches(self, stream: Any) -> Iterator[pa.RecordBatch]:
+        start = stream.read(len(_IPC_FILE))
+        stream.seek(-min(len(_IPC_END), stream.seek(0, os.SEEK_END)), os.SEEK_END)
+        end = stream.read()
+        stream.seek(0)
+        if start == _IPC_FILE:
+            reader = pa.ipc.open_file(stream)
+            check_names(reader.schema, self.place)
+            yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
+            return
+        if start.startswith(_FEATHER_1):
+            raise InputError(
+                "this is Feather of version 1", path=self.place, hint="write it again as version 2"
+            )
+        reader = pa.ipc.open_stream(stream)
+        check_names(reader.schema, self.place)
+        if end != _IPC_END:
+            raise InputError(
+                "the stream ends too early", path=self.place, hint="it has no end mark: write it again"
+            )
+        # A stream without batches has its columns all the same.
+        yield no_rows(reader.schema)
+        yield from reader
+
+
+def _mapped(file: Any, target_bytes: int) -> mmap.mmap | None:
+    """Return a large file on the disk as memory: its rows may all be one batch, larger than a chunk."""
+    try:
+        number = file.fileno()
+    except (AttributeError, OSError):
+        return None
+    if os.fstat(number).st_size <= target_bytes:
+        return None
+    return mmap.mmap(number, 0, access=mmap.ACCESS_READ)
+
+
+def to_arrow(table: Any, name: str) -> pa.Table:
+    """Return a table of any supported kind as Arrow.
+
+    Raises
+    ------
+    InputError
+        If it is of no supported kind.
+    """
+    if isinstance(table, pa.Table):
+        return table
+    if isinstance(table, pa.RecordBatch):
+        return pa.Table.from_batches([table])
+    kind = type(table).__module__.partition(".")[0]
+    if kind == "pandas":
+        return pa.Table.from_pandas(table).replace_schema_metadata(None)
+    if kind == "astropy":
+        return from_astropy(table)
+    if hasattr(table, "__arrow_c_stream__"):
+        return pa.table(table)
+    raise InputError(
+        "this is no table", path=name, found=type(table).__name__, expected="Arrow, pandas or Astropy tables"
+    )

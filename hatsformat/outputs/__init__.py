@@ -1,0 +1,1 @@
+"""Record batches into files, and into the tables of other libraries."""

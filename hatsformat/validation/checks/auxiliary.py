@@ -1,0 +1,267 @@
+"""Checks of the Parquet files beside the leaves (Note, sections 3.6.4, 3.6.6 and 3.6.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hatsformat import layout
+from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.checks.footers import compare_keys
+from hatsformat.validation.checks.schemas import compare_columns, compare_order, compare_types
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.footers import Footer, Statistics
+from hatsformat.validation.evidence.statistics import FIELDS, KEYS, StatisticsScan, scan_statistics
+from hatsformat.validation.evidence.tree import Artefact
+from hatsformat.validation.registry import catalog_check, catalog_checks
+from hatsformat.validation.requirements import Requirement
+
+_MOST_GROUPS = 10
+"""Row groups of a file whose rows are shown."""
+
+
+@catalog_checks("HATS-AUX-001", "HATS-AUX-002")
+def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Check that the catalog has ``_metadata`` and ``_common_metadata``."""
+    path = layout.METADATA if rule.id == "HATS-AUX-001" else layout.COMMON_METADATA
+    if catalog.is_soft:
+        raise NoEvidenceError("an association without leaf files needs none")
+    if catalog.tree.can_list:
+        there = path in catalog.files
+    else:
+        there = (catalog.metadata if path == layout.METADATA else catalog.common_metadata).is_there
+    if not there:
+        yield Fault("a recommended file is not there", path)
+
+
+def broken(file: Artefact[Footer]) -> Iterator[Fault]:
+    """Yield a fault where a Parquet file cannot be opened; raise `NoEvidenceError` where there is none."""
+    if not file.is_there:
+        raise NoEvidenceError(f"there is no {file.path}")
+    file.check_seen()
+    if file.error is not None:
+        yield Fault("the file cannot be read as Parquet", file.path, actual=file.error.message)
+
+
+@catalog_check("HATS-AUX-003")
+def metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` can be read."""
+    yield from broken(catalog.metadata)
+
+
+@catalog_check("HATS-AUX-004")
+def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_common_metadata`` can be read."""
+    yield from broken(catalog.common_metadata)
+
+
+@dataclass
+class _Told:
+    """What ``_metadata`` says of a file: each row group's rows, bytes and range of index values."""
+
+    rows: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    ranges: list[tuple[Any, Any]] = field(default_factory=list)
+
+
+def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _Told]:
+    """Return what ``_metadata`` says of each file, by path in the catalog."""
+    return catalog.once("metadata", lambda: _by_file(catalog.metadata.need()))
+
+
+def _by_file(footer: Footer) -> dict[str, _Told]:
+    found: dict[str, _Told] = {}
+    statistics = footer.statistics or (Statistics(),) * len(footer.files)
+    groups = zip(footer.files, footer.group_rows, footer.group_bytes, statistics, strict=True)
+    for path, rows, size, known in groups:
+        told = found.setdefault(f"{layout.DATASET}/{path}" if path else "", _Told())
+        told.rows.append(rows)
+        told.sizes.append(size)
+        told.ranges.append((known.low, known.high))
+    return found
+
+
+@catalog_check("HATS-AUX-005")
+def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` names every data file, and no other."""
+    named = _in_metadata(catalog)
+    leaves = set(catalog.leaves.paths)
+    if "" in named:
+        yield Fault("_metadata has row groups without a file", layout.METADATA)
+    for path in sorted(set(named) - leaves - {""}):
+        yield Fault(
+            "_metadata names a file that is no data file of the catalog", layout.METADATA, actual=path
+        )
+    for path in sorted(leaves - set(named)):
+        yield Fault("_metadata does not name a data file", layout.METADATA, actual="nothing", expected=path)
+
+
+@catalog_check("HATS-AUX-006")
+def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` has as many rows of a file as the file."""
+    named = _in_metadata(catalog)
+    for footer in catalog.each_footer():
+        if footer.path in named and (rows := sum(named[footer.path].rows)) != footer.rows:
+            yield Fault(
+                "_metadata has another number of rows than the file",
+                footer.path,
+                actual=rows,
+                expected=footer.rows,
+            )
+
+
+@catalog_check("HATS-AUX-016")
+def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` has the row groups of each file, with their sizes and index values."""
+    named = _in_metadata(catalog)
+    for footer in catalog.each_footer():
+        told = named.get(footer.path)
+        # What is not named, and what has other columns, is told already.
+        if told is None or footer.schema is not catalog.schema:
+            continue
+        if tuple(told.rows) != footer.group_rows:
+            yield _stale(footer.path, f"rows {_list(told.rows)}", f"rows {_list(footer.group_rows)}")
+            continue
+        for group, (found, own) in enumerate(zip(told.ranges, footer.statistics, strict=False)):
+            if None not in (*found, own.low) and found != (own.low, own.high):
+                actual, expected = f"{found[0]} to {found[1]}", f"{own.low} to {own.high}"
+                yield _stale(footer.path, actual, expected, catalog.index_column, group)
+                break
+        else:
+            sizes = zip(told.sizes, footer.group_bytes, strict=True)
+            differ = [group for group, (told_size, own_size) in enumerate(sizes) if told_size != own_size]
+            if differ and catalog.metadata.need().schema is catalog.schema:
+                told_size, own_size = told.sizes[differ[0]], footer.group_bytes[differ[0]]
+                yield _stale(footer.path, f"{told_size} bytes", f"{own_size} bytes", None, differ[0])
+
+
+def _stale(
+    path: str, actual: str, expected: str, column: str | None = None, group: int | None = None
+) -> Fault:
+    message = "_metadata has other row groups than the file"
+    return Fault(message, layout.METADATA, column, group, actual=f"{path}: {actual}", expected=expected)
+
+
+def _list(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows[:_MOST_GROUPS])) + (", …" if len(rows) > _MOST_GROUPS else "")
+
+
+@catalog_check("HATS-AUX-017")
+def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the other Parquet files have the columns in the order of the data files."""
+    files = [catalog.common_metadata, catalog.thumbnail]
+    if catalog.scope.reaches("footers"):
+        files.append(catalog.metadata)
+    for file in files:
+        if file.value is not None:
+            yield from compare_order(file.path, file.value.schema, catalog.schema)
+
+
+@catalog_checks("HATS-AUX-007", "HATS-AUX-012", "HATS-AUX-202")
+def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Check that the other Parquet files have the columns and types of the data files."""
+    if rule.id == "HATS-AUX-007":
+        file = catalog.metadata
+    else:
+        file = catalog.common_metadata if rule.id == "HATS-AUX-012" else catalog.thumbnail
+    found = file.need().schema
+    yield from compare_columns(file.path, found, catalog.schema)
+    yield from compare_types(file.path, found, catalog.schema)
+
+
+@catalog_check("HATS-AUX-008")
+def metadata_keys(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_metadata`` has the key-values of ``_common_metadata``."""
+    expected = catalog.common_metadata.need().keys
+    yield from compare_keys(layout.METADATA, catalog.metadata.need().keys, expected, layout.COMMON_METADATA)
+
+
+@catalog_check("HATS-AUX-009")
+def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that ``_common_metadata`` has no rows."""
+    rows = catalog.common_metadata.need().rows
+    if rows:
+        yield Fault("_common_metadata has rows", layout.COMMON_METADATA, actual=rows, expected=0)
+
+
+@catalog_check("HATS-AUX-010")
+def statistics_open(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the statistics file can be read and has its columns."""
+    file = catalog.statistics_file
+    yield from broken(file)
+    if file.value is not None:
+        for name in ("Norder", "Npix", "row_group_index"):
+            if name not in file.value.schema.names:
+                yield Fault("the statistics lack a column", file.path, name)
+
+
+@catalog_check("HATS-AUX-011")
+def statistics_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the statistics have one row a row group."""
+    rows = catalog.statistics_file.need().rows
+    catalog.footers.check_complete()
+    groups = sum(len(footer.group_rows) for footer in catalog.footers.readable)
+    if rows != groups:
+        message = "the statistics are not one row a row group"
+        yield Fault(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
+
+
+def _scan(catalog: CatalogEvidence) -> StatisticsScan:
+    catalog.scope.need("footers")
+    return catalog.once("statistics", lambda: scan_statistics(catalog))
+
+
+@catalog_check("HATS-AUX-013")
+def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that each row of the statistics is of another row group of the leaves."""
+    for row, (order, pixel, group) in _scan(catalog).strange:
+        yield Fault(
+            "a row of the statistics is of no row group of the leaves, or stands twice",
+            layout.STATISTICS,
+            row=row,
+            actual=f"Norder={order}, Npix={pixel}, row_group_index={group}",
+        )
+
+
+@catalog_check("HATS-AUX-014")
+def statistics_values(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the values of the statistics are those of the footers."""
+    for row, column, value, expected in _scan(catalog).wrong:
+        yield Fault(
+            "the statistics have other values than the footers",
+            layout.STATISTICS,
+            column,
+            row=row,
+            actual=value,
+            expected=expected,
+        )
+
+
+@catalog_check("HATS-AUX-018")
+def statistics_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the columns of the statistics are about columns of the leaves."""
+    names = catalog.statistics_file.need().schema.names
+    own = catalog.schema.names
+    # Of nested columns each list is told: "lightcurve.mag.list.element".
+    nested = tuple(f"{name}." for name in own)
+    for name in names:
+        column, _, told = name.rpartition("::")
+        is_known = column in own or column.startswith(nested)
+        if name not in KEYS and not (told in FIELDS and is_known):
+            message = "the statistics have a column that is about none of the leaves' columns"
+            yield Fault(message, layout.STATISTICS, name, expected=f"a column and one of {', '.join(FIELDS)}")
+
+
+@catalog_check("HATS-AUX-015")
+def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the sizes in the statistics are those of the footers."""
+    found = _scan(catalog).sizes
+    if found:
+        row, column, value, expected = found[0]
+        yield Fault(
+            "the statistics have other sizes than the footers",
+            layout.STATISTICS,
+            actual=f"{value} bytes of {column.partition('::')[0]} in row {row}, and {len(found) - 1} more",
+            expected=expected,
+        )

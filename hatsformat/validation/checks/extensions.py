@@ -1,0 +1,173 @@
+"""Checks of extensions: properties files at the root of a collection that offer further columns."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+
+from hatsformat import layout
+from hatsformat.errors import UnavailableError
+from hatsformat.properties import Problem
+from hatsformat.validation.check_api import Fault, NoEvidenceError, outage
+from hatsformat.validation.checks.columns import has_column
+from hatsformat.validation.checks.properties import as_faults
+from hatsformat.validation.evidence.collection import CollectionEvidence, Extension
+from hatsformat.validation.evidence.tree import OutsideError
+from hatsformat.validation.registry import collection_check, collection_checks
+from hatsformat.validation.requirements import Requirement
+
+_KINDS = {
+    "HATS-EXT-003": ("missing-keyword",),
+    "HATS-EXT-004": ("bad-value", "out-of-range", "inconsistent", "alias-conflict"),
+    "HATS-EXT-005": ("encoding", "bad-escape", "no-keyword", "no-separator", "duplicate-keyword"),
+    "HATS-EXT-006": (
+        "odd-value",
+        "stray-blank",
+        "misspelt-keyword",
+        "unused-keyword",
+        "alias",
+        "byte-order-mark",
+    ),
+}
+"""The requirements that the problems of an extension's properties belong to; every kind is in one."""
+
+
+def _readable(collection: CollectionEvidence) -> Iterator[Extension]:
+    """Yield the extensions whose files can be read, then raise `NoEvidenceError` unless that is all."""
+    if not collection.extensions:
+        raise NoEvidenceError("the collection lists no extensions")
+    for extension in collection.extensions:
+        if extension.file.value is not None:
+            yield extension
+    broken = sum(extension.file.value is None for extension in collection.extensions)
+    if broken:
+        raise NoEvidenceError(f"{broken} of {len(collection.extensions)} extensions cannot be read")
+
+
+@collection_check("HATS-EXT-001")
+def is_readable(collection: CollectionEvidence) -> Iterator[Fault]:
+    """Check that the files of extensions can be read."""
+    if not collection.extensions:
+        raise NoEvidenceError("the collection lists no extensions")
+    for extension in collection.extensions:
+        error = extension.file.error
+        if isinstance(error, UnavailableError):
+            raise outage(error)
+        if error is not None and extension.file.is_there and not _is_outside(extension):
+            yield Fault("the extension's properties cannot be read", extension.path, actual=error.message)
+
+
+def _is_outside(extension: Extension) -> bool:
+    return isinstance(extension.file.error, OutsideError) and not layout.is_inside(extension.path)
+
+
+@collection_check("HATS-EXT-002")
+def is_extension(collection: CollectionEvidence) -> Iterator[Fault]:
+    """Check that the files of extensions say that they are of one."""
+    for extension in _readable(collection):
+        told = extension.document.to_dict().get("dataproduct_type", "").strip()
+        if told and told != "extension":
+            yield Fault(
+                "this is no extension", extension.path, "dataproduct_type", actual=told, expected="extension"
+            )
+
+
+@collection_checks(*_KINDS)
+def extension_problems(collection: CollectionEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Report the problems of the properties of extensions that belong to this requirement."""
+    for extension in _readable(collection):
+        yield from as_faults(_of(rule.id, extension.problems), extension.path)
+
+
+def _of(rule: str, problems: Iterable[Problem]) -> Iterator[Problem]:
+    for problem in problems:
+        # Another type is told by a check of its own.
+        another = problem.keyword == "dataproduct_type" and problem.kind == "bad-value"
+        if problem.kind in _KINDS[rule] and not another:
+            yield problem
+
+
+@collection_check("HATS-EXT-007")
+def names_primary(collection: CollectionEvidence) -> Iterator[Fault]:
+    """Check that extensions name the collection's primary."""
+    primary = next((member for member in collection.members if member.role == "primary"), None)
+    if primary is None or primary.path is None:
+        raise NoEvidenceError("the collection names no primary that can be looked at")
+    for extension in _readable(collection):
+        told = extension.properties.hats_primary_table_url
+        if told is not None and posixpath.basename(posixpath.normpath(told)) != posixpath.basename(
+            primary.path
+        ):
+            yield Fault(
+                "the extension names another primary than the collection",
+                extension.path,
+                "hats_primary_table_url",
+                actual=told,
+                expected=primary.told,
+            )
+
+
+@collection_check("HATS-EXT-008")
+def columns_exist(collection: CollectionEvidence) -> Iterator[Fault]:
+    """Check that the columns that an extension joins and offers exist in its tables."""
+    missing: NoEvidenceError | None = None
+    for extension in _readable(collection):
+        told = extension.properties
+        wanted = (
+            (told.hats_primary_table_url, "hats_col_assn_primary", [told.hats_col_assn_primary]),
+            (told.hats_assn_join_table_url, "hats_col_assn_join", [told.hats_col_assn_join]),
+            (told.hats_assn_join_table_url, "hats_ext_cols", [*(told.hats_ext_cols or ())]),
+        )
+        for reference, keyword, names in wanted:
+            try:
+                if reference is not None:
+                    yield from _columns(collection, extension, reference, keyword, names)
+            except NoEvidenceError as error:
+                missing = error
+    if missing is not None:
+        raise missing
+
+
+def _columns(
+    collection: CollectionEvidence,
+    extension: Extension,
+    reference: str,
+    keyword: str,
+    names: Sequence[str | None],
+) -> Iterator[Fault]:
+    path = posixpath.normpath(reference)
+    table = collection.find("" if path == "." else path) if layout.is_inside(reference) else None
+    if table is None:
+        raise NoEvidenceError("a table of the extension lies outside of what is validated")
+    for name in names:
+        if name is not None and not has_column(table.schema, name):
+            yield Fault(
+                f"{keyword} names a column that is not there",
+                extension.path,
+                keyword,
+                actual=name,
+                expected=f"a column of {path}",
+            )
+
+
+@collection_check("HATS-EXT-009")
+def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Fault]:
+    """Check that the extensions at the collection's root are listed."""
+    for path in collection.unlisted_extensions:
+        yield Fault("the extension is not listed in all_extensions", path)
+
+
+@collection_check("HATS-EXT-010")
+def lies_at_the_root(collection: CollectionEvidence) -> Iterator[Fault]:
+    """Check that the files of extensions lie at the collection's root."""
+    if not collection.extensions:
+        raise NoEvidenceError("the collection lists no extensions")
+    for extension in collection.extensions:
+        if "/" in posixpath.normpath(extension.path) and layout.is_inside(extension.path):
+            yield Fault(
+                "the extension does not lie at the collection's root",
+                layout.COLLECTION_PROPERTIES,
+                "all_extensions",
+                actual=extension.path,
+                expected=posixpath.basename(extension.path),
+            )

@@ -1,0 +1,107 @@
+"""Checks of ``partition_join_info.csv``: which tiles an association joins (Note, section 3.6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hatsformat import layout
+from hatsformat.healpix import IntArray
+from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.leaves import uniq
+from hatsformat.validation.evidence.partitions import PartitionLines
+from hatsformat.validation.registry import catalog_check
+
+_PATH = layout.PARTITION_JOIN_INFO
+_FIRST_LINE = 2
+"""The number of the first line after the header."""
+
+
+@catalog_check("HATS-SUPP-203")
+def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the file is a CSV with its columns."""
+    file = catalog.join_lines
+    if not file.is_there:
+        raise NoEvidenceError(f"there is no {_PATH}")
+    file.check_seen()
+    if file.error is not None:
+        expected = "whole numbers in Norder, Npix, join_Norder and join_Npix"
+        yield Fault("the file is not as it should be", _PATH, actual=file.error.message, expected=expected)
+
+
+@catalog_check("HATS-SUPP-212")
+def soft_has_it(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that an association without leaf files says which tiles it joins."""
+    there = catalog.tree.can_list and len(catalog.dataset.leaves)
+    if catalog.is_soft and not there and not catalog.join_lines.is_there:
+        yield Fault("the association has neither leaf files nor a list of the tiles it joins", _PATH)
+
+
+@catalog_check("HATS-SUPP-213")
+def names_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that every line names two tiles that exist."""
+    for lines, prefix in zip(catalog.join_lines.need(), ("", "join_"), strict=True):
+        for at in np.flatnonzero(~lines.possible).tolist():
+            yield Fault(
+                "the line names no tile",
+                _PATH,
+                f"{prefix}Npix",
+                row=at + _FIRST_LINE,
+                actual=_tile(lines, at),
+                expected="order 0 to 29, pixel below 12 * 4**order",
+            )
+
+
+@catalog_check("HATS-SUPP-208")
+def names_once(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that no two tiles are joined twice."""
+    own, joined = catalog.join_lines.need()
+    pairs = np.stack([own.orders, own.pixels, joined.orders, joined.pixels], axis=1)
+    _, first = np.unique(pairs, axis=0, return_index=True)
+    again = np.ones(len(pairs), dtype=bool)
+    again[first] = False
+    for at in np.flatnonzero(again).tolist():
+        yield Fault(
+            "the line joins two tiles again",
+            _PATH,
+            row=at + _FIRST_LINE,
+            actual=f"{_tile(own, at)} and {_tile(joined, at)}",
+        )
+
+
+@catalog_check("HATS-SUPP-209")
+def names_own_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the lines name the tiles of the association, and all of them."""
+    own = catalog.join_lines.need()[0]
+    tiles = catalog.tiles
+    known = uniq(tiles.orders.astype(np.int64), tiles.pixels)
+    yield from _strange(own, known, "", "a tile of the association")
+    for index in np.flatnonzero(~np.isin(known, own.uniq)).tolist():
+        yield Fault("a tile of the association is joined with none", _PATH, actual=str(tiles[index]))
+
+
+@catalog_check("HATS-SUPP-210")
+def names_joined_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the lines name tiles of the joined table."""
+    joined = catalog.join_lines.need()[1]
+    tiles = catalog.linked(catalog.value("hats_assn_join_table_url")).tiles
+    known = uniq(tiles.orders.astype(np.int64), tiles.pixels)
+    yield from _strange(joined, known, "join_", "a tile of the joined table")
+
+
+def _strange(lines: PartitionLines, known: IntArray, prefix: str, expected: str) -> Iterator[Fault]:
+    for at in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, known)).tolist():
+        yield Fault(
+            f"the line does not name {expected}",
+            _PATH,
+            f"{prefix}Npix",
+            row=at + _FIRST_LINE,
+            actual=_tile(lines, at),
+            expected=expected,
+        )
+
+
+def _tile(lines: PartitionLines, at: int) -> str:
+    return f"Norder={lines.orders[at]}/Npix={lines.pixels[at]}"

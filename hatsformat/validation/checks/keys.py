@@ -1,0 +1,50 @@
+"""Checks of the keys that index and association tables look rows up by (Note, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hatsformat.arrays import as_mask, as_there
+from hatsformat.validation.check_api import Fault, NoEvidenceError, RowVerdict
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.row_batch import RowBatch
+from hatsformat.validation.registry import catalog_checks, row_check
+from hatsformat.validation.requirements import Requirement
+
+
+@row_check("HATS-SUPP-109", "rows of the index are not sorted by the indexed column")
+def sorted_by_key(batch: RowBatch) -> RowVerdict:
+    """Check that the rows of a file of an index are sorted by the indexed column."""
+    if batch.plan.indexed is None:
+        raise NoEvidenceError("the properties have no hats_index_column")
+    values = batch.column(batch.plan.indexed)
+    wrong = np.zeros(len(values), dtype=bool)
+    try:
+        wrong[1:] = as_mask(pc.less(values[1:], values[:-1]))
+    except pa.ArrowNotImplementedError as error:
+        raise NoEvidenceError(f"values of type {values.type} have no order") from error
+    actual = values.to_pylist() if wrong.any() else None
+    return RowVerdict(wrong, batch.plan.indexed, actual, "ascending values")
+
+
+@row_check("HATS-SUPP-211", "rows of the association lack a key")
+def keys_are_there(batch: RowBatch) -> RowVerdict:
+    """Check that every row of an association has both of its keys."""
+    wrong = np.zeros(batch.table.num_rows, dtype=bool)
+    column = None
+    for name in batch.plan.keys:
+        values = batch.column(name)
+        if values.null_count:
+            wrong |= ~as_there(values)
+            column = column or name
+    return RowVerdict(wrong, column, None, "a value")
+
+
+@catalog_checks("HATS-SUPP-109", "HATS-SUPP-211")
+def key_faults(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Report what the row checks have found."""
+    yield from catalog.rows.faults(rule.id)

@@ -1,0 +1,188 @@
+"""Checks of what the footers say of their row groups, held against the rows (Note, sections 3.5 and 3.8)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hatsformat.arrays import as_integers, as_mask, as_numbers, as_there
+from hatsformat.validation.check_api import Fault, RowVerdict
+from hatsformat.validation.checks.schemas import is_list, is_nested
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.row_batch import RowBatch
+from hatsformat.validation.evidence.row_groups import FlatColumn, GroupPart
+from hatsformat.validation.registry import catalog_checks, row_check
+from hatsformat.validation.requirements import Requirement
+
+
+@row_check("HATS-LEAF-016", "rows are not sorted as the footer says")
+def sorted_as_told(batch: RowBatch) -> RowVerdict:
+    """Check that the rows of a row group are sorted by its ``sorting_columns``."""
+    wrong = batch.nothing
+    column = None
+    flat = batch.flat
+    for number, part in enumerate(batch.groups):
+        keys = [flat.get(key.column_index) for key in part.metadata.sorting_columns]
+        known = [key for key in keys if key is not None]
+        if not known or len(known) < len(keys) or _is_known_sorted(batch, part, known):
+            continue
+        found = _unsorted(batch, part, number, known)
+        if found.any():
+            wrong = wrong.copy() if column is None else wrong
+            start = known[0].starts[number]
+            wrong[start : start + part.rows] |= found
+            column = known[0].name if column is None else column
+    actual = None if column is None else batch.table.column(column).to_numpy()
+    return RowVerdict(wrong, column, actual, "the order that sorting_columns tells")
+
+
+def _is_known_sorted(batch: RowBatch, part: GroupPart, keys: Sequence[FlatColumn]) -> bool:
+    """Return whether the only key is the index column, whose values are compared for all checks together."""
+    is_index = len(keys) == 1 and keys[0].name == batch.plan.index
+    if not is_index or part.metadata.sorting_columns[0].descending or not keys[0].is_full:
+        return False
+    before = batch.before.index
+    return batch.ascends and (not part.start or before is None or before <= batch.index[0])
+
+
+def _unsorted(
+    batch: RowBatch, part: GroupPart, number: int, keys: Sequence[FlatColumn]
+) -> npt.NDArray[np.bool_]:
+    """Return which rows are less than the row before, in their row group; ties go to the next key."""
+    wrong = np.zeros(part.rows, dtype=bool)
+    tied = np.ones(part.rows, dtype=bool)
+    first = 0 if part.start else 1  # row that has one before it
+    for key, column in zip(part.metadata.sorting_columns, keys, strict=True):
+        values = column.part(number)
+        if part.start:
+            values = pa.chunked_array([*batch.before.keys[key.column_index].chunks, *values.chunks])
+        try:
+            places = _places(values, key)
+        except pa.ArrowNotImplementedError:
+            break  # of values that Arrow does not sort, nothing is known
+        wrong[first:] |= tied[first:] & (places[1:] < places[:-1])
+        tied[first:] &= places[1:] == places[:-1]
+    return wrong
+
+
+def _places(values: pa.ChunkedArray, key: Any) -> npt.NDArray[Any]:
+    """Return numbers that ascend where values are sorted by a key; for numbers, mostly themselves."""
+    is_plain = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if is_plain and not values.null_count and not key.descending:
+        return as_numbers(values)
+    order = "descending" if key.descending else "ascending"
+    places = as_integers(pc.rank(values.combine_chunks(), order, tiebreaker="dense")) + 1
+    return np.where(as_there(values), places, 0 if key.nulls_first else len(places) + 2)
+
+
+@row_check("HATS-LEAF-013", "the statistics of a row group do not enclose its values")
+def within_statistics(batch: RowBatch) -> RowVerdict:
+    """Check that the statistics of a row group enclose its numbers and dates, and count what is missing."""
+    columns = [(index, found) for index, found in batch.flat.items() if found.name != batch.plan.index]
+    for number, part in enumerate(batch.groups):
+        for index, found in columns:
+            told = part.metadata.column(index).statistics
+            if told is None:
+                continue
+            missing = found.missing[number] + (batch.before.missing.get(index, 0) if part.start else 0)
+            if _exceeds(told, found, number) or (
+                part.ends and told.has_null_count and told.null_count != missing
+            ):
+                wrong, start = batch.nothing.copy(), found.starts[number]
+                wrong[start : start + part.rows] = _outside(told, found, number)
+                actual = _readable(found.column) if found.is_time else found.column
+                return RowVerdict(wrong, found.name, actual.to_pylist(), _told(told, found))
+    return RowVerdict(batch.nothing)
+
+
+_UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
+
+
+def _bounds(told: Any, found: FlatColumn) -> tuple[Any, Any]:
+    """Return the least and the greatest value that statistics tell, None where they tell no numbers."""
+    kind = found.column.type
+    if not told.has_min_max or not found.is_number:
+        return None, None
+    if found.is_time:
+        unit = json.loads(told.logical_type.to_json()).get("timeUnit")
+        same = unit is None or getattr(kind, "unit", None) == _UNITS.get(unit)
+        return (told.min_raw, told.max_raw) if same and isinstance(told.min_raw, int) else (None, None)
+    low, high = told.min, told.max
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        return None, None
+    if pa.types.is_unsigned_integer(kind):
+        mask = (1 << kind.bit_width) - 1  # Arrow gives the bits with a sign
+        return low & mask, high & mask
+    return low, high
+
+
+def _exceeds(told: Any, found: FlatColumn, number: int) -> bool:
+    """Return whether a part of a row group has a value outside the bounds that statistics tell."""
+    least, most = found.extremes[number]
+    if least is None:
+        return False
+    if not found.is_time and type(least) is type(told.min) and told.min <= least and most <= told.max:
+        return False  # nearly always, without more ado
+    low, high = _bounds(told, found)
+    # NaN is neither less nor more.
+    return low is not None and bool(least < low or most > high)
+
+
+def _outside(told: Any, found: FlatColumn, number: int) -> npt.NDArray[np.bool_]:
+    """Return the rows outside the bounds; all of them where only the count of what is missing is wrong."""
+    low, high = _bounds(told, found)
+    rows = found.parts[number].rows
+    if low is not None:
+        values = found.numbers(number)
+        outside = as_mask(pc.or_(pc.less(values, low), pc.greater(values, high)))
+        if outside.any():
+            return outside
+    return np.ones(rows, dtype=bool)
+
+
+def _readable(times: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return dates and times as texts, in UTC: a file may name a time zone that there is not."""
+    if pa.types.is_timestamp(times.type):
+        times = times.cast(pa.timestamp(times.type.unit))
+    return times.cast(pa.string())
+
+
+def _told(told: Any, found: FlatColumn) -> str:
+    low, high = _bounds(told, found)
+    if found.is_time and low is not None:
+        bounds = pa.array([low, high], f"int{found.column.type.bit_width}").cast(found.column.type)
+        low, high = _readable(bounds).to_pylist()
+    nulls = f", {told.null_count} missing" if told.has_null_count else ""
+    return f"{low} to {high}{nulls}" if low is not None else nulls.removeprefix(", ")
+
+
+@row_check("HATS-LEAF-014", "the lists of a nested row differ in length")
+def equal_lists(batch: RowBatch) -> RowVerdict:
+    """Check that the lists in a column that is a structure of lists are equally long in every row."""
+    wrong = np.zeros(batch.table.num_rows, dtype=bool)
+    column = None
+    for name, kind in zip(batch.table.column_names, batch.table.schema.types, strict=True):
+        if not is_nested(kind) or not pa.types.is_struct(kind):
+            continue
+        inner = [field.name for field in kind if is_list(field.type)]
+        values = batch.table.column(batch.table.column_names.index(name))
+        lengths = [
+            pc.list_value_length(pc.struct_field(values, field)).fill_null(0).to_numpy() for field in inner
+        ]
+        for other in lengths[1:]:
+            wrong |= other != lengths[0]
+        if column is None and wrong.any():
+            column = name
+    return RowVerdict(wrong, column, None, "lists of one length in each row")
+
+
+@catalog_checks("HATS-LEAF-013", "HATS-LEAF-014", "HATS-LEAF-016")
+def row_group_faults(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+    """Report what the row checks have found."""
+    yield from catalog.rows.faults(rule.id)

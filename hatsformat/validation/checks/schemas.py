@@ -1,0 +1,78 @@
+"""Comparing schemas: columns, types, nulls and order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from hatsformat.validation.check_api import Fault
+from hatsformat.validation.evidence.schemas import plain, single_fields
+
+_MOST = "most of the catalog's files"
+_REPETITIONS = {True: "optional", False: "required"}
+"""Parquet's words for a column that may lack values, and one that may not."""
+
+
+def compare_columns(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+    """Yield the columns that one of two schemas lacks."""
+    ours, theirs = ({field.name: field.type for field in each} for each in (schema, expected))
+    for name in (name for name in theirs if name not in ours):
+        yield Fault("a column is missing", path, name, actual="no such column", expected=f"as in {_MOST}")
+    for name in (name for name in ours if name not in theirs):
+        message = "a column is there that should not be"
+        yield Fault(message, path, name, actual=ours[name], expected=f"no such column, as in {_MOST}")
+
+
+def compare_types(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+    """Yield the columns that two schemas have with different types."""
+    own = single_fields(schema)
+    for name, field in single_fields(expected).items():
+        if name in own:
+            ours, theirs = own[name].type, field.type
+            if not plain(ours).equals(plain(theirs)):
+                yield Fault(
+                    "a column has another type", path, name, actual=ours, expected=f"{theirs}, as in {_MOST}"
+                )
+
+
+def compare_nulls(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+    """Yield the columns that may lack values by one of two schemas, and by the other may not."""
+    own = single_fields(schema)
+    for name, field in single_fields(expected).items():
+        if name in own:
+            ours, theirs = own[name].nullable, field.nullable
+            if ours != theirs:
+                yield Fault(
+                    "a column is optional in some files and required in others",
+                    path,
+                    name,
+                    actual=_REPETITIONS[ours],
+                    expected=f"{_REPETITIONS[theirs]}, as in {_MOST}",
+                )
+
+
+def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+    """Yield a fault where the columns that two schemas share are in another order."""
+    shared = set(schema.names) & set(expected.names)
+    ours = [name for name in schema.names if name in shared]
+    theirs = [name for name in expected.names if name in shared]
+    if ours != theirs:
+        yield Fault(
+            "the columns are in another order",
+            path,
+            actual=", ".join(ours),
+            expected=f"{', '.join(theirs)}, as in {_MOST}",
+        )
+
+
+def is_nested(kind: pa.DataType) -> bool:
+    """Return whether a type is a table in a row: a structure of lists, or a list of structures."""
+    if is_list(kind):
+        return bool(pa.types.is_struct(kind.value_type))
+    return bool(pa.types.is_struct(kind)) and any(is_list(field.type) for field in kind)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Return whether a type is a list of any kind."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

@@ -1,0 +1,210 @@
+"""Checks of VOParquet metadata: a VOTable without rows in Parquet files (Note, section 3.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from xml.parsers import expat
+
+import pyarrow as pa
+
+from hatsformat.validation.check_api import Fault
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.footers import Footer
+from hatsformat.validation.evidence.schemas import plain
+from hatsformat.validation.registry import catalog_check
+
+_VERSION = "IVOA.VOTable-Parquet.version"
+_CONTENT = "IVOA.VOTable-Parquet.content"
+
+_KNOWN_VERSION = "1.0"
+
+_DATATYPES = {
+    "bool": "boolean bit",
+    "int8": "short int long",
+    "uint8": "unsignedByte short int long",
+    "int16": "short int long",
+    "uint16": "int long",
+    "int32": "int long",
+    "uint32": "long",
+    "int64": "long",
+    "halffloat": "float double",
+    "float": "float double",
+    "double": "double",
+    "string": "char unicodeChar",
+}
+"""By the type of a column, the datatypes of a VOTable that hold its values; other types are free."""
+
+_DEEPEST = 50
+"""How deep the elements of a VOTable may be nested."""
+
+
+def _carries(footer: Footer) -> bool:
+    return _VERSION in footer.keys or _CONTENT in footer.keys
+
+
+@catalog_check("HATS-AUX-302")
+def all_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that if one data file carries VOParquet metadata, all do."""
+    some = any(map(_carries, catalog.footers.readable))
+    for footer in catalog.footers.each():
+        if some and not _carries(footer):
+            yield Fault("the file has no VOParquet metadata, and others have", footer.path, expected=_VERSION)
+
+
+@catalog_check("HATS-AUX-303")
+def auxiliary_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that if the data files carry VOParquet metadata, so do the other Parquet files."""
+    if not any(map(_carries, catalog.footers.readable)):
+        return
+    for file in (catalog.common_metadata, catalog.thumbnail):
+        if file.value is not None and not _carries(file.value):
+            yield Fault(
+                "the file has no VOParquet metadata, and the leaves have", file.path, expected=_VERSION
+            )
+
+
+def _carriers(catalog: CatalogEvidence) -> Iterator[Footer]:
+    """Yield the footers with VOParquet metadata, of the data files last; see `Footers.each`."""
+    files = (catalog.common_metadata, catalog.thumbnail)
+    yield from (file.value for file in files if file.value is not None and _carries(file.value))
+    yield from filter(_carries, catalog.each_footer())
+
+
+@catalog_check("HATS-AUX-304")
+def whole_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that VOParquet metadata has its version and its content."""
+    for footer in _carriers(catalog):
+        for key in (_VERSION, _CONTENT):
+            if key not in footer.keys:
+                yield Fault("the VOParquet metadata is not whole", footer.path, expected=key)
+
+
+@catalog_check("HATS-AUX-305")
+def describes_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the content of VOParquet metadata is a VOTable with a field for each column."""
+    for footer in _carriers(catalog):
+        content = footer.keys.get(_CONTENT)
+        if content is None:
+            continue
+        found, columns = read_votable(content), len(footer.schema.names)
+        if "\N{REPLACEMENT CHARACTER}" in content:  # for bytes that are none
+            yield Fault("the VOParquet content is no UTF-8", footer.path, actual="bytes of another encoding")
+        elif found.fault is not None:
+            yield Fault("the VOParquet content is no VOTable without rows", footer.path, actual=found.fault)
+        elif len(found.fields) != columns:
+            yield Fault(
+                "the VOParquet content does not describe the columns",
+                footer.path,
+                actual=f"{len(found.fields)} fields",
+                expected=f"{columns}, one a column",
+            )
+
+
+@catalog_check("HATS-AUX-306")
+def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the version of VOParquet metadata is one that there is."""
+    for footer in _carriers(catalog):
+        version = footer.keys.get(_VERSION, _KNOWN_VERSION)
+        if version != _KNOWN_VERSION:
+            yield Fault(
+                "there is no such version of VOParquet",
+                footer.path,
+                actual=version or "an empty text",
+                expected=_KNOWN_VERSION,
+            )
+
+
+@catalog_check("HATS-AUX-307")
+def describes_each_column(catalog: CatalogEvidence) -> Iterator[Fault]:
+    """Check that the fields of VOParquet metadata have the names and the types of the columns."""
+    known: dict[tuple[str, int], list[tuple[str, str, str]]] = {}
+    for footer in _carriers(catalog):
+        content = footer.keys.get(_CONTENT, "")
+        key = content, id(footer.schema)
+        if key not in known:
+            known[key] = list(_differences(read_votable(content), footer.schema))
+        for column, actual, expected in known[key]:
+            message = "the VOParquet content describes another column"
+            yield Fault(message, footer.path, column, actual=actual, expected=expected)
+
+
+def _differences(table: VOTable, schema: pa.Schema) -> Iterator[tuple[str, str, str]]:
+    """Yield the columns that their fields do not describe, with what is and what should be there."""
+    if table.fault is not None or len(table.fields) != len(schema):
+        return
+    for (name, datatype), column in zip(table.fields, schema, strict=True):
+        held = _DATATYPES.get(str(plain(column.type)))
+        if " ".join(name.split()) != " ".join(column.name.split()):
+            yield column.name, f"a field {name or 'without a name'}", "a field of the column's name"
+        elif held is not None and datatype not in held.split():
+            actual = f"datatype {datatype}" if datatype else "no datatype"
+            yield column.name, actual, f"{held.split()[0]}, as the column holds {column.type}"
+
+
+@dataclass(frozen=True, slots=True)
+class VOTable:
+    """What matters of a VOTable.
+
+    Attributes
+    ----------
+    fields : tuple of (str, str)
+        The name and the datatype of each field of the first table.
+    fault : str or None
+        Why it is not one, or has rows.
+    """
+
+    fields: tuple[tuple[str, str], ...] = ()
+    fault: str | None = None
+
+
+class _Reader:
+    """Gathers the fields of the first table."""
+
+    def __init__(self) -> None:
+        self.path: list[str] = []
+        self.tables = 0
+        self.fields: list[tuple[str, str]] = []
+        self.fault: str | None = None
+
+    def start(self, name: str, told: dict[str, str]) -> None:
+        name = name.rpartition(":")[2]
+        if len(self.path) == _DEEPEST:
+            self.refuse("its elements are nested too deep")
+        self.path.append(name)
+        if len(self.path) == 1 and name != "VOTABLE":
+            self.fault = f"the document is a {name}"
+        self.tables += name == "TABLE"
+        if self.tables == 1 and self.path[-2:] == ["TABLE", "FIELD"]:
+            self.fields.append((told.get("name", ""), told.get("datatype", "")))
+        if self.tables == 1 and self.path[-2:] == ["TABLE", "DATA"]:
+            self.fault = "its first table has data"
+
+    def end(self, _: str) -> None:
+        self.path.pop()
+
+    def declare(self, *_: object) -> None:
+        # A few bytes of entities may stand for gigabytes.
+        self.refuse("it declares entities, and is not read")
+
+    def refuse(self, fault: str) -> None:
+        self.fault = fault
+        raise ValueError(fault)
+
+
+@lru_cache(maxsize=64)
+def read_votable(content: str) -> VOTable:
+    """Read a VOTable without rows; whatever the text is, there is an answer."""
+    reader = _Reader()
+    parser = expat.ParserCreate("utf-8")
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.EntityDeclHandler = reader.declare
+    try:
+        parser.Parse(content.encode("utf-8", "replace"), True)
+    except (expat.ExpatError, ValueError) as error:
+        return VOTable(fault=reader.fault or str(error))
+    if reader.fault is None and not reader.tables:
+        reader.fault = "it has no TABLE"
+    return VOTable(tuple(reader.fields), reader.fault)

@@ -1,0 +1,272 @@
+"""Running the checks: in the order of their evidence, none of them able to stop the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from hatsformat import layout, storage
+from hatsformat.errors import HatsError, NotFoundError, StorageError, UnavailableError, UsageError
+from hatsformat.validation import checks
+from hatsformat.validation.check_api import Fault, NoEvidenceError, outage
+from hatsformat.validation.evidence import footer_sandbox
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.collection import CollectionEvidence
+from hatsformat.validation.evidence.declared import Scope
+from hatsformat.validation.evidence.tree import Tree, printable, shown
+from hatsformat.validation.findings import Finding, Location, NotRun, Place
+from hatsformat.validation.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS
+from hatsformat.validation.report import Report
+from hatsformat.validation.requirements import STAGES, Requirement
+from hatsformat.validation.settings import Settings
+from hatsformat.validation.sky_drawing import Footprint
+
+_EVIDENCE_RULE = "HATS-EVID-001"
+MOST_FAULTS = 100_000
+"""Departures of one member from one requirement that are told; memory must not grow with what is wrong."""
+
+_RANK = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass
+class Outcome:
+    """What the checks have shown so far; the rules are as the settings have them."""
+
+    rules: Mapping[str, Requirement]
+    disabled: frozenset[str]
+    findings: list[Finding] = field(default_factory=list)
+    not_run: list[NotRun] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
+    switched_off: set[str] = field(default_factory=set)
+    skies: list[Footprint] = field(default_factory=list)
+
+
+def validate(
+    path: storage.PathLike,
+    level: str | None = None,
+    edition: str | None = None,
+    *,
+    disable: str | Iterable[str] = (),
+    severities: Mapping[str, str] | None = None,
+    config: storage.PathLike | Settings | None = None,
+    **storage_options: Any,
+) -> Report:
+    """Judge a catalog or a collection by the note, and by what all readers rely on.
+
+    Whatever the files hold, the answer is a report: only what cannot be looked at at all raises.
+
+    Parameters
+    ----------
+    path : str, path or UPath
+        The directory of a catalog or collection: local, ``s3://``, ``https://``, ``memory://`` and others.
+    level : {"rows", "footers", "metadata"}, optional
+        How deep to look: at every row (the default), at the footers of the data files, or only at the tree
+        and the files beside the data.
+    edition : {"1.0", "draft-2025-04"}, optional
+        The edition of the note; 1.0 unless the settings say otherwise.
+    disable : str or iterable of str
+        Rules that are not to be run, or beginnings of their ids such as ``HATS-AUX``.
+    severities : mapping of str to {"error", "warning", "info"}, optional
+        Severities by rule, where they are to differ from the rule's own; the report is valid where nothing
+        is an error.
+    config : str, path, UPath or Settings, optional
+        A settings file, over which the other arguments are put; see `Settings.read`.
+    **storage_options
+        Handed to the file system.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    UsageError
+        If there is no such level, edition, severity or rule, or `path` is a file.
+    NotFoundError
+        If there is nothing at `path`.
+    StorageError
+        If the storage does not answer.
+
+    Examples
+    --------
+    >>> from hatsformat import validate
+    >>> validate("no/such/catalog")
+    Traceback (most recent call last):
+        ...
+    hatsformat.errors.NotFoundError: ...no/such/catalog: no such file or directory
+    """
+    base = config if isinstance(config, Settings) else Settings() if config is None else Settings.read(config)
+    settings = base.changed(level=level, edition=edition, disable=disable, severities=severities)
+    root = storage.resolve(path, **storage_options)
+    checks.load()
+    row_checks = {rule: check for rule, check in ROW_CHECKS.items() if rule not in settings.disabled}
+    tree, scope = Tree(root), Scope(settings.edition, settings.level, row_checks)
+    _check_place(tree)
+    footer_sandbox.start()
+    _load_libraries(settings.level)
+    outcome = Outcome(settings.rules, settings.disabled)
+    collection = CollectionEvidence(tree, scope)
+    if collection.file.is_there or _looks_like_collection(tree):
+        _run_collection(collection, outcome)
+    else:
+        _run_catalog(CatalogEvidence(tree, "", scope), outcome)
+    findings = sorted(outcome.findings, key=lambda finding: _RANK[finding.severity])
+    off = [NotRun(rule, "disabled") for rule in sorted(outcome.switched_off)]
+    return Report(
+        str(root),
+        settings.edition,
+        settings.level,
+        tuple(findings),
+        (*outcome.not_run, *off),
+        tuple(outcome.passed),
+        tuple(outcome.skies),
+    )
+
+
+def _load_libraries(level: str) -> None:
+    """Import what sky maps and positions need, while the process that reads footers does the same."""
+    import astropy.io.fits  # noqa: F401
+
+    if level == "rows":
+        import cdshealpix.nested  # noqa: F401
+
+
+def _check_place(tree: Tree) -> None:
+    """Raise where there is no directory to look at."""
+    root = tree.root
+    if storage.is_local(root):
+        if not os.path.exists(root.path):
+            raise NotFoundError("no such file or directory", path=root)
+        if not os.path.isdir(root.path):
+            raise UsageError("this is a file", path=root, expected="the directory of a catalog or collection")
+        if isinstance(tree.listing, StorageError):
+            raise tree.listing
+        return
+    if not isinstance(tree.listing, StorageError) and tree.listing:
+        return
+    names = (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
+    files = [tree.read(name, 1 << 20) for name in names]
+    if not any(file.is_there for file in files):
+        raise NotFoundError("there is no catalog here", path=root, expected=" or ".join(names))
+    if not any(file.value is not None for file in files) and isinstance(tree.listing, StorageError):
+        raise next(file.error for file in files if file.error is not None and file.is_there)
+
+
+def _looks_like_collection(tree: Tree) -> bool:
+    """Return whether there is no catalog here, but some in the directories below."""
+    if isinstance(tree.listing, StorageError):
+        return False
+    names = set(layout.CATALOG_PROPERTIES)
+    if names & set(tree.listing) or any(path.startswith(f"{layout.DATASET}/") for path in tree.listing):
+        return False
+    return any(path.count("/") == 1 and path.rsplit("/", 1)[1] in names for path in tree.listing)
+
+
+def _in_order(rules: Iterable[str], outcome: Outcome) -> list[Requirement]:
+    known = [outcome.rules[rule] for rule in rules]
+    return sorted(known, key=lambda rule: (STAGES.index(rule.stage), rule.id))
+
+
+def _run_collection(collection: CollectionEvidence, outcome: Outcome) -> None:
+    for rule in _in_order(COLLECTION_CHECKS, outcome):
+        if rule.concerns("collection", collection.scope.edition):
+            _run(COLLECTION_CHECKS[rule.id], rule, collection, outcome)
+    try:
+        catalogs = dict(collection.catalogs)
+    except NoEvidenceError:
+        catalogs = {}
+    if "" not in catalogs and not set(layout.CATALOG_PROPERTIES).isdisjoint(_root_files(collection.tree)):
+        catalogs[""] = CatalogEvidence(collection.tree, "", collection.scope)
+    for catalog in catalogs.values():
+        _run_catalog(catalog, outcome)
+
+
+def _root_files(tree: Tree) -> set[str]:
+    return (
+        set()
+        if isinstance(tree.listing, StorageError)
+        else {path for path in tree.listing if "/" not in path}
+    )
+
+
+def _run_catalog(catalog: CatalogEvidence, outcome: Outcome) -> None:
+    for rule in _in_order(CATALOG_CHECKS, outcome):
+        if rule.concerns(catalog.table_type, catalog.scope.edition):
+            _run(CATALOG_CHECKS[rule.id], rule, catalog, outcome)
+    if catalog.table_type != "index":
+        with suppress(NoEvidenceError, HatsError):
+            tiles = catalog.tiles
+            outcome.skies.append(Footprint(catalog.prefix.rstrip("/"), tiles.orders, tiles.pixels))
+
+
+def _run(
+    check: Any, rule: Requirement, evidence: CatalogEvidence | CollectionEvidence, outcome: Outcome
+) -> None:
+    """Carry out one check; whatever it raises becomes a part of the outcome."""
+    if rule.id in outcome.disabled:
+        outcome.switched_off.add(rule.id)
+        return
+    faults: list[Fault] = []
+    reason: str | None = None
+    member = evidence.prefix.rstrip("/") or None
+    try:
+        # Not a list of its own: what was found before an exception counts.
+        found = iter(check(evidence, rule))
+        faults.extend(islice(found, MOST_FAULTS))
+        if len(faults) == MOST_FAULTS and next(found, None) is not None:
+            reason = f"there are more than {MOST_FAULTS} departures; the rest are not told"
+    except NoEvidenceError as missing:
+        reason = missing.reason
+    except UnavailableError as error:
+        reason = outage(error).reason
+    except BaseException as error:
+        # Libraries in other languages panic past Exception; only what the user or the system sends goes on.
+        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+            raise
+        reason = "the evidence could not be judged"
+        problem = Fault(
+            "a check failed on what the files hold", member, None, actual=f"{rule.id}: {_told(error)}"
+        )
+        if _EVIDENCE_RULE in outcome.disabled:
+            outcome.switched_off.add(_EVIDENCE_RULE)
+        else:
+            outcome.findings.extend(_group(outcome.rules[_EVIDENCE_RULE], [problem], ""))
+    outcome.findings.extend(_group(rule, faults, evidence.prefix))
+    if reason is not None:
+        outcome.not_run.append(NotRun(rule.id, shown(reason, 300), member))
+    elif not faults:
+        outcome.passed.append(rule.id)
+
+
+def _told(error: BaseException) -> str:
+    return error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
+
+
+def _group(rule: Requirement, faults: Iterable[Fault], prefix: str) -> list[Finding]:
+    """Make one finding of all faults with the same message and column."""
+    groups: dict[tuple[str, str | None], list[Place]] = {}
+    for fault in faults:
+        path = (prefix.rstrip("/") or None) if fault.path is None else prefix + fault.path
+        column = None if fault.column is None else shown(fault.column, 200)
+        location = Location(None if path is None else printable(path), column, fault.row_group, fault.row)
+        place = Place(location, _text(fault.actual), _text(fault.expected))
+        groups.setdefault((shown(fault.message, 300), column), []).append(place)
+    return [
+        Finding(
+            rule.id, rule.severity, message, rule.fix, rule.section, tuple(sorted(places, key=_place_key))
+        )
+        for (message, _), places in groups.items()
+    ]
+
+
+def _place_key(place: Place) -> tuple[str, int, int]:
+    at = place.location
+    return at.path or "", at.row_group or 0, at.row or 0
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else shown(value, 300)

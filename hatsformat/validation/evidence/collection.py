@@ -1,0 +1,260 @@
+"""Everything that is known of a collection: its properties, and its members as catalogs."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from hatsformat import layout
+from hatsformat.properties import (
+    CollectionProperties,
+    ExtensionProperties,
+    Problem,
+    PropertiesDocument,
+    parse_properties_text,
+    validate_collection,
+    validate_extension,
+)
+from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.declared import PROPERTIES_LIMIT, Scope, readings
+from hatsformat.validation.evidence.tree import Artefact, OutsideError, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A table that a collection names.
+
+    Attributes
+    ----------
+    keyword : str
+        The keyword that names it.
+    told : str
+        The name as it stands in the file.
+    path : str or None
+        The subdirectory, without a slash at its end; None where the name leads out of the collection.
+    field : str or None
+        The indexed field of an index table.
+    """
+
+    keyword: str
+    told: str
+    path: str | None
+    field: str | None = None
+
+    @property
+    def role(self) -> str:
+        """``primary``, ``margin`` or ``index``."""
+        return {"hats_primary_table_url": "primary"}.get(
+            self.keyword, "margin" if "margin" in self.keyword else "index"
+        )
+
+
+class Extension:
+    """An extension that a collection lists: a properties file at its root.
+
+    Parameters
+    ----------
+    name : str
+        Its name in ``all_extensions``.
+    path : str
+        The file, relative to the collection.
+    file : Artefact of bytes
+        Its content.
+    """
+
+    def __init__(self, name: str, path: str, file: Artefact[bytes]) -> None:
+        self.name = name
+        self.path = path
+        self.file = file
+
+    @cached_property
+    def document(self) -> PropertiesDocument:
+        """The lines of the file; raises `NoEvidenceError` where it cannot be read."""
+        return parse_properties_text(self.file.need())[0]
+
+    @cached_property
+    def properties(self) -> ExtensionProperties:
+        """What the file says."""
+        return ExtensionProperties.from_document(self.document)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong with the file."""
+        return validate_extension(self.document)
+
+
+class CollectionEvidence:
+    """A collection: every attribute is gathered when it is first asked for; see `CatalogEvidence`.
+
+    Parameters
+    ----------
+    tree : Tree
+    scope : Scope
+    """
+
+    prefix = ""
+    table_type = "collection"
+
+    def __init__(self, tree: Tree, scope: Scope) -> None:
+        self.tree = tree
+        self.scope = scope
+        self._others: dict[str, CatalogEvidence | None] = {}
+
+    @cached_property
+    def file(self) -> Artefact[bytes]:
+        """The content of ``collection.properties``."""
+        return self.tree.read(layout.COLLECTION_PROPERTIES, PROPERTIES_LIMIT)
+
+    @cached_property
+    def document(self) -> PropertiesDocument:
+        """The lines of the properties file."""
+        return parse_properties_text(self.file.need())[0]
+
+    @cached_property
+    def properties(self) -> CollectionProperties:
+        """What the properties file says."""
+        return CollectionProperties.from_document(self.document)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong with the properties file."""
+        return validate_collection(self.document)
+
+    @cached_property
+    def members(self) -> list[Member]:
+        """The tables that the collection names, each once."""
+        told = self.properties
+        found = []
+        if told.hats_primary_table_url is not None:
+            found.append(_member("hats_primary_table_url", told.hats_primary_table_url))
+        found += [_member("all_margins", name) for name in told.all_margins or ()]
+        if told.default_margin is not None and told.default_margin not in (told.all_margins or ()):
+            found.append(_member("default_margin", told.default_margin))
+        found += [_member("all_indexes", path, field) for field, path in told.indexes.items()]
+        return found
+
+    @cached_property
+    def catalogs(self) -> dict[str, CatalogEvidence]:
+        """The members that are there, by their subdirectory; the primary first.
+
+        Associations, and the tables that they and extensions join, are among them: the note has no keyword
+        that lists them.
+        """
+        found: dict[str, CatalogEvidence] = {}
+        primary: CatalogEvidence | None = None
+        for member in self.members:
+            if member.path is None or member.path in found:
+                continue
+            catalog = self._at(member.path, primary)
+            catalog.role = member.role
+            if not catalog.has_catalog:
+                continue
+            found[member.path] = catalog
+            if member.role == "primary":
+                primary = catalog
+        for folder in self._folders if self.tree.can_list else []:
+            if folder not in found and (catalog := self._at(folder, primary)).table_type == "association":
+                found[folder] = catalog
+        for folder in self._joined(found):
+            found.setdefault(folder, self._at(folder, None))
+        return found
+
+    def _joined(self, members: Mapping[str, CatalogEvidence]) -> list[str]:
+        """Return the subdirectories with tables that associations and extensions join with the primary."""
+        if not self.tree.can_list:
+            return []
+        links = [
+            (catalog.prefix, catalog.properties.hats_assn_join_table_url)
+            for catalog in members.values()
+            if catalog.table_type == "association" and catalog.properties_files
+        ]
+        links += [
+            ("", extension.properties.hats_assn_join_table_url)
+            for extension in self.extensions
+            if extension.file.value is not None
+        ]
+        named = [
+            [path for path in readings(told, prefix) if path in self._folders]
+            for prefix, told in links
+            if told is not None
+        ]
+        return [paths[0] for paths in named if paths]
+
+    def _at(self, path: str, primary: CatalogEvidence | None) -> CatalogEvidence:
+        return CatalogEvidence(self.tree, f"{path}/" if path else "", self.scope, primary, self.find)
+
+    def find(self, path: str) -> CatalogEvidence | None:
+        """Return the catalog in a subdirectory, a member or not, or None."""
+        if path in self.catalogs:
+            return self.catalogs[path]
+        if path not in self._others:
+            catalog = self._at(path, None)
+            self._others[path] = catalog if catalog.has_catalog else None
+        return self._others[path]
+
+    def catalog(self, member: Member) -> CatalogEvidence:
+        """Return what is known of a member, or raise `NoEvidenceError` where it is not there."""
+        if member.path is None or member.path not in self.catalogs:
+            raise NoEvidenceError(f"the member {member.told} is not there")
+        return self.catalogs[member.path]
+
+    @cached_property
+    def _folders(self) -> list[str]:
+        """The subdirectories with a catalog's properties file."""
+        folders = {
+            posixpath.dirname(path)
+            for path in self.tree.files()
+            if path.count("/") == 1 and posixpath.basename(path) in layout.CATALOG_PROPERTIES
+        }
+        return sorted(folders)
+
+    @property
+    def unlisted(self) -> list[str]:
+        """Subdirectories with a catalog that the collection does not name."""
+        named = {member.path for member in self.members} | set(self.catalogs)
+        return [folder for folder in self._folders if folder not in named]
+
+    @cached_property
+    def extensions(self) -> list[Extension]:
+        """The extensions that the collection lists, each once."""
+        return [
+            Extension(name, path, self._read_inside(path))
+            for name, path in self.properties.extensions.items()
+        ]
+
+    def _read_inside(self, path: str) -> Artefact[bytes]:
+        if not layout.is_inside(path):
+            return Artefact(
+                path, error=OutsideError("the extension lies outside of the collection", path=path)
+            )
+        return self.tree.read(path, PROPERTIES_LIMIT)
+
+    @cached_property
+    def unlisted_extensions(self) -> list[str]:
+        """Properties files at the root that say that they are of an extension, and are not listed."""
+        listed = {extension.path for extension in self.extensions}
+        found = []
+        for path in self.tree.files():
+            if "/" not in path and path.endswith(".properties") and path not in (*_OWN_FILES, *listed):
+                file = self.tree.read(path, PROPERTIES_LIMIT)
+                if file.value is not None and _says_extension(file.value):
+                    found.append(path)
+        return found
+
+
+_OWN_FILES = (layout.COLLECTION_PROPERTIES, *layout.CATALOG_PROPERTIES)
+
+
+def _says_extension(content: bytes) -> bool:
+    return parse_properties_text(content)[0].to_dict().get("dataproduct_type", "").strip() == "extension"
+
+
+def _member(keyword: str, told: str, field: str | None = None) -> Member:
+    path: str | None = None
+    if layout.is_inside(told):
+        path = posixpath.normpath(told.replace("\\", "/"))
+        path = "" if path == "." else path
+    return Member(keyword, told, path, field)

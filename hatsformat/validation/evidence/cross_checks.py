@@ -1,0 +1,264 @@
+"""What index and association tables say, held against the tables they are about (Note, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hatsformat.arrays import as_integers
+from hatsformat.healpix import MAX_ORDER, IntArray
+from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.footers import Footer
+from hatsformat.validation.evidence.key_hashing import (
+    KeyArray,
+    PairSet,
+    common_kind,
+    is_among,
+    keys_of,
+    mixed,
+)
+from hatsformat.validation.evidence.leaves import uniq
+from hatsformat.validation.evidence.streaming import Batch, need_batches, threads_for
+
+MOST_SHOWN = 1_000_000
+"""Values of which it is looked up where they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The rows of a file that something is wrong with.
+
+    Attributes
+    ----------
+    path : str
+        The file, relative to its catalog.
+    rows : int
+        How many.
+    row : int
+        The number of the first.
+    value : object
+        What the column holds there.
+    """
+
+    path: str
+    rows: int
+    row: int
+    value: object
+
+
+@dataclass
+class IndexScan:
+    """What an index lacks, and what it says that is not so.
+
+    Attributes
+    ----------
+    absent : list of Sighting
+        Rows of the primary table whose values the index does not have with their tile.
+    wrong : list of Sighting
+        Rows of the index that name a tile without the value.
+    """
+
+    absent: list[Sighting] = field(default_factory=list)
+    wrong: list[Sighting] = field(default_factory=list)
+
+
+_Pairs: TypeAlias = tuple[KeyArray, IntArray, npt.NDArray[np.bool_]]
+"""The keys and numbers of a batch's rows, and which rows have them."""
+
+_Look: TypeAlias = Callable[[Footer, Batch], _Pairs]
+
+
+def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) -> IndexScan:
+    """Hold an index table against its primary table.
+
+    Parameters
+    ----------
+    index, primary : CatalogEvidence
+    column : str
+        The indexed column.
+
+    Raises
+    ------
+    NoEvidenceError
+        If a file cannot be read, or a column is not there or cannot be compared.
+    """
+    kind = _kind([(index, column), (primary, column)])
+    tile_of = dict(zip(primary.leaves.paths, primary.leaves.uniq.tolist(), strict=True))
+    tiles = np.unique(primary.leaves.uniq)
+
+    def in_primary(footer: Footer, batch: Batch) -> _Pairs:
+        keys, there = keys_of(batch.table.column(column), kind)
+        return keys, np.full(len(keys), tile_of[footer.path]), there
+
+    def in_index(_: Footer, batch: Batch) -> _Pairs:
+        keys, there = keys_of(batch.table.column(column), kind)
+        orders, pixels = (_integers(batch, name) for name in ("Norder", "Npix"))
+        return keys, uniq(orders.clip(0, MAX_ORDER), pixels), there
+
+    columns = [column, "Norder", "Npix"]
+    with PairSet() as held, PairSet() as told:
+        _gather(primary, [column], in_primary, held)
+        _gather(index, columns, in_index, told)
+        absent, wrong = _differences(held, told, tiles)
+    return IndexScan(_locate(primary, [column], in_primary, absent), _locate(index, columns, in_index, wrong))
+
+
+def scan_index_extra(
+    index: CatalogEvidence, primary: CatalogEvidence, column: str, extra: str
+) -> list[Sighting]:
+    """Return the rows of an index whose extra column has another value than the primary's rows.
+
+    Parameters
+    ----------
+    index, primary : CatalogEvidence
+    column, extra : str
+        The indexed column, and the one that is carried along.
+
+    Raises
+    ------
+    NoEvidenceError
+        If a file cannot be read, or a column is not there or cannot be compared.
+    """
+    kind = _kind([(index, column), (primary, column)])
+    extra_kind = _kind([(index, extra), (primary, extra)])
+    tile_of = dict(zip(primary.leaves.paths, primary.leaves.uniq.tolist(), strict=True))
+
+    def pairs(batch: Batch, tiles: Any) -> _Pairs:
+        keys, there = keys_of(batch.table.column(column), kind)
+        values, known = keys_of(batch.table.column(extra), extra_kind)
+        return _one_number(keys, tiles), np.where(known, values, 0).view(np.int64), there
+
+    def in_primary(footer: Footer, batch: Batch) -> _Pairs:
+        return pairs(batch, np.full(batch.table.num_rows, tile_of[footer.path]))
+
+    def in_index(_: Footer, batch: Batch) -> _Pairs:
+        orders, pixels = (_integers(batch, name) for name in ("Norder", "Npix"))
+        return pairs(batch, uniq(orders.clip(0, MAX_ORDER), pixels))
+
+    columns = [extra, column, "Norder", "Npix"]
+    wrong = [np.zeros((0, 2), dtype=np.uint64)]
+    with PairSet() as held, PairSet() as told:
+        _gather(primary, [column, extra], in_primary, held)
+        _gather(index, columns, in_index, told)
+        for ours, theirs in zip(held.buckets(), told.buckets(), strict=True):
+            odd = theirs[~is_among(theirs, ours)]
+            # Values and tiles that the primary has not are told by other checks.
+            wrong.append(odd[np.isin(odd[:, 0], ours[:, 0])])
+    return _locate(index, columns, in_index, np.concatenate(wrong)[:MOST_SHOWN])
+
+
+def _differences(held: PairSet, told: PairSet, tiles: IntArray) -> tuple[KeyArray, KeyArray]:
+    """Return the pairs that the index lacks, and those that it has and should not; shape (n, 2) each.
+
+    A value whose entry names another tile is wrong, and not absent as well. Entries that name tiles without
+    a leaf are left out: another check tells them.
+    """
+    absent, wrong = [np.zeros((0, 2), dtype=np.uint64)], [np.zeros((0, 2), dtype=np.uint64)]
+    count = 0
+    for ours, theirs in zip(held.buckets(), told.buckets(), strict=True):
+        lost, odd = ours[~is_among(ours, theirs)], theirs[~is_among(theirs, ours)]
+        if count < MOST_SHOWN:
+            absent.append(lost[~np.isin(lost[:, 0], odd[:, 0])])
+            wrong.append(odd[np.isin(odd[:, 1].view(np.int64), tiles)])
+            count += len(absent[-1]) + len(wrong[-1])
+    return np.concatenate(absent), np.concatenate(wrong)
+
+
+def scan_keys(
+    linked: CatalogEvidence, column: str, table: CatalogEvidence, table_column: str
+) -> list[Sighting]:
+    """Return the rows of an association whose keys a table does not have.
+
+    Parameters
+    ----------
+    linked : CatalogEvidence
+        The association.
+    column : str
+        Its column.
+    table : CatalogEvidence
+        One of the two tables that it links.
+    table_column : str
+        The column there.
+
+    Raises
+    ------
+    NoEvidenceError
+        If a file cannot be read, or a column is not there or cannot be compared.
+    """
+    kind = _kind([(linked, column), (table, table_column)])
+
+    def look_up(name: str) -> _Look:
+        def found(_: Footer, batch: Batch) -> _Pairs:
+            keys, there = keys_of(batch.table.column(name), kind)
+            return keys, np.zeros(len(keys), dtype=np.int64), there
+
+        return found
+
+    lost = [np.zeros((0, 2), dtype=np.uint64)]
+    with PairSet() as known, PairSet() as told:
+        _gather(table, [table_column], look_up(table_column), known)
+        _gather(linked, [column], look_up(column), told)
+        for ours, theirs in zip(told.buckets(), known.buckets(), strict=True):
+            lost.append(ours[~is_among(ours, theirs)])
+    return _locate(linked, [column], look_up(column), np.concatenate(lost)[:MOST_SHOWN])
+
+
+def _kind(columns: list[tuple[CatalogEvidence, str]]) -> str:
+    kinds = []
+    for catalog, name in columns:
+        catalog.footers.check_complete(catalog.prefix)
+        if catalog.schema.names.count(name) != 1:
+            raise NoEvidenceError(f"there is no column {name} in {catalog.prefix or 'the table'}")
+        kinds.append(catalog.schema.field(name).type)
+    return common_kind(kinds)
+
+
+def _integers(batch: Batch, name: str) -> IntArray:
+    return as_integers(batch.table.column(name), missing=0)
+
+
+def _gather(catalog: CatalogEvidence, columns: list[str], look: _Look, into: PairSet) -> None:
+    def read(footer: Footer) -> list[tuple[KeyArray, IntArray]]:
+        found = []
+        for batch in need_batches(catalog.tree, catalog.prefix, footer, columns):
+            keys, numbers, there = look(footer, batch)
+            found.append((keys[there], numbers[there]))
+        return found
+
+    with threads_for(catalog.tree) as threads:
+        # Not all at once: files that are read and not yet taken would pile up.
+        files, step = catalog.footers.readable, 4
+        for start in range(0, len(files), step):
+            for found in threads.map(read, files[start : start + step]):
+                for keys, numbers in found:
+                    into.add(keys, numbers)
+
+
+def _locate(catalog: CatalogEvidence, columns: list[str], look: _Look, pairs: KeyArray) -> list[Sighting]:
+    """Return where pairs stand: one sighting a file."""
+    if not len(pairs):
+        return []
+    wanted = np.sort(_one_number(pairs[:, 0], pairs[:, 1].view(np.int64)))
+
+    def read(footer: Footer) -> Sighting | None:
+        count, first, value = 0, -1, None
+        for batch in need_batches(catalog.tree, catalog.prefix, footer, columns):
+            keys, numbers, there = look(footer, batch)
+            hit = np.flatnonzero(there & np.isin(_one_number(keys, numbers), wanted))
+            if hit.size and not count:
+                first = batch.first_row + int(hit[0])
+                value = batch.table.column(columns[0])[int(hit[0])].as_py()
+            count += hit.size
+        return Sighting(footer.path, count, first, value) if count else None
+
+    with threads_for(catalog.tree) as threads:
+        return [found for found in threads.map(read, catalog.footers.readable) if found is not None]
+
+
+def _one_number(keys: KeyArray, numbers: Any) -> KeyArray:
+    return mixed(keys + mixed(numbers))

@@ -1,0 +1,65 @@
+"""Positions as margins and their primary tables have them: what tells one row from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from hatsformat.healpix import FloatArray, IntArray
+from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.key_hashing import KeyArray, mixed
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The columns of the positions, and how exactly both tables have them."""
+
+    ra: str
+    dec: str
+    is_single: bool
+    slack: float
+
+
+def coordinates_of(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordinates:
+    """Return the columns of the positions, which both tables must have as numbers.
+
+    Raises
+    ------
+    NoEvidenceError
+        If they have not.
+    """
+    told = primary.properties
+    if told.hats_col_ra is None or told.hats_col_dec is None:
+        raise NoEvidenceError("the primary table does not tell its coordinates")
+    own = margin.properties
+    names = own.hats_col_ra or told.hats_col_ra, own.hats_col_dec or told.hats_col_dec
+    if names != (told.hats_col_ra, told.hats_col_dec):
+        raise NoEvidenceError("the margin has its coordinates in other columns than the primary table")
+    kinds = []
+    for catalog in (margin, primary):
+        for name in names:
+            if catalog.schema.names.count(name) != 1:
+                raise NoEvidenceError(f"there is no column {name}")
+            kind = catalog.schema.field(name).type
+            if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+                raise NoEvidenceError(f"the column {name} holds no numbers")
+            kinds.append(kind)
+    is_single = any(pa.types.is_float32(kind) or pa.types.is_float16(kind) for kind in kinds)
+    slack = np.radians(float(np.spacing(np.float32(360)))) if is_single else 1e-14
+    return Coordinates(names[0], names[1], is_single, float(slack))
+
+
+def position_keys(ra: FloatArray, dec: FloatArray, where: Coordinates) -> KeyArray:
+    """Return a key for each position."""
+    if where.is_single:
+        ra, dec = ra.astype(np.float32).astype(np.float64), dec.astype(np.float32).astype(np.float64)
+    keys: KeyArray = mixed(ra + 0.0) ^ (mixed(dec + 0.0) << np.uint64(1))
+    return keys
+
+
+def with_tile(keys: KeyArray, tiles: IntArray) -> KeyArray:
+    """Return a key for each position in each tile."""
+    return mixed(keys + mixed(tiles.astype(np.int64)))

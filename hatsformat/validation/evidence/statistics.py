@@ -1,0 +1,156 @@
+"""``per_partition_statistics.parquet`` held against the footers that it is made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from hatsformat.errors import HatsError
+from hatsformat.healpix import MAX_ORDER
+from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.footers import ask_footers
+from hatsformat.validation.evidence.leaves import uniq
+from hatsformat.validation.evidence.streaming import Batch, need_batches
+
+FIELDS = ("min_value", "max_value", "null_count", "row_count", "disk_bytes", "memory_bytes")
+KEYS = ("Norder", "Npix", "row_group_index")
+MOST_TOLD = 1_000
+"""Values that differ that are told."""
+
+Place: TypeAlias = tuple[int, int, int]
+
+
+@dataclass
+class StatisticsScan:
+    """What is wrong with the rows of the statistics.
+
+    Attributes
+    ----------
+    strange : list of (int, (int, int, int))
+        Rows for which the leaves have no row group, or that stand twice: the row, and its order, pixel and
+        row group.
+    wrong : list of (int, str, object, object)
+        Values that are not those of the footers: the row, the column, the value, and what it should be.
+    sizes : list of (int, str, object, object)
+        The same, of sizes in bytes.
+    """
+
+    strange: list[tuple[int, Place]] = field(default_factory=list)
+    wrong: list[tuple[int, str, Any, Any]] = field(default_factory=list)
+    sizes: list[tuple[int, str, Any, Any]] = field(default_factory=list)
+
+
+def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
+    """Hold the statistics file against the footers.
+
+    Raises
+    ------
+    NoEvidenceError
+        If there is no such file, it lacks its columns, or a leaf is of several files.
+    """
+    footer = catalog.statistics_file.need()
+    if any(footer.schema.names.count(name) != 1 for name in KEYS):
+        raise NoEvidenceError("the statistics lack their columns")
+    catalog.footers.check_complete()
+    leaves = catalog.leaves
+    if len(np.unique(leaves.uniq)) < len(leaves):
+        raise NoEvidenceError("a leaf is of several files, which the statistics do not tell apart")
+    files = dict(zip(leaves.uniq.tolist(), catalog.footers.readable, strict=True))
+    scan = StatisticsScan()
+    seen: set[tuple[int, int]] = set()
+    for batch in need_batches(catalog.tree, catalog.prefix, footer):
+        places = _places(batch)
+        known: dict[int, tuple[str, int, int]] = {}
+        for row, place in enumerate(places):
+            number = int(uniq(np.array([place[0]]), np.array([place[1]]))[0]) if _is_tile(place) else -1
+            own = files.get(number)
+            is_known = own is not None and 0 <= place[2] < len(own.group_rows)
+            if own is None or not is_known or (number, place[2]) in seen:
+                scan.strange.append((batch.first_row + row, place))
+                continue
+            seen.add((number, place[2]))
+            known[row] = own.path, place[2], number
+        try:
+            _compare(catalog, batch, known, scan)
+        except (ValueError, OverflowError) as error:  # dates that Python has not
+            raise NoEvidenceError(f"the statistics cannot be compared: {error}") from error
+    return scan
+
+
+def _is_tile(place: Place) -> bool:
+    return 0 <= place[0] <= MAX_ORDER and 0 <= place[1] < 12 << 2 * place[0]
+
+
+def _places(batch: Batch) -> list[Place]:
+    columns = []
+    for name in KEYS:
+        column = batch.table.column(name)
+        if not pa.types.is_integer(column.type):
+            raise NoEvidenceError(f"the column {name} of the statistics does not hold integers")
+        columns.append(column.fill_null(-1 if pa.types.is_signed_integer(column.type) else 0).to_pylist())
+    return list(zip(*columns, strict=True))
+
+
+def _compare(
+    catalog: CatalogEvidence, batch: Batch, known: Mapping[int, tuple[str, int, int]], scan: StatisticsScan
+) -> None:
+    """Compare the values of some rows; `known` has the file and the row group of each."""
+    names = _columns(batch.table.column_names)
+    footers = _footers(catalog, sorted({path for path, _, _ in known.values()}), list(names))
+    for name, fields in names.items():
+        for field_name, column_name in fields.items():
+            values = batch.table.column(column_name).to_pylist()
+            at = FIELDS.index(field_name)
+            is_single = pa.types.is_float32(batch.table.schema.field(column_name).type)
+            for row, (path, group, _) in known.items():
+                entries = footers[path][group]
+                expected = None if entries is None else entries.get(name, (None,) * 6)[at]
+                if is_single and isinstance(expected, float):
+                    expected = float(np.float32(expected))
+                told = scan.sizes if field_name.endswith("_bytes") else scan.wrong
+                if expected is not None and len(told) < MOST_TOLD and not _same(values[row], expected):
+                    told.append((batch.first_row + row, column_name, values[row], expected))
+
+
+def _columns(names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return, by the name of the catalog's column, the columns of the statistics by what they hold."""
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        column, separator, field_name = name.rpartition("::")
+        if separator and field_name in FIELDS:
+            found.setdefault(column, {})[field_name] = name
+    return found
+
+
+def _footers(
+    catalog: CatalogEvidence, paths: Sequence[str], names: Sequence[str]
+) -> dict[str, list[dict[str, tuple[Any, ...]] | None]]:
+    """Return the statistics of columns in files: for each row group, by the column's name."""
+    found: dict[str, list[dict[str, tuple[Any, ...]] | None]] = {}
+    options = {"names": list(names)}
+    for path, told in ask_footers(catalog.tree, catalog.prefix, paths, "columns", options):
+        if isinstance(told, HatsError):
+            raise NoEvidenceError(f"the footer of {path} cannot be read")
+        found[path] = [
+            {name: entry for name, entry in zip(names, entries, strict=True) if entry is not None}
+            for entries in told["groups"]
+        ]
+    return found
+
+
+def _same(value: Any, expected: Any) -> bool:
+    if value is None:
+        return False
+    if isinstance(value, float) and isinstance(expected, float | int):
+        return value == expected or (math.isnan(value) and math.isnan(expected))
+    if isinstance(value, int | float) and isinstance(expected, int | float):
+        return value == expected
+    if type(value) is not type(expected):
+        return True  # what Arrow makes of dates and bytes differs between columns and statistics
+    return bool(value == expected)

@@ -1,0 +1,200 @@
+"""The report as one HTML page that needs nothing else: no script, style, font or picture from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from html import escape
+
+from hatsformat._version import __version__
+from hatsformat.validation.findings import Finding, NotRun, Place, Verdict
+from hatsformat.validation.html_assets import SCRIPT, STYLE
+from hatsformat.validation.requirements import Requirement, requirements
+from hatsformat.validation.sanitizing import visible
+from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark
+
+PLACES = 20_000
+"""The most places of a finding that are listed; the report as JSON has them all."""
+
+_SEVERITIES = ("error", "warning", "info")
+_NAMES = {"error": "errors", "warning": "warnings", "info": "info"}
+
+
+def render_html(
+    verdict: Verdict, findings: Sequence[Finding], not_run: Sequence[NotRun], skies: Sequence[Footprint]
+) -> str:
+    """Return a report as a page.
+
+    Whatever the catalog holds is text on it: everything is escaped, and the page's own policy lets a browser
+    run only the page's own script.
+
+    Parameters
+    ----------
+    verdict : Verdict
+    findings : sequence of Finding
+    not_run : sequence of NotRun
+    skies : sequence of Footprint
+        The tiles of the catalogs that were validated.
+
+    Returns
+    -------
+    str
+    """
+    policy = (
+        f"default-src 'none'; style-src '{_hash(STYLE)}'; script-src '{_hash(SCRIPT)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    name = verdict.path.rstrip("/").rpartition("/")[2] or verdict.path
+    parts = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{_text(name)}: {_judged(verdict)}</title>",
+        f"<style>{STYLE}</style>",
+        "</head>",
+        "<body>",
+        _header(verdict),
+        _skies(skies, findings),
+        _findings(findings),
+        _not_run(not_run),
+        f"<footer>hatsformat {__version__}</footer>",
+        f"<script>{SCRIPT}</script>",
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _hash(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _text(text: str) -> str:
+    """Return anything as text of the page."""
+    return escape(visible(text))
+
+
+def _prose(text: str) -> str:
+    """Return the specification's words, with what stands in backticks as code."""
+    parts = _text(text).split("`")
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
+
+
+def _judged(verdict: Verdict) -> str:
+    return "valid" if verdict.valid else "not valid"
+
+
+def _header(verdict: Verdict) -> str:
+    summary = verdict.summary
+    counts = "".join(
+        f'<li class="{kind}"><b>{summary[kind]}</b> {_one(kind, summary[kind])}</li>' for kind in _SEVERITIES
+    )
+    return (
+        f'<header><h1>{_text(verdict.path)}</h1><p class="verdict {"good" if verdict.valid else "error"}">'
+        f"{_judged(verdict)}</p><p>edition {_text(verdict.edition)} of the note, level "
+        f'{_text(verdict.level)}</p><ul class="counts">{counts}'
+        f"<li><b>{summary['passed']}</b> checks passed</li>"
+        f"<li><b>{summary['not_run']}</b> not run</li></ul></header>"
+    )
+
+
+def _one(kind: str, count: int) -> str:
+    return kind if count == 1 else _NAMES[kind]
+
+
+def _skies(skies: Sequence[Footprint], findings: Sequence[Finding]) -> str:
+    pictures = [_sky(footprint, number, findings) for number, footprint in enumerate(skies)]
+    if not pictures:
+        return ""
+    legend = "".join(f'<li class="{kind}">{kind}</li>' for kind in ("sound", "info", "warning", "error"))
+    return (
+        "<section><h2>Tiles</h2>" + "".join(pictures) + f'<ul class="legend">{legend}</ul>'
+        "<p>Equal areas (Mollweide), right ascension 0 in the middle and growing to the left. A tile has the "
+        "colour of the worst finding at its leaf.</p></section>"
+    )
+
+
+def _sky(footprint: Footprint, number: int, findings: Sequence[Finding]) -> str:
+    tiles = mark(footprint, findings)
+    total, faulty = len(tiles), int(tiles.faulty.sum())
+    shown = coarsen(tiles)
+    title = f"{total} {'tile' if total == 1 else 'tiles'}, {faulty} with findings"
+    if footprint.member:
+        title = f"{visible(footprint.member)}: {title}"
+    caption = escape(title) + _caption(shown, total)
+    return f"<figure>{draw_sky(shown, title, number)}<figcaption>{caption}</figcaption></figure>"
+
+
+def _caption(shown: Tiles, total: int) -> str:
+    if len(shown) == total:
+        return ""
+    order = int(shown.orders.max())
+    return f"; drawn at order {order} at most, as there are more than {SHAPES}"
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return "<section><h2>Findings</h2><p>None.</p></section>"
+    boxes = "".join(
+        f'<label class="{kind}"><input type="checkbox" name="severity" value="{kind}" checked> {kind}</label>'
+        for kind in _SEVERITIES
+        if any(finding.severity == kind for finding in findings)
+    )
+    search = '<input type="search" name="words" placeholder="rule, file, words" aria-label="Filter">'
+    form = f'<form id="filter" hidden>{boxes}{search}<output></output></form>'
+    return f"<section><h2>Findings</h2>{form}{''.join(map(_finding, findings))}</section>"
+
+
+def _finding(finding: Finding) -> str:
+    rule = requirements().get(finding.rule)
+    count = f" ({finding.count} places)" if finding.count > 1 else ""
+    return (
+        f'<details class="finding {finding.severity}" data-severity="{finding.severity}"'
+        f"{' open' if finding.severity == 'error' and finding.count < 10 else ''}>"
+        f'<summary><span class="badge">{finding.severity}</span> <b>{_text(finding.rule)}</b> '
+        f"{_text(finding.message)}{count}</summary>{_explained(rule)}"
+        f"<p><b>How to mend it:</b> {_prose(finding.fix)} (Note, section {_text(finding.section)})</p>"
+        f"{_places(finding)}</details>"
+    )
+
+
+def _explained(rule: Requirement | None) -> str:
+    if rule is None:
+        return ""
+    quote = f"<blockquote>{_text(rule.quote)}</blockquote>" if rule.quote else ""
+    why = f"<p><b>Why it matters:</b> {_prose(rule.why)}</p>" if rule.why else ""
+    return f"<p><b>{rule.level}:</b> {_prose(rule.summary)}</p>{quote}{why}"
+
+
+def _places(finding: Finding) -> str:
+    rows = "".join(_place(place) for place in finding.places[:PLACES])
+    more = finding.count - PLACES
+    rest = f"<p>and {more} more: the report as JSON lists them all</p>" if more > 0 else ""
+    head = "<tr><th>where</th><th>found</th><th>expected</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{rest}"
+
+
+def _place(place: Place) -> str:
+    cells = (str(place.location), place.actual or "", place.expected or "")
+    return f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _not_run(items: Sequence[NotRun]) -> str:
+    by_reason: dict[tuple[str | None, str], list[str]] = {}
+    for item in items:
+        by_reason.setdefault((item.path, item.reason), []).append(item.rule)
+    if not by_reason:
+        return ""
+    rows = "".join(
+        f"<tr><td>{_text(path or '.')}</td><td>{_text(reason)}</td><td>{_text(', '.join(rules))}</td></tr>"
+        for (path, reason), rules in by_reason.items()
+    )
+    head = "<tr><th>where</th><th>reason</th><th>rules</th></tr>"
+    return (
+        "<section><h2>Not run</h2><p>These checks had no evidence to look at, or were switched off; they "
+        f"have not passed.</p><table><thead>{head}</thead><tbody>{rows}</tbody></table></section>"
+    )

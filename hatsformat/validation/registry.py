@@ -1,0 +1,98 @@
+"""The table of all checks, and how a function becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import TypeAlias
+
+from hatsformat.validation.check_api import Fault, RowCheck, RowVerdict
+from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.evidence.collection import CollectionEvidence
+from hatsformat.validation.evidence.row_batch import RowBatch
+from hatsformat.validation.requirements import Requirement
+
+CatalogCheck: TypeAlias = Callable[[CatalogEvidence, Requirement], Iterable[Fault]]
+CollectionCheck: TypeAlias = Callable[[CollectionEvidence, Requirement], Iterable[Fault]]
+_OfCatalog: TypeAlias = Callable[[CatalogEvidence], Iterable[Fault]]
+_OfCollection: TypeAlias = Callable[[CollectionEvidence], Iterable[Fault]]
+
+CATALOG_CHECKS: dict[str, CatalogCheck] = {}
+"""The check of each requirement on a catalog, by the requirement's id."""
+
+COLLECTION_CHECKS: dict[str, CollectionCheck] = {}
+"""The check of each requirement on a collection, by the requirement's id."""
+
+
+def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
+    """Register a function as the check of a requirement on catalogs.
+
+    The function takes the evidence, and yields a `Fault` for every departure. It raises `NoEvidenceError`,
+    usually through the evidence it asks for, where it cannot say.
+    """
+
+    def register(function: _OfCatalog) -> _OfCatalog:
+        catalog_checks(rule)(wraps(function)(lambda catalog, _: function(catalog)))
+        return function
+
+    return register
+
+
+def catalog_checks(*rules: str) -> Callable[[CatalogCheck], CatalogCheck]:
+    """Register a function as the check of several requirements on catalogs; it takes the requirement, too."""
+
+    def register(function: CatalogCheck) -> CatalogCheck:
+        for rule in rules:
+            _claim(rule, CATALOG_CHECKS)
+            CATALOG_CHECKS[rule] = function
+        return function
+
+    return register
+
+
+def collection_check(rule: str) -> Callable[[_OfCollection], _OfCollection]:
+    """Register a function as the check of a requirement on collections; see `catalog_check`."""
+
+    def register(function: _OfCollection) -> _OfCollection:
+        collection_checks(rule)(wraps(function)(lambda collection, _: function(collection)))
+        return function
+
+    return register
+
+
+def collection_checks(*rules: str) -> Callable[[CollectionCheck], CollectionCheck]:
+    """Register a function as the check of several requirements on collections; see `catalog_checks`."""
+
+    def register(function: CollectionCheck) -> CollectionCheck:
+        for rule in rules:
+            _claim(rule, COLLECTION_CHECKS)
+            COLLECTION_CHECKS[rule] = function
+        return function
+
+    return register
+
+
+def _claim(rule: str, table: Mapping[str, object]) -> None:
+    if rule in table:
+        raise ValueError(f"{rule} has two checks")
+
+
+ROW_CHECKS: dict[str, RowCheck] = {}
+"""The checks that see every row, by the requirement's id; the rows are read once for all of them."""
+
+_Judge: TypeAlias = Callable[[RowBatch], RowVerdict]
+
+
+def row_check(rule: str, message: str) -> Callable[[_Judge], _Judge]:
+    """Register a function as the check of a requirement on rows.
+
+    The function takes a batch of rows of one file and says which are wrong. It raises `NoEvidenceError`,
+    usually through the columns it asks for, where it cannot say.
+    """
+
+    def register(function: _Judge) -> _Judge:
+        _claim(rule, ROW_CHECKS)
+        ROW_CHECKS[rule] = RowCheck(message, function)
+        return function
+
+    return register

@@ -1,0 +1,300 @@
+"""The pages that are made from the requirements: ``docs/rules/`` and the lists in ``spec/hats.md``.
+
+``python -m hatsformat.validation.rule_pages`` writes them again in a checkout, and adds new ids to the frozen
+list ``spec/requirements/ids.txt``, which nothing ever leaves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from hatsformat._spec import spec_path
+from hatsformat.errors import UsageError
+from hatsformat.properties import KEYWORDS, TABLE_TYPES, Keyword
+from hatsformat.validation.requirements import Requirement, areas, requirements
+from hatsformat.validation.rules import (
+    checks_of,
+    count_sections,
+    told_editions,
+    told_types,
+)
+
+_LEVELS = ("MUST", "SHOULD", "MAY", "PRACTICE")
+_BLOCK = re.compile(
+    r"(<!-- (requirements|keywords|required)(?: ([^>]*?))? -->\n).*?(<!-- end -->)", re.DOTALL
+)
+_COMMAND = "python -m hatsformat.validation.rule_pages"
+_MADE = f"<!-- Made from spec/requirements by {_COMMAND}; changes here are lost. -->\n"
+
+
+def anchor(rule: str) -> str:
+    """Return the name that a rule has in the address of a page."""
+    return rule.lower()
+
+
+def area_of(rule: str) -> str:
+    """Return the area of a rule: ``LEAF`` of ``HATS-LEAF-004``."""
+    return rule.split("-")[1]
+
+
+# A page of an area
+
+
+def area_page(area: str) -> str:
+    """Return the page with all rules of an area."""
+    rules = [rule for rule in requirements().values() if area_of(rule.id) == area]
+    parts = [_MADE, f"# {areas()[area].title} (`HATS-{area}`)\n", *map(_rule, rules)]
+    return "\n".join(parts)
+
+
+def _rule(rule: Requirement) -> str:
+    facts = [
+        f"- **{rule.level}**; a departure is {_severity(rule)}",
+        f"- Note, section {rule.section}; editions {told_editions(rule)}",
+        f"- applies to: {told_types(rule)}",
+        f"- evidence: {rule.stage}",
+    ]
+    if rule.keyword is not None:
+        facts.append(f"- keyword: `{rule.keyword}`")
+    facts += [f"- check: `{check.name}`" for check in checks_of(rule.id)]
+    if rule.unchecked is not None:
+        facts.append(f"- not checked: {rule.unchecked}")
+    quote = f"> {_plain(rule.quote)}\n\n" if rule.quote else ""
+    return (
+        f"## {rule.id}\n\n{_plain(rule.summary)}\n\n{quote}"
+        f"Why: {_plain(rule.why or '')}\n\nHow to mend it: {_plain(rule.fix)}\n\n" + "\n".join(facts) + "\n"
+    )
+
+
+def _severity(rule: Requirement) -> str:
+    return {"error": "an error", "warning": "a warning", "info": "worth knowing (info)"}[rule.severity]
+
+
+def _plain(text: str) -> str:
+    """Return words as Markdown takes them: outside of code, nothing is markup."""
+    parts = text.split("`")
+    return "`".join(
+        part if number % 2 else re.sub(r"([\\*_\[\]<>|])", r"\\\1", part) for number, part in enumerate(parts)
+    )
+
+
+# The first page: lists and tables
+
+
+def index_page() -> str:
+    """Return the page with the areas, the table of sections and what no program checks."""
+    rules = list(requirements().values())
+    unchecked = [rule for rule in rules if rule.unchecked is not None]
+    names = [area.page for area in areas().values()]
+    areas_table = _table(
+        ("area", "what", "rules", "checked"),
+        [
+            (f"[`HATS-{name}`]({area.page}.md)", area.title, len(inside), _count_checked(inside))
+            for name, area in areas().items()
+            for inside in [[rule for rule in rules if area_of(rule.id) == name]]
+        ],
+    )
+    toctree = "\n".join(["```{toctree}", ":hidden:", "", "specification", *names, "```"])
+    return "\n".join(
+        [
+            _MADE,
+            "# The rules\n",
+            f"What a catalog is judged by: {len(rules)} requirements, of which a program checks "
+            f"{len(rules) - len(unchecked)}. `hatsformat rules` lists them, `hatsformat rules HATS-LEAF-004` "
+            "explains one. An id never changes its meaning and is never used again.\n",
+            "MUST and SHOULD are the note's words (REQUIRED and RECOMMENDED are the same); MAY is what it "
+            "allows; PRACTICE is what it leaves open and readers rely on. A departure from a MUST is an "
+            "error, from a SHOULD a warning, from the others worth knowing, unless the rule says another.\n",
+            areas_table,
+            "The specification in prose, section by section, is {doc}`specification`.\n",
+            toctree,
+            "\n## By section of the note\n",
+            _sections(rules),
+            "\n## What no program checks\n",
+            _table(
+                ("rule", "level", "why not"),
+                [(_link(rule.id), rule.level, _plain(str(rule.unchecked))) for rule in unchecked],
+            ),
+        ]
+    )
+
+
+def _count_checked(rules: Iterable[Requirement]) -> int:
+    return sum(rule.unchecked is None for rule in rules)
+
+
+def _link(rule: str) -> str:
+    return f"[{rule}]({areas()[area_of(rule)].page}.md#{anchor(rule)})"
+
+
+def _sections(rules: Sequence[Requirement]) -> str:
+    counts = list(count_sections(rules))
+    rows: list[Sequence[object]] = [
+        (
+            count.section,
+            *(count.by_level.get(level, "") for level in _LEVELS),
+            sum(count.by_level.values()),
+            count.checked,
+            count.unchecked or "",
+        )
+        for count in counts
+    ]
+    totals = [sum(count.by_level.get(level, 0) for count in counts) for level in _LEVELS]
+    rows.append(
+        ("all", *totals, sum(totals), sum(c.checked for c in counts), sum(c.unchecked for c in counts))
+    )
+    return _table(("section", *_LEVELS, "all", "checked", "not checked"), rows)
+
+
+def _table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+
+
+# The specification
+
+_INCLUDED = "```{include} ../../spec/hats.md\n```\n"
+
+
+def fill_specification(text: str) -> str:
+    """Return the specification with its lists made again.
+
+    Between ``<!-- requirements SECTION -->`` and ``<!-- end -->`` stand the requirements of a section of the
+    note; of those only the ones whose ids begin in a certain way where ``SECTION: HATS-PROP-2`` says so. The
+    tables of keywords stand between ``<!-- keywords -->`` or ``<!-- required -->`` and the end.
+
+    Raises
+    ------
+    UsageError
+        If a requirement would be there twice or not at all.
+    """
+    placed: list[str] = []
+
+    def fill(found: re.Match[str]) -> str:
+        kind, argument = found[2], found[3] or ""
+        if kind == "keywords":
+            content = _keywords()
+        elif kind == "required":
+            content = _required()
+        else:
+            section, _, beginning = argument.partition(": ")
+            rules = [
+                r for r in requirements().values() if r.section == section and r.id.startswith(beginning)
+            ]
+            placed.extend(rule.id for rule in rules)
+            content = "".join(map(_item, sorted(rules, key=lambda rule: rule.id)))
+        return f"{found[1]}{content}{found[4]}"
+
+    filled = _BLOCK.sub(fill, text)
+    missing = sorted(set(requirements()) - set(placed))
+    if missing or len(placed) != len(set(placed)):
+        twice = sorted({rule for rule in placed if placed.count(rule) > 1})
+        raise UsageError(
+            "spec/hats.md does not have every requirement once",
+            found=f"missing {', '.join(missing) or 'none'}; twice {', '.join(twice) or 'none'}",
+            hint="every section needs its <!-- requirements SECTION -->",
+        )
+    return filled
+
+
+def _item(rule: Requirement) -> str:
+    notes = [told_types(rule)]
+    if len(rule.editions) == 1:
+        notes.append(f"edition {told_editions(rule)} only")
+    head = f'- <a id="{anchor(rule.id)}"></a>`{rule.id}` **{rule.level}**'
+    return f"{head} ({'; '.join(notes)}): {_plain(rule.summary)}\n"
+
+
+def _keywords() -> str:
+    rows = [
+        (f"`{keyword.name}`", _plain(keyword.description), _plain(_value(keyword)), keyword.edition)
+        for keyword in sorted(KEYWORDS.values(), key=lambda keyword: keyword.name)
+    ]
+    return _table(("keyword", "what it says", "its value", "since"), rows)
+
+
+def _value(keyword: Keyword) -> str:
+    text = keyword.kind.expected
+    if keyword.choices:
+        text = f"{'words' if keyword.kind.is_list else 'one'} of {', '.join(keyword.choices)}"
+    return text if keyword.unit is None else f"{text}; {keyword.unit}"
+
+
+def _required() -> str:
+    types = (*TABLE_TYPES, "collection")
+    rows = [
+        (f"`{keyword.name}`", *(_use(keyword, table_type) for table_type in types))
+        for keyword in KEYWORDS.values()
+        if keyword.required & set(types)
+    ]
+    return _table(("keyword", *types), rows)
+
+
+def _use(keyword: Keyword, table_type: str) -> str:
+    if table_type in keyword.required:
+        return "R"
+    return "o" if table_type in keyword.optional else ""
+
+
+# The frozen list of ids
+
+
+def read_ids(text: str) -> dict[str, str]:
+    """Return what each id of the frozen list means; ``retired`` for one that is no longer used.
+
+    Raises
+    ------
+    UsageError
+        If an id is there twice.
+    """
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        rule, _, meaning = line.partition(" ")
+        if rule in found:
+            raise UsageError("an id is there twice", path="ids.txt", found=rule)
+        found[rule] = meaning.strip()
+    return found
+
+
+def add_ids(text: str, rules: Mapping[str, Requirement]) -> str:
+    """Return the frozen list with new ids at its end; what is there stays as it is."""
+    known = read_ids(text)
+    new = [f"{rule.id} {rule.summary}\n" for rule in rules.values() if rule.id not in known]
+    return text + "".join(new)
+
+
+# All of it
+
+
+def make_pages(root: Path) -> dict[Path, str]:
+    """Return what every page should hold, by its path.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of ``spec/`` and ``docs/``.
+    """
+    rules = root / "docs" / "rules"
+    pages = {rules / f"{area.page}.md": area_page(name) for name, area in areas().items()}
+    pages[rules / "index.md"] = index_page()
+    pages[rules / "specification.md"] = _INCLUDED
+    specification = root / "spec" / "hats.md"
+    pages[specification] = fill_specification(specification.read_text("utf-8"))
+    ids = root / "spec" / "requirements" / "ids.txt"
+    pages[ids] = add_ids(ids.read_text("utf-8"), requirements())
+    return pages
+
+
+def main() -> None:
+    """Write every page of this checkout again."""
+    for path, content in make_pages(spec_path().parent).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

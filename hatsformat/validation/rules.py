@@ -1,0 +1,173 @@
+"""The rules as a list to choose from, and what is known of one: for the command line and the pages."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hatsformat.validation import checks
+from hatsformat.validation.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS
+from hatsformat.validation.requirements import EDITIONS, Requirement, requirements
+from hatsformat.validation.settings import select_rules
+
+ENGINE_RULE = "HATS-EVID-001"
+"""The one rule that the engine itself reports."""
+
+TYPES = ("object", "source", "nested", "margin", "index", "association", "map", "collection")
+"""What requirements apply to, in the order in which it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The function that checks a requirement.
+
+    Attributes
+    ----------
+    name : str
+        Its module and name, below ``hatsformat.validation.checks``.
+    summary : str
+        The first line of its docstring.
+    """
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rules to list; None or empty where any will do.
+
+    Attributes
+    ----------
+    selectors : tuple of str
+        Ids, or beginnings of ids.
+    level, severity, stage, applies_to, edition : str or None
+    section : str or None
+        A section of the note, with those below it.
+    checked : bool or None
+        Only those that a program checks, or that none does.
+    """
+
+    selectors: tuple[str, ...] = ()
+    level: str | None = None
+    severity: str | None = None
+    stage: str | None = None
+    applies_to: str | None = None
+    edition: str | None = None
+    section: str | None = None
+    checked: bool | None = None
+
+    def _fits(self, rule: Requirement) -> bool:
+        return (
+            self.level in (None, rule.level)
+            and self.severity in (None, rule.severity)
+            and self.stage in (None, rule.stage)
+            and (self.applies_to is None or self.applies_to in rule.applies_to)
+            and (self.edition is None or self.edition in rule.editions)
+            and (self.section is None or in_section(rule.section, self.section))
+            and (self.checked is None or self.checked == (rule.unchecked is None))
+        )
+
+    def select(self) -> list[Requirement]:
+        """Return the rules, in the order of the specification.
+
+        Raises
+        ------
+        UsageError
+            If a selector means no rule.
+        """
+        ids = select_rules(self.selectors) if self.selectors else requirements().keys()
+        return [rule for rule in requirements().values() if rule.id in ids and self._fits(rule)]
+
+
+def in_section(section: str, wanted: str) -> bool:
+    """Return whether a section is the wanted one, or lies below it: 3.6.1 and Table 1 of it in 3.6."""
+    return section == wanted or section.startswith((f"{wanted}.", f"{wanted},"))
+
+
+def checks_of(rule: str) -> list[Check]:
+    """Return the functions that check a requirement; none where no program does."""
+    checks.load()
+    if rule == ENGINE_RULE:
+        return [Check("engine", "Every file that fails to be judged is reported by the engine.")]
+    functions: list[Callable[..., object]] = (
+        [ROW_CHECKS[rule].judge]
+        if rule in ROW_CHECKS
+        else [table[rule] for table in (CATALOG_CHECKS, COLLECTION_CHECKS) if rule in table]
+    )
+    found = []
+    for inner in map(inspect.unwrap, functions):
+        name = f"{inner.__module__}.{inner.__qualname__}".removeprefix("hatsformat.validation.checks.")
+        found.append(Check(name, (inspect.getdoc(inner) or "").partition("\n")[0]))
+    return found
+
+
+def told_types(rule: Requirement) -> str:
+    """Return what a requirement applies to, in words."""
+    tables = TYPES[:-1]
+    if set(tables) <= rule.applies_to:
+        return "all tables" + (", collection" if "collection" in rule.applies_to else "")
+    return ", ".join(name for name in TYPES if name in rule.applies_to)
+
+
+def told_editions(rule: Requirement) -> str:
+    """Return the editions that ask for it, the oldest first."""
+    return ", ".join(edition for edition in EDITIONS if edition in rule.editions)
+
+
+def described(rule: Requirement) -> dict[str, Any]:
+    """Return everything that is known of a rule, for JSON."""
+    return {
+        "id": rule.id,
+        "level": rule.level,
+        "severity": rule.severity,
+        "stage": rule.stage,
+        "section": rule.section,
+        "applies_to": [name for name in TYPES if name in rule.applies_to],
+        "editions": [edition for edition in EDITIONS if edition in rule.editions],
+        "keyword": rule.keyword,
+        "summary": rule.summary,
+        "quote": rule.quote,
+        "why": rule.why,
+        "fix": rule.fix,
+        "unchecked": rule.unchecked,
+        "checks": [{"name": check.name, "summary": check.summary} for check in checks_of(rule.id)],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class SectionCount:
+    """How many requirements a section has.
+
+    Attributes
+    ----------
+    section : str
+    by_level : mapping of str to int
+    checked, unchecked : int
+    """
+
+    section: str
+    by_level: Mapping[str, int]
+    checked: int
+    unchecked: int
+
+
+def count_sections(rules: Iterable[Requirement]) -> Iterator[SectionCount]:
+    """Yield the numbers of requirements by section, in the order of the note."""
+    by_section: dict[str, list[Requirement]] = {}
+    for rule in rules:
+        by_section.setdefault(rule.section, []).append(rule)
+    for section in sorted(by_section, key=section_key):
+        inside = by_section[section]
+        unchecked = sum(rule.unchecked is not None for rule in inside)
+        levels = Counter[str](rule.level for rule in inside)
+        yield SectionCount(section, levels, len(inside) - unchecked, unchecked)
+
+
+def section_key(section: str) -> tuple[list[int], str]:
+    """Return what sorts sections as the note has them."""
+    numbers, _, rest = section.partition(",")
+    return [int(number) for number in numbers.split(".")], rest
