@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, settings
 
-import servers
 from hatsformat import import_catalog
 from hatsformat.demo import mock_sky, write_inputs
+from tests.support import servers
 
 ROOT = Path(__file__).resolve().parent.parent
 

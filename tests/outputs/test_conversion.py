@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from astropy import units as u
+
+from hatsformat import Cone, MissingExtraError, open_catalog
+from hatsformat.outputs.conversion import column_descriptions, to_astropy, to_pandas
+from tests.support.catalog_trees import Tree, stars
+
+SKY = stars(900)
+REGION = Cone(0, 0, 5)
+
+VOTABLE = b"""<?xml version="1.0"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>
+<FIELD name="ra" datatype="double" unit="deg" ucd="pos.eq.ra"><DESCRIPTION>Right
+ ascension</DESCRIPTION></FIELD>
+<FIELD name="mag" datatype="double" unit="mag"/><FIELD name="id" datatype="long"/>
+</TABLE></RESOURCE></VOTABLE>"""
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sky")
+    Tree().write(root, SKY.replace_schema_metadata({"IVOA.VOTable-Parquet.content": VOTABLE}))
+    return open_catalog(root).scan(region=REGION)
+
+
+def test_pandas(scan):
+    pd = pytest.importorskip("pandas", reason="pandas is not installed (extra `pandas`)")
+    frame = scan.to_pandas()
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame.columns) == scan.schema.names
+    assert frame["id"].tolist() == scan.to_table().column("id").to_pylist()
+    nullable = scan.to_pandas(types_mapper={pa.float64(): pd.Float64Dtype()}.get)
+    assert nullable["mag"].isna().sum() == scan.to_table().column("mag").null_count > 0
+
+
+def test_pandas_keeps_columns_that_were_an_index(tmp_path):
+    pytest.importorskip("pandas", reason="pandas is not installed (extra `pandas`)")
+    frame = SKY.to_pandas().set_index("id")
+    Tree().write(tmp_path, pa.Table.from_pandas(frame))
+    assert "id" in open_catalog(tmp_path).scan().to_pandas().columns
+
+
+def test_polars(scan):
+    polars = pytest.importorskip("polars", reason="polars is not installed (extra `polars`)")
+    frame = scan.to_polars()
+    assert isinstance(frame, polars.DataFrame)
+    assert frame["id"].to_list() == scan.to_table().column("id").to_pylist()
+
+
+def test_duckdb(scan):
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed (extra `duckdb`)")
+    with duckdb.connect() as connection:
+        relation = scan.to_duckdb(connection)
+        assert relation.aggregate("count(*), sum(id)").fetchall() == [
+            (scan.count_rows(), sum(scan.to_table().column("id").to_pylist()))
+        ]
+
+
+@pytest.mark.parametrize("name", ["polars", "duckdb"])
+def test_a_library_that_is_missing_is_named(scan, name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=rf"hatsformat\[{name}\]"):
+        getattr(scan, f"to_{name}")()
+
+
+def test_pandas_that_is_missing_is_named():
+    class Table:
+        def to_pandas(self, **_):
+            raise ImportError("pandas")
+
+    with pytest.raises(MissingExtraError, match=r"hatsformat\[pandas\]"):
+        to_pandas(Table())
+
+
+def test_astropy_has_units_masks_and_descriptions(scan):
+    table = scan.to_astropy()
+    assert table.colnames == scan.schema.names
+    assert table["ra"].unit == u.deg
+    assert table["ra"].description == "Right ascension"
+    assert table["mag"].unit == u.mag
+    assert table["dec"].unit is None
+    arrow = scan.to_table()
+    assert table["mag"].mask.tolist() == arrow.column("mag").is_null().to_pylist()
+    np.testing.assert_array_equal(table["ra"], arrow.column("ra").to_numpy())
+    assert table["band"].tolist() == arrow.column("band").to_pylist()
+    assert table["id"].dtype == np.int64
+
+
+def test_astropy_takes_every_kind_of_column():
+    table = pa.table(
+        {
+            "int": pa.array([1, None, 3], pa.int16()),
+            "bool": [True, None, False],
+            "text": ["a", None, "ccc"],
+            "large": pa.array(["a", "b", "c"], pa.large_string()),
+            "dictionary": pa.array(["x", "y", "x"]).dictionary_encode(),
+            "time": pa.array([1, 2, None], pa.timestamp("us")),
+            "list": [[1, 2], [3, 4], None],
+            "binary": [b"a", b"b", None],
+            "null": pa.nulls(3),
+            "nan": [1.0, float("nan"), 3.0],
+        }
+    )
+    found = to_astropy(table)
+    assert len(found) == 3
+    assert found["int"].tolist() == [1, None, 3]
+    assert found["int"].dtype == np.int16
+    assert found["bool"].tolist() == [True, None, False]
+    assert found["text"].tolist() == ["a", None, "ccc"]
+    assert found["dictionary"].tolist() == ["x", "y", "x"]
+    assert list(found["list"][0]) == [1, 2]
+    assert found["list"].mask.tolist() == [False, False, True]
+    assert found["time"].mask.tolist() == [False, False, True]
+    assert np.isnan(found["nan"][1])
+    assert len(to_astropy(table.slice(0, 0))) == 0
+
+
+def test_units_of_single_columns_prevail_and_strange_ones_are_kept():
+    schema = pa.schema(
+        [
+            pa.field("ra", pa.float64(), metadata={"unit": "rad", "description": "d"}),
+            pa.field("x", pa.int64(), metadata={"UNIT": "furlongs/x"}),
+        ],
+        metadata={"IVOA.VOTable-Parquet.content": VOTABLE},
+    )
+    table = to_astropy(pa.table({"ra": [1.0], "x": [2]}, schema=schema))
+    assert table["ra"].unit == u.rad
+    assert table["ra"].description == "d"
+    assert str(table["x"].unit) == "furlongs/x"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<VOTABLE", b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>', b"\xff\xfe"]
+)
+def test_a_votable_that_cannot_be_read_is_passed_over(content):
+    schema = pa.schema([("ra", pa.float64())], metadata={"IVOA.VOTable-Parquet.content": content})
+    assert column_descriptions(schema) == {"ra": {}}

@@ -1,0 +1,391 @@
+"""Margins, indexes and collections that are built from catalogs, held against what they should be."""
+
+from __future__ import annotations
+
+import decimal
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import healpy
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hatsformat import (
+    ColumnError,
+    HatsError,
+    LeafError,
+    OutputError,
+    UsageError,
+    build_collection,
+    build_index,
+    build_margin,
+    import_catalog,
+    open_catalog,
+    open_collection,
+)
+from hatsformat.partitioner.options import ImportOptions
+from hatsformat.supplements import index as index_module
+from hatsformat.validation import validate
+from tests.support import skies
+from tests.support.outlines import STEP, UNSURE, outline_distances, vectors
+from tests.validation.test_builders import described
+
+
+def clumps(count: int, seed: int = 1, spread: float = 3.0) -> pa.Table:
+    """Rows around places where tiles meet: poles, RA 0, the ends of the polar caps."""
+    rng = np.random.default_rng(seed)
+    places = np.array([(0.0, 90.0), (0.0, 0.0), (45.0, 41.81), (90.0, 0.0), (200.0, -89.0), (315.0, 30.0)])
+    ra, dec = places[rng.integers(0, len(places), count)].T
+    base = vectors(ra, dec) + np.radians(spread) * rng.normal(size=(count, 3))
+    ra, dec = healpy.vec2ang(base, lonlat=True)
+    return pa.table(
+        {
+            "id": rng.permutation(count),
+            "ra": ra,
+            "dec": dec,
+            "mag": pa.array(rng.normal(20, 2, count).astype(np.float32), mask=rng.random(count) < 0.1),
+            "name": [f"star {number % 97}" for number in range(count)],
+            "epochs": [list(range(number % 4)) for number in range(count)],
+        }
+    )
+
+
+def copies(leaves: list[skies.LeafFile]) -> Counter[tuple[int, int, int]]:
+    """Which rows, by their ids, are in which leaves."""
+    return Counter((leaf.order, leaf.pixel, row) for leaf in leaves for row in leaf.table["id"].to_pylist())
+
+
+def check_margin(primary: Path, margin: Path, arcsec: float) -> int:
+    """Hold a margin against outlines of the primary's tiles, and return how many rows it has."""
+    leaves = skies.read_leaves(primary)
+    rows = pa.concat_tables([leaf.table for leaf in leaves])
+    positions = vectors(rows["ra"].to_numpy(), rows["dec"].to_numpy())
+    own = np.repeat(np.arange(len(leaves)), [leaf.table.num_rows for leaf in leaves])
+    ids, radius = rows["id"].to_numpy(), np.radians(arcsec / 3600)
+    found = copies(skies.read_leaves(margin))
+    assert set(found.values()) <= {1}
+    assert {(order, pixel) for order, pixel, _ in found} <= {(leaf.order, leaf.pixel) for leaf in leaves}
+    for number, leaf in enumerate(leaves):
+        distances = outline_distances(leaf.order, leaf.pixel, positions)
+        width = np.sqrt(4 * np.pi / (12 * 4**leaf.order))
+        judged = np.abs(distances - radius) > UNSURE * radius + width / STEP**2
+        mine = np.array([(leaf.order, leaf.pixel, row) in found for row in ids.tolist()])
+        assert not mine[own == number].any()
+        near = (own != number) & (distances <= radius)
+        assert np.array_equal(mine[judged], near[judged]), (leaf.path, arcsec)
+    return sum(found.values())
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("supplements") / "stars"
+    import_catalog(clumps(1500), place, max_rows=120)
+    return place
+
+
+@settings(max_examples=8)
+@given(
+    seed=st.integers(0, 2**32),
+    max_rows=st.integers(20, 300),
+    power=st.floats(0, 4.3),
+    spread=st.sampled_from([0.2, 3.0, 40.0]),
+    siblings=st.booleans(),
+)
+def test_margins_of_any_sky(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    max_rows: int,
+    power: float,
+    spread: float,
+    siblings: bool,
+) -> None:
+    place = tmp_path_factory.mktemp("sky") / "sky"
+    import_catalog(clumps(300, seed, spread), place, max_rows=max_rows, keep_empty_siblings=siblings)
+    arcsec = float(f"{10**power:g}")
+    margin = build_margin(place, arcsec)
+    assert check_margin(place, Path(margin.path.path), arcsec) == margin.properties.hats_nrows
+    assert described(validate(margin.path)) == []
+
+
+def test_a_margin_has_the_rows_of_its_primary_as_they_are(catalog: Path) -> None:
+    margin = build_margin(catalog, 1800, catalog.with_name("wide"), name="wide_margin")
+    assert check_margin(catalog, catalog.with_name("wide"), 1800) > 100
+    assert margin.schema.equals(open_catalog(catalog).schema, check_metadata=True)
+    rows = {row["id"]: row for leaf in skies.read_leaves(catalog) for row in leaf.table.to_pylist()}
+    for leaf in skies.read_leaves(catalog.with_name("wide")):
+        assert leaf.table.to_pylist() == [rows[row] for row in leaf.table["id"].to_pylist()]
+        assert (np.diff(leaf.table[skies.INDEX].to_numpy()) >= 0).all()
+    told = margin.properties
+    assert (told.obs_collection, told.dataproduct_type) == ("wide_margin", "margin")
+    assert (told.hats_margin_threshold, told.hats_primary_table_url) == (1800.0, "stars")
+    assert (told.hats_col_ra, told.hats_col_dec, told.hats_col_healpix) == ("ra", "dec", "_healpix_29")
+    assert margin.primary().path == open_catalog(catalog).path
+    assert described(validate(margin.path)) == []
+
+
+def test_a_margin_without_rows_is_whole(tmp_path: Path) -> None:
+    import_catalog(pa.table({"id": [1], "ra": [10.0], "dec": [20.0]}), tmp_path / "one", ra="ra", dec="dec")
+    margin = build_margin(tmp_path / "one", 5)
+    assert margin.scan().to_table().num_rows == len(margin.partitions) == 0
+    assert described(validate(margin.path)) == []
+
+
+KINDS = {
+    "integers": pa.array([5, 3, None, 3, -(2**60)]),
+    "unsigned": pa.array([2**63 + 5, 3, None, 3, 2**63], pa.uint64()),
+    "floats": pa.array([0.5, float("nan"), None, -0.0, float("inf")]),
+    "text": pa.array(["b", "", None, "ä", "a"]),
+    "large text": pa.array(["b", "", None, "ä", "a"], pa.large_string()),
+    "dictionary": pa.array(["b", "", None, "ä", "a"]).dictionary_encode(),
+    "bytes": pa.array([b"b", b"", None, b"\xff", b"a"]),
+    "truth": pa.array([True, False, None, True, False]),
+    "times": pa.array([datetime(2020, 1, day, tzinfo=UTC) for day in (3, 1, 2, 9, 4)]),
+    "dates": pa.array([3, 1, None, 2, 9], pa.date32()),
+    "decimals": pa.array([decimal.Decimal(text) for text in ("1.5", "0.5", "2.5", "0.5", "9")]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_index_of_any_kind_of_values(kind: str, tmp_path: Path) -> None:
+    values = KINDS[kind]
+    count = 40
+    column = pa.concat_arrays([values] * (count // len(values)))
+    rng = np.random.default_rng(3)
+    ra, dec = rng.uniform(0, 360, count), rng.uniform(-90, 90, count)
+    table = pa.table({"key": column, "ra": ra, "dec": dec, "row": range(count)})
+    import_catalog(table, tmp_path / "sky", max_rows=5)
+    index = build_index(tmp_path / "sky", "key")
+    assert described(validate(index.path)) == []
+    (file,) = (tmp_path / "sky_key" / "dataset" / "index").iterdir()
+    entries = pq.read_table(file)
+    assert entries.column_names == ["key", "_healpix_29", "Norder", "Npix"]
+    assert [str(kind) for kind in entries.schema.types[1:]] == ["int64", "uint8", "uint64"]
+    expected = {
+        (row["key"], pixel, leaf.order, leaf.pixel)
+        for leaf in skies.read_leaves(tmp_path / "sky")
+        for row, pixel in zip(leaf.table.to_pylist(), leaf.table[skies.INDEX].to_pylist(), strict=True)
+        if row["key"] is not None and row["key"] == row["key"]
+    }
+    found = [tuple(row.values()) for row in entries.to_pylist()]
+    assert set(found) == expected
+    assert len(found) == len(expected)
+    assert found == sorted(found, key=lambda row: row[:2])
+    collection = build_collection(tmp_path, indexes=["key"])
+    for value in {row[0] for row in expected}:
+        wanted = [number for number, other in enumerate(column.to_pylist()) if other == value]
+        looked_up = collection.primary.lookup("key", pa.array([value], entries.schema.field("key").type))
+        assert sorted(looked_up["row"].to_pylist()) == wanted
+
+
+def test_rows_that_say_the_same_share_an_entry_unless_there_is_more_to_say(tmp_path: Path) -> None:
+    table = pa.table({"id": [7] * 6, "ra": [10.0] * 3 + [50.0] * 3, "dec": [0.0] * 6, "mjd": range(6)})
+    import_catalog(table, tmp_path / "sky", lowest_order=2)
+    index = build_index(tmp_path / "sky", "id")
+    assert index.properties.hats_nrows == 2
+    more = build_index(tmp_path / "sky", "id", tmp_path / "more", extra_columns=["mjd", "ra"])
+    assert more.properties.hats_nrows == 6
+    assert more.properties.hats_index_extra_column == ("mjd", "ra")
+    assert more.scan("all").to_table()["mjd"].to_pylist() == list(range(6))
+    assert described(validate(more.path)) == []
+
+
+@pytest.mark.parametrize("column", ["id", "name", "same"])
+def test_files_of_an_index_follow_one_another(
+    column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many rows have a value, no file grows: one that all rows have is in several."""
+    monkeypatch.setattr(index_module, "PART_ROWS", 512)
+    monkeypatch.setattr(index_module, "SAMPLE_BITS", 4)
+    table = clumps(6000, 5).append_column("same", pa.array([1] * 6000))
+    import_catalog(table, tmp_path / "sky", max_rows=500)
+    index = build_index(tmp_path / "sky", column, row_group_rows=100)
+    assert described(validate(index.path)) == []
+    folder = tmp_path / f"sky_{column}" / "dataset" / "index"
+    parts = [
+        pq.read_table(folder / f"part.{number}.parquet") for number in range(len(list(folder.iterdir())))
+    ]
+    assert len(parts) > 5
+    assert max(part.num_rows for part in parts) < 1500
+    entries = pa.concat_tables(parts)
+    keys = list(zip(entries[column].to_pylist(), entries["_healpix_29"].to_pylist(), strict=True))
+    assert keys == sorted(keys)
+    assert len(keys) == index.properties.hats_nrows == 6000
+    footer = pq.read_metadata(tmp_path / f"sky_{column}" / "dataset" / "_metadata")
+    assert footer.num_rows == 6000
+    assert max(footer.row_group(group).num_rows for group in range(footer.num_row_groups)) <= 100
+
+
+def test_the_work_does_not_show_in_the_bytes(
+    catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads or processes, in memory or through scratch, in large chunks or small ones."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    monkeypatch.setattr(index_module, "PART_ROWS", 512)
+    monkeypatch.setattr(index_module, "SAMPLE_BITS", 4)
+
+    def build(name: str, **options: object) -> dict[str, bytes]:
+        place = tmp_path / name
+        build_margin(catalog, 3600, place / "margin", **options)
+        build_index(catalog, "name", place / "index", extra_columns=["id"], **options)
+        return {path: (place / path).read_bytes() for path in skies.files(place)}
+
+    expected = build("expected", workers=1)
+    assert b"hats_creation_date=2023-11-14T22:13Z" in expected["margin/hats.properties"]
+    assert build("threads", workers=3) == expected
+    with monkeypatch.context() as patch:
+        patch.setattr(ImportOptions, "runs_bytes", property(lambda _: 0))
+        patch.setattr(ImportOptions, "chunk_bytes", property(lambda _: 4096))
+        patch.setattr(ImportOptions, "piece_bytes", property(lambda _: 4096))
+        assert build("spilled", workers=2) == expected
+    monkeypatch.undo()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    margin = build_margin(catalog, 3600, tmp_path / "processes", workers=2, processes=True)
+    found = {path: (tmp_path / "processes" / path).read_bytes() for path in skies.files(margin.path.path)}
+    leaves = [path for path in found if path.endswith(".parquet")]
+    assert len(leaves) > 5
+    assert all(found[path] == expected[f"margin/{path}"] for path in leaves)
+
+
+def test_a_collection_in_one_go(tmp_path: Path) -> None:
+    table = clumps(1500)
+    made = import_catalog(
+        table, tmp_path / "survey", max_rows=120, margins=[10, 3600.0, 10.0], indexes=["id", "name"]
+    )
+    assert made.primary.path == made.path / "survey"
+    assert made.margins == ("survey_10arcs", "survey_3600arcs")
+    assert made.properties.default_margin == "survey_10arcs"
+    assert made.properties.default_index == "id"
+    assert made.indexes == ("id", "name")
+    assert sorted(path.name for path in (tmp_path / "survey").iterdir()) == [
+        "collection.properties", "survey", "survey_10arcs", "survey_3600arcs", "survey_id", "survey_name",
+    ]  # fmt: skip
+    assert described(validate(tmp_path / "survey")) == []
+    check_margin(tmp_path / "survey" / "survey", tmp_path / "survey" / "survey_3600arcs", 3600)
+    found = made.primary.lookup("name", ["star 5"])
+    assert sorted(found["id"].to_pylist()) == sorted(
+        row["id"] for row in table.to_pylist() if row["name"] == "star 5"
+    )
+
+
+def test_supplements_of_a_member_become_members(tmp_path: Path) -> None:
+    import_catalog(clumps(400), tmp_path / "survey", max_rows=50, margins=[10], name="our_survey")
+    assert [path.name for path in (tmp_path / "survey").iterdir() if "10" in path.name] == [
+        "our_survey_10arcs"
+    ]
+    build_margin(tmp_path / "survey", 60)
+    build_index(tmp_path / "survey" / "our_survey", "id")
+    build_margin(tmp_path / "survey", 90, tmp_path / "elsewhere")
+    collection = open_collection(tmp_path / "survey")
+    assert collection.name == "our_survey"
+    assert collection.margins == ("our_survey_10arcs", "our_survey_60arcs")
+    assert collection.properties.default_margin == "our_survey_10arcs"
+    assert collection.indexes == ("id",)
+    assert open_catalog(tmp_path / "elsewhere").primary().path == collection.primary.path
+    assert described(validate(tmp_path / "survey")) == []
+
+
+def test_a_folder_becomes_a_collection(tmp_path: Path) -> None:
+    import_catalog(clumps(400), tmp_path / "stars", max_rows=50)
+    build_margin(tmp_path / "stars", 60, tmp_path / "edges")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "edges").rglob("*")}
+    made = build_collection(tmp_path, margins=[60, 10], indexes=["id"], name="night_one")
+    assert made.margins == ("edges", "stars_10arcs")
+    assert made.indexes == ("id",)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "edges").rglob("*")} == before
+    properties = made.properties.replace(obs_description="kept", default_margin="stars_10arcs")
+    (tmp_path / "collection.properties").write_text(properties.format())
+    import_catalog(clumps(50, 2), tmp_path / "others")
+    again = build_collection(tmp_path, indexes=["name"])
+    assert again.primary.name == "stars"
+    assert again.name == "night_one"
+    assert again.properties.obs_description == "kept"
+    assert again.properties.default_margin == "stars_10arcs"
+    assert again.indexes == ("id", "name")
+
+
+def test_a_collection_of_nothing_or_of_too_much_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="which catalog is the primary"):
+        build_collection(tmp_path)
+    for name in ("one", "two"):
+        import_catalog(clumps(50), tmp_path / name)
+    with pytest.raises(UsageError, match="one of: one, two"):
+        build_collection(tmp_path)
+    with pytest.raises(UsageError, match="no such catalog"):
+        build_collection(tmp_path, primary="three")
+    assert not (tmp_path / "collection.properties").exists()
+    assert build_collection(tmp_path, primary="two").primary.name == "two"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"margins": [0]}, UsageError, "threshold of a margin"),
+        ({"margins": [float("nan")]}, UsageError, "threshold of a margin"),
+        ({"margins": [1e6]}, UsageError, "threshold of a margin"),
+        ({"indexes": ["nothing"]}, ColumnError, "no column 'nothing', which --index asks for"),
+        ({"indexes": ["epochs"]}, UsageError, "have no order"),
+        ({"indexes": ["id", "a name"]}, UsageError, "cannot stand in a list"),
+        ({"margins": [10], "indexes": ["ID"]}, ColumnError, "did you mean --index id"),
+    ],
+)
+def test_an_import_refuses_supplements_that_cannot_be(
+    options: dict[str, list[object]], kind: type[HatsError], message: str, tmp_path: Path
+) -> None:
+    table = clumps(60).append_column("a name", pa.array(["x"] * 60))
+    with pytest.raises(kind, match=message):
+        import_catalog(table, tmp_path / "sky", **options)
+    assert not (tmp_path / "sky").exists()
+
+
+def test_what_cannot_be_built_leaves_nothing(catalog: Path, tmp_path: Path) -> None:
+    margin = build_margin(catalog, 10, tmp_path / "margin")
+    with pytest.raises(UsageError, match="a table of type margin"):
+        build_margin(margin, 10, tmp_path / "new")
+    with pytest.raises(UsageError, match="a table of type margin"):
+        build_index(margin, "id", tmp_path / "new")
+    with pytest.raises(UsageError, match="threshold of a margin"):
+        build_margin(catalog, -1, tmp_path / "new")
+    with pytest.raises(UsageError, match="this is no angle"):
+        build_margin(catalog, "far", tmp_path / "new")
+    with pytest.raises(UsageError, match="no option 'max_rows'"):
+        build_margin(catalog, 10, tmp_path / "new", max_rows=5)
+    with pytest.raises(UsageError, match="each once"):
+        build_index(catalog, "id", tmp_path / "new", extra_columns=["id"])
+    with pytest.raises(UsageError, match="the catalog's own"):
+        build_index(catalog, "_healpix_29", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(OutputError, match="there is a catalog already"):
+        build_margin(catalog, 10, tmp_path / "margin")
+    assert build_margin(catalog, 20, tmp_path / "margin", overwrite=True).properties.hats_nrows is not None
+    with pytest.raises(OutputError, match="an input lies in the output"):
+        build_margin(catalog, 10, catalog, overwrite=True)
+    with pytest.raises(OutputError):
+        build_margin(catalog, 10, catalog.parent, overwrite=True)
+    assert open_catalog(catalog).scan().count_rows() == 1500
+
+
+def test_rows_in_the_wrong_tile_are_refused(tmp_path: Path) -> None:
+    import_catalog(clumps(400), tmp_path / "sky", max_rows=50)
+    leaf = skies.read_leaves(tmp_path / "sky")[3]
+    wrong = leaf.table.set_column(0, skies.INDEX, pa.array([5] * leaf.table.num_rows))
+    pq.write_table(wrong, tmp_path / "sky" / leaf.path)
+    for build in (lambda: build_margin(tmp_path / "sky", 5), lambda: build_index(tmp_path / "sky", "id")):
+        with pytest.raises(LeafError, match="rows into another tile"):
+            build()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sky"]
+
+
+def test_in_memory_and_with_units(tmp_path: Path) -> None:
+    from astropy import units
+
+    import_catalog(clumps(400), "memory://supplements/sky", max_rows=50, margins=[30], indexes=["id"])
+    assert described(validate("memory://supplements/sky")) == []
+    margin = build_margin("memory://supplements/sky", 1 * units.arcmin)
+    assert margin.properties.hats_margin_threshold == pytest.approx(60)
+    assert len(open_collection("memory://supplements/sky").margins) == 2
