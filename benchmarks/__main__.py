@@ -13,6 +13,7 @@ from benchmarks import (
     bench_import,
     bench_import_time,
     bench_scale,
+    bench_updates,
     bench_validate,
     leaf_formats,
     sky,
@@ -28,6 +29,7 @@ QUICK = {
     "import-time": 200_000,
     "leaf": 500_000,
     "validate": 200_000,
+    "updates": 100_000,
 }
 FULL = {
     "import": 5_000_000,
@@ -38,6 +40,7 @@ FULL = {
     "import-time": 1_000_000,
     "leaf": 5_000_000,
     "validate": 5_000_000,
+    "updates": 4_000_000,
 }
 
 
@@ -112,6 +115,17 @@ def _validate(given: argparse.Namespace) -> str:
     return bench_validate.report(given.data, bench)
 
 
+def _updates(given: argparse.Namespace) -> str:
+    rows = _rows(given, "updates")
+    bench = bench_updates.UpdatesBench(
+        rows=rows,
+        columns=(10,) if given.quick else (10, 33),
+        workers=(2,) if given.quick else (1, 2, 8),
+        max_rows=given.max_rows or min(1_000_000, rows // 2),
+    )
+    return bench_updates.report(given.data, bench)
+
+
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], str]] = {
     "import": lambda given: _import(given, "parquet", "import"),
     "import-csv": lambda given: _import(given, "csv", "import-csv"),
@@ -121,6 +135,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], str]] = {
     "import-time": _import_time,
     "leaf": lambda given: leaf_formats.report(given.data, _rows(given, "leaf"), given.repetitions),
     "validate": _validate,
+    "updates": _updates,
 }
 
 

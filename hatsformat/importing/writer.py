@@ -11,21 +11,25 @@ import pyarrow as pa
 
 from hatsformat import storage
 from hatsformat.errors import HatsError, UsageError
-from hatsformat.importing.pipeline import make_tables, map_settings
+from hatsformat.importing.tables import build_tables, map_settings
 from hatsformat.inputs.base import gathered
 from hatsformat.inputs.tables import to_arrow
 from hatsformat.partitioner import mapping
 from hatsformat.partitioner.build_log import BuildLog
-from hatsformat.partitioner.context import Job, name_of
-from hatsformat.partitioner.executors import open_workers
+from hatsformat.partitioner.context import default_name, open_context
+from hatsformat.partitioner.mapping import InputMapper
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import RunStore
 from hatsformat.partitioner.schema import fit
+from hatsformat.partitioner.tile_choice import counting_order
 from hatsformat.publishing.new_folder import Destination
 
 if TYPE_CHECKING:
     from hatsformat.catalog import Catalog
+
+
+ROWS = "the rows"
+"""What messages call what is appended."""
 
 
 class CatalogWriter:
@@ -69,7 +73,9 @@ class CatalogWriter:
         options: ImportOptions | None = None,
         **changes: Any,
     ) -> None:
-        self._options = (options or ImportOptions()).changed(**changes).staffed([str(path)])
+        chosen = (options or ImportOptions()).changed(**changes)
+        # Rows are kept in memory, which only threads share.
+        self._options = chosen.changed(processes=False, scheduler=None)
         self._schema = schema
         self._place = Destination(
             storage.resolve(path), overwrite=self._options.overwrite, scratch=self._options.scratch
@@ -77,17 +83,17 @@ class CatalogWriter:
         if self._options.bad_coordinates == "quarantine":
             self._place.check_quarantine()
         self._log_file = self._place.beside(self._options.log)
-        self._settings = map_settings(self._options)
+        self._memory = self._options.memory_budget([str(path)])
+        self._chunk_bytes = self._memory.chunk_bytes
+        settings = map_settings(self._options, self._chunk_bytes)
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
-        self._chunks = 0
-        self._rows = 0
-        self._mapped = mapping.empty(self._settings)
-        mapping.check_columns(schema, self._settings, path)
+        mapping.check_columns(schema, self._options.coordinates, path)
         self._open = True
         self._stack = ExitStack()
         self._stack.enter_context(self._place.claimed())
-        self._store = RunStore(self._options.runs_bytes, self._place.scratch)
+        store = RunStore(self._memory.runs_bytes, self._place.scratch)
+        self._mapper = InputMapper(0, ROWS, settings, store)
 
     def append(self, rows: Any) -> None:
         """Add rows.
@@ -110,20 +116,18 @@ class CatalogWriter:
         """
         self._check_open()
         try:
-            table = fit(to_arrow(rows, "the rows"), self._schema, "the rows")
+            table = fit(to_arrow(rows, ROWS), self._schema, ROWS)
             self._waiting.append(table)
             self._waiting_bytes += table.nbytes
-            if self._waiting_bytes >= self._options.chunk_bytes:
+            if self._waiting_bytes >= self._chunk_bytes:
                 self._flush()
         except HatsError:
             self.abort()
             raise
 
     def _flush(self) -> None:
-        for chunk in gathered(self._waiting, self._options.chunk_bytes, self._rows + 1):
-            mapping.map_chunk((0, self._chunks), chunk, "the rows", self._settings, self._store, self._mapped)
-            self._chunks += 1
-            self._rows += chunk.table.num_rows
+        for chunk in gathered(self._waiting, self._chunk_bytes, self._mapper.rows_read + 1):
+            self._mapper.add(chunk)
         self._waiting, self._waiting_bytes = [], 0
 
     def _check_open(self) -> None:
@@ -141,14 +145,15 @@ class CatalogWriter:
         self._check_open()
         self._open = False
         options, root = self._options, self._place.root
-        log = BuildLog(str(root), options.name or name_of(root), options=asdict(options))
-        with self._stack.pop_all(), log.kept(self._log_file), open_workers(options.worker_count) as team:
+        log = BuildLog(str(root), options.name or default_name(root), options=asdict(options))
+        context = open_context(options, self._place.scratch, log, paths=[str(root)])
+        with self._stack.pop_all(), log.kept(self._log_file), context as opened:
             self._flush()
-            mapping.check_rows(self._mapped, root)
-            log.add_input("the rows", self._mapped.rows_read, self._mapped.rows_rejected, 0)
-            job = Job(self._place, options, Plan.of(options, []).created, team, log, lambda *_: None)
-            schema = self._schema if self._mapped.schema is None else self._mapped.schema
-            make_tables(self._mapped, schema, job)
+            part = self._mapper.finish()
+            mapped = mapping.merge([part], counting_order(options))
+            mapping.check_rows(mapped, root)
+            log.add_input(ROWS, mapped.rows_read, mapped.rows_rejected, 0)
+            build_tables(mapped, part.schema.schema, self._place, opened)
         from hatsformat.catalog import open_catalog
 
         return open_catalog(root)

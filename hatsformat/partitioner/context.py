@@ -1,96 +1,105 @@
-"""What the stages share: where a table is made, of what options, by whom; and how its tiles are reduced."""
+"""What every stage of a build shares."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import chain
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from upath import UPath
 
-from hatsformat import layout
-from hatsformat.partitioner.binning import Alignment
-from hatsformat.partitioner.build_log import BuildLog, Progress
-from hatsformat.partitioner.executors import Workers
+from hatsformat.partitioner.build_log import BuildLog, Progress, silent
+from hatsformat.partitioner.executors import Workers, open_workers
+from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.reducing import Leaf, LeafPlan
-from hatsformat.partitioner.splitting import Shards
-from hatsformat.partitioner.tasks import ReduceTask, reduce_one
-from hatsformat.publishing.new_folder import Destination
-
-
-class Work(Protocol):
-    """What it takes to write a table."""
-
-    @property
-    def options(self) -> ImportOptions:
-        """How it is made."""
-
-    @property
-    def created(self) -> datetime:
-        """When."""
-
-    @property
-    def team(self) -> Workers:
-        """By whom."""
-
-    @property
-    def told(self) -> Progress:
-        """Who is told how far it is."""
-
-    @property
-    def root(self) -> UPath:
-        """Where its files are written."""
-
-    @property
-    def scratch(self) -> Path:
-        """Where its rows are kept meanwhile."""
+from hatsformat.partitioner.runs import RunStore
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What the stages of one import share."""
+class BuildContext:
+    """What every stage of a build shares.
 
-    place: Destination
+    Attributes
+    ----------
+    options : ImportOptions
+        How the catalog is made.
+    workers : Workers
+        Who does the work.
+    memory : MemoryBudget
+        How much memory it may take.
+    scratch : Path
+        Folder for rows that do not fit in memory.
+    log : BuildLog
+        What was done.
+    progress : callable
+        Called with a stage's name, the steps done and the steps in all.
+    created : datetime
+        The date that the properties get.
+    """
+
     options: ImportOptions
-    created: datetime
-    team: Workers
+    workers: Workers
+    memory: MemoryBudget
+    scratch: Path
     log: BuildLog
-    told: Progress
-    member: str = ""
+    progress: Progress
+    created: datetime
 
-    @property
-    def root(self) -> UPath:
-        """Where the files of the table at hand are written: of the whole, or of a member of a collection."""
-        return self.place.staging / self.member if self.member else self.place.staging
+    def within(self, folder: str) -> BuildContext:
+        """Return the context for one member of a collection, with a scratch folder of its own."""
+        return replace(self, scratch=self.scratch / folder)
 
-    @property
-    def scratch(self) -> Path:
-        """Where its rows are kept meanwhile."""
-        return self.place.scratch / self.member if self.member else self.place.scratch
-
-
-def reduce_tiles(alignment: Alignment, shards: Shards, plan: LeafPlan, job: Work) -> Iterator[Leaf]:
-    """Write the leaves of all tiles, and yield them along the sky."""
-    options, root = job.options, job.root
-    part = "part0.parquet" if options.suffix == layout.DIRECTORY_SUFFIX else None
-
-    def task(index: int, order: int, pixel: int, rows: int) -> ReduceTask:
-        path = layout.leaf_path(order, pixel, options.suffix, part)
-        return ReduceTask(rows, order, pixel, path, shards.of_tile(index), plan, root, options.resume)
-
-    total = len(alignment.tiles)
-    blocks = (alignment.triples[first : first + 10_000].tolist() for first in range(0, total, 10_000))
-    tasks = (task(index, *triple) for index, triple in enumerate(chain.from_iterable(blocks)))
-    share = options.share_that_writes(max((run.rows.row_bytes for run in shards.runs), default=1))
-    for done, leaf in enumerate(job.team.in_order(reduce_one, tasks, share=share), 1):
-        job.told("reducing", done, total)
-        yield leaf
+    def run_store(self, *, spill: bool = False) -> RunStore:
+        """Return a store for runs; `spill` sends all of them to scratch."""
+        in_memory = self.workers.share_memory and not spill
+        return RunStore(self.memory.runs_bytes if in_memory else 0, self.scratch)
 
 
-def name_of(root: UPath) -> str:
-    """Return the name of a catalog that is given none: that of its directory, in one word."""
+@contextmanager
+def open_context(
+    options: ImportOptions,
+    scratch: Path,
+    log: BuildLog,
+    *,
+    paths: Iterable[str] = (),
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    created: datetime | None = None,
+) -> Iterator[BuildContext]:
+    """Start the workers of a build, or connect to those that there are, for the length of the block.
+
+    Parameters
+    ----------
+    options : ImportOptions
+    scratch : Path
+    log : BuildLog
+    paths : iterable of str
+        What the build reads and writes; remote paths get more threads.
+    executor : concurrent.futures.Executor, optional
+        Use this one; it is not shut down.
+    progress : callable, optional
+    created : datetime, optional
+        The date of the build; now by default.
+    """
+    memory = options.memory_budget(paths)
+    workers = open_workers(
+        memory.workers, processes=options.processes, scheduler=options.scheduler, executor=executor
+    )
+    with workers as opened:
+        yield BuildContext(options, opened, memory, scratch, log, progress or silent, created or build_date())
+
+
+def build_date() -> datetime:
+    """Return the date of a build: now, to the minute, or that of ``SOURCE_DATE_EPOCH``."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return now.replace(second=0, microsecond=0)
+
+
+def default_name(root: UPath) -> str:
+    """Return the name of a catalog that was given none: its folder's, in one word."""
     return "_".join(root.name.split()) or "catalog"

@@ -53,12 +53,12 @@ class Workers:
         items: Iterable[T],
         stop: Callable[[], None] | None = None,
         *,
-        share: float = 1.0,
+        at_once: int | None = None,
     ) -> Iterator[R]:
         """Run a task for every item and return the results in order, a bounded number of tasks in hand.
 
-        The first task that fails, wherever it stands in the order, ends the work; `stop` is called to tell
-        tasks that run to end soon. A `share` below 1 leaves the other workers idle, where memory is short.
+        The first task that fails, whatever its position, ends the work; `stop` is called to make running
+        tasks end soon. `at_once` limits how many tasks run at the same time, where memory is short.
 
         Raises
         ------
@@ -66,7 +66,8 @@ class Workers:
             If a worker died, or ran out of memory.
         """
         waiting: deque[Future[R]] = deque()
-        in_hand = self.count * LOOK_AHEAD if share >= 1 else max(1, int(self.count * share))
+        is_limited = at_once is not None and at_once < self.count
+        in_hand = max(1, at_once or 1) if is_limited else self.count * LOOK_AHEAD
         remaining = iter(items)
         try:
             while True:

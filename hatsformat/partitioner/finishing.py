@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -27,6 +27,7 @@ from hatsformat.artefacts.statistics import statistics_writer
 from hatsformat.artefacts.thumbnail import FirstRows, write_thumbnail
 from hatsformat.healpix import MAX_ORDER
 from hatsformat.partition_info import PartitionInfo
+from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.pixel_counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties.table import TableProperties
@@ -66,6 +67,23 @@ class CatalogInfo:
     thumbnail: bool = False
     statistics: bool = False
 
+    @classmethod
+    def of(cls, options: ImportOptions, name: str, **changes: Any) -> CatalogInfo:
+        """Return what the options of an import say, with some of it changed."""
+        info = cls(
+            name,
+            options.catalog_type,
+            options.ra,
+            options.dec,
+            options.suffix,
+            None if options.by_bytes else options.max_rows,
+            options.max_bytes,
+            options.sort_by,
+            options.thumbnail,
+            options.statistics,
+        )
+        return replace(info, **changes)
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -77,7 +95,13 @@ class Finished:
 
 
 def finish(
-    root: UPath, leaves: Iterable[Leaf], counts: Counts, plan: LeafPlan, info: CatalogInfo, now: datetime
+    root: UPath,
+    leaves: Iterable[Leaf],
+    counts: Counts,
+    plan: LeafPlan,
+    info: CatalogInfo,
+    now: datetime,
+    after_leaves: Callable[[], None] | None = None,
 ) -> Finished:
     """Write everything of a catalog but its leaves.
 
@@ -93,12 +117,16 @@ def finish(
     info : CatalogInfo
     now : datetime
         The date of the catalog.
+    after_leaves : callable, optional
+        Called once the leaves are written, before the properties make them a catalog.
 
     Returns
     -------
     Finished
     """
     data = write_dataset(root, leaves, plan, statistics=info.statistics)
+    if after_leaves is not None:
+        after_leaves()
     written = []
     if info.thumbnail:
         most = info.max_rows or len(data.tiles)

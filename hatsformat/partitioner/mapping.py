@@ -1,23 +1,24 @@
-"""Stage 1, mapping: read every input once, find each row's pixel, count, and keep the rows sorted along the
-sky.
+"""Stage 1, mapping: read every input once, find each row's pixel, count the rows per pixel, and keep the rows
+sorted along the sky.
 
-Counting is what the stage is named for. Keeping what was read, sorted, makes the later stages cheap: a
-tile's rows lie side by side in every run, whatever tiles binning chooses, and no input is read or parsed
-again.
+Counting is what the stage is named for. Keeping the sorted rows makes the later stages cheap: whatever tiles
+binning chooses, a tile's rows lie side by side in every run, and no input is read or parsed again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from hatsformat.arrays import from_numbers, settled
+from hatsformat.arrays import as_integers, from_numbers, settled
 from hatsformat.errors import CoordinatesError, InputError
 from hatsformat.healpix import MAX_ORDER, IntArray, radec_to_pixel
-from hatsformat.inputs import Chunk, CsvSource, ReadAgainError, Source
+from hatsformat.inputs import Chunk, CsvSource, Source
+from hatsformat.layout import HIVE_COLUMNS
 from hatsformat.partitioner.coordinates import (
     REASONS,
     CoordinateColumns,
@@ -35,31 +36,33 @@ RA_DEGREES, DEC_DEGREES = "ra_deg", "dec_deg"
 """Columns added where the input's own coordinates are not decimal degrees in ICRS."""
 
 FILE_COLUMN, ROW_COLUMN, REASON_COLUMN = "_file", "_row", "_reason"
-"""Columns that a quarantined row has beside its own."""
+"""Columns of a quarantined row beside its own."""
 
-HIVE_COLUMNS = frozenset(("Norder", "Dir", "Npix"))
+PATH_COLUMNS = frozenset(HIVE_COLUMNS[:3])
+"""Columns that older writers repeat from the path of a leaf."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapSettings:
-    """What mapping needs to know.
+    """How rows are mapped.
 
     Attributes
     ----------
-    columns : CoordinateColumns
+    columns : CoordinateColumns or None
+        Where the positions are. None for leaves of a catalog, whose index column has the pixel of each row.
     order : int
         The order to count at.
     index_column : str
-        Name of the index column; an input's own column of this name is dropped, since it is made anew.
+        Name of the index column. An input's own column of this name is dropped, since it is made anew.
     bad_coordinates : str
         ``error``, ``drop`` or ``quarantine``.
     chunk_bytes : int
-        Rows that are held and sorted at a time.
+        Size of the chunks that are held and sorted at a time.
     weigh : bool
-        Whether to count bytes beside rows.
+        Whether to count bytes as well as rows.
     """
 
-    columns: CoordinateColumns
+    columns: CoordinateColumns | None
     order: int
     index_column: str
     bad_coordinates: str = "error"
@@ -67,51 +70,82 @@ class MapSettings:
     weigh: bool = False
 
 
-@dataclass(slots=True)
-class Mapped:
-    """What mapping found in one input, or in several together.
+class InputCounts(Protocol):
+    """The counts of one input, in memory or on scratch."""
 
-    `long` names the columns of guessed integers beyond 2**53; `noted` says that the counts are on scratch.
+    def load(self) -> tuple[Counts, Counts]:
+        """Return the rows in every pixel, and the bytes if they were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCounts:
+    """The counts of one input, in memory."""
+
+    rows: Counts
+    weights: Counts
+
+    def load(self) -> tuple[Counts, Counts]:
+        """Return the rows in every pixel, and the bytes if they were asked for."""
+        return self.rows, self.weights
+
+
+@dataclass(frozen=True, slots=True)
+class MappedInput:
+    """What mapping found in one input.
+
+    Attributes
+    ----------
+    runs, rejected : tuple of Run
+        The rows with a position, sorted along the sky, and those without one if they are kept.
+    rows_read, rows_rejected : int
+    schema : InputSchema
+    counts : InputCounts
     """
 
-    row_tally: Tally
-    byte_tally: Tally
-    runs: list[Run] = field(default_factory=list)
-    rejected: list[Run] = field(default_factory=list)
-    rows_read: int = 0
-    rows_rejected: int = 0
-    schema: pa.Schema | None = None
-    inferred: bool = False
-    long: frozenset[str] = frozenset()
-    noted: bool = False
-
-    def input_schema(self, name: str) -> InputSchema:
-        """Return the schema of the input of this name."""
-        schema = pa.schema([]) if self.schema is None else self.schema
-        return InputSchema(name, schema, self.inferred, self.long)
-
-    @property
-    def counts(self) -> Counts:
-        """Rows in every pixel."""
-        return self.row_tally.total()
-
-    @property
-    def weights(self) -> Counts:
-        """Bytes in every pixel, if they were asked for."""
-        return self.byte_tally.total()
+    runs: tuple[Run, ...]
+    rejected: tuple[Run, ...]
+    rows_read: int
+    rows_rejected: int
+    schema: InputSchema
+    counts: InputCounts
 
 
-def map_source(index: int, source: Source, settings: MapSettings, store: RunStore) -> Mapped:
+@dataclass(frozen=True, slots=True)
+class MappedRows:
+    """What mapping found in all inputs.
+
+    Attributes
+    ----------
+    counts, weights : PixelCounts or SkyCounts
+        Rows in every pixel, and bytes if they were asked for.
+    runs, rejected : list of Run
+        In the order of the inputs.
+    rows_read, rows_rejected : int
+    """
+
+    counts: Counts
+    weights: Counts
+    runs: list[Run]
+    rejected: list[Run]
+    rows_read: int
+    rows_rejected: int
+
+    def release(self) -> None:
+        """Let go of the rows."""
+        self.runs.clear()
+
+
+def map_source(index: int, source: Source, settings: MapSettings, store: RunStore) -> MappedInput:
     """Map one input.
 
     Parameters
     ----------
     index : int
-        The input's place among all inputs.
+        The input's index among all inputs.
     source : Source
     settings : MapSettings
     store : RunStore
-        Where the sorted rows are kept.
+        Keeps the sorted rows.
 
     Raises
     ------
@@ -119,94 +153,138 @@ def map_source(index: int, source: Source, settings: MapSettings, store: RunStor
         If a row has no position and such rows are errors.
     ColumnError, InputError, NotFoundError, StorageError
         If the input cannot be read.
+    ReadAgainError
+        If the column types guessed from its start do not hold.
     """
-    for _ in range(1000):
-        mapped = empty(settings, inferred=isinstance(source, CsvSource))
-        try:
-            for number, chunk in enumerate(source.chunks(settings.chunk_bytes)):
-                map_chunk((index, number), chunk, source.name, settings, store, mapped)
-        except ReadAgainError as request:
-            store.release(mapped.runs + mapped.rejected)
-            source = request.source
-        except BaseException:
-            store.release(mapped.runs + mapped.rejected)
-            raise
-        else:
-            return mapped
-    raise InputError("the types of its columns cannot be settled", path=source.name)
+    mapper = InputMapper(index, source.name, settings, store, inferred=isinstance(source, CsvSource))
+    try:
+        for chunk in source.chunks(settings.chunk_bytes):
+            mapper.add(chunk)
+    except BaseException:
+        mapper.discard()
+        raise
+    return mapper.finish()
 
 
-def merge(parts: Iterable[Mapped], order: int) -> Mapped:
-    """Put together what was found in all inputs, one after the other."""
-    merged = Mapped(Tally(order), Tally(order))
+def merge(parts: Iterable[MappedInput], order: int) -> MappedRows:
+    """Combine what was found in all inputs, counted at `order`."""
+    counts, weights = Tally(order), Tally(order)
+    runs: list[Run] = []
+    rejected: list[Run] = []
+    rows_read = rows_rejected = 0
     for part in parts:
-        merged.row_tally.add(part.counts)
-        merged.byte_tally.add(part.weights)
-        merged.runs += part.runs
-        merged.rejected += part.rejected
-        merged.rows_read += part.rows_read
-        merged.rows_rejected += part.rows_rejected
-    merged.runs.sort(key=lambda run: run.sequence)
-    merged.rejected.sort(key=lambda run: run.sequence)
-    return merged
+        of_rows, of_bytes = part.counts.load()
+        counts.add(of_rows)
+        weights.add(of_bytes)
+        runs += part.runs
+        rejected += part.rejected
+        rows_read += part.rows_read
+        rows_rejected += part.rows_rejected
+    runs.sort(key=lambda run: run.sequence)
+    rejected.sort(key=lambda run: run.sequence)
+    return MappedRows(counts.total(), weights.total(), runs, rejected, rows_read, rows_rejected)
 
 
-def empty(settings: MapSettings, *, inferred: bool = False) -> Mapped:
-    """Return what is found in no rows."""
-    return Mapped(Tally(settings.order), Tally(settings.order), inferred=inferred)
-
-
-def map_chunk(
-    sequence: tuple[int, int], chunk: Chunk, name: str, settings: MapSettings, store: RunStore, mapped: Mapped
-) -> None:
-    """Map some rows of an input, and add what is found to `mapped`.
+class InputMapper:
+    """Maps the chunks of one input, one after the other.
 
     Parameters
     ----------
-    sequence : tuple of int
-        The input's place among all inputs, and the chunk's place in it.
-    chunk : Chunk
+    index : int
+        The input's index among all inputs.
     name : str
         The input's name, for messages.
     settings : MapSettings
     store : RunStore
-    mapped : Mapped
+        Keeps the sorted rows.
+    inferred : bool
+        Whether the column types were guessed from text.
     """
-    if mapped.schema is None:
-        check_storable(chunk.table.schema, name)
-    chunk = replace(chunk, table=settled(chunk.table))
-    where = positions(chunk.table, settings.columns, name)
-    mapped.rows_read += chunk.table.num_rows
-    bad = np.flatnonzero(where.reasons)
-    if bad.size:
-        table = _rejected(chunk, where, bad, name, settings)
-        mapped.rows_rejected += bad.size
-        if settings.bad_coordinates == "quarantine":
+
+    def __init__(
+        self, index: int, name: str, settings: MapSettings, store: RunStore, *, inferred: bool = False
+    ) -> None:
+        self._index, self._name, self._settings, self._store = index, name, settings, store
+        self._counts, self._weights = Tally(settings.order), Tally(settings.order)
+        self._runs: list[Run] = []
+        self._rejected: list[Run] = []
+        self._schema: pa.Schema | None = None
+        self._inferred, self._long = inferred, frozenset[str]()
+        self._chunks = self.rows_read = self._rows_rejected = 0
+
+    def add(self, chunk: Chunk) -> None:
+        """Map some more rows."""
+        if self._schema is None:
+            check_storable(chunk.table.schema, self._name)
+        chunk = replace(chunk, table=settled(chunk.table))
+        table, pixels = self._sorted(chunk)
+        self.rows_read += chunk.table.num_rows
+        self._schema = _common_schema(self._name, self._schema, table.schema)
+        if self._inferred:
+            self._long |= long_integers(table)
+        if pixels.size:
+            self._runs.append(self._store.keep(self._sequence, self._name, table, pixels))
+            order = self._settings.order
+            self._counts.add(PixelCounts.of_sorted(pixels, order))
+            if self._settings.weigh:
+                self._weights.add(PixelCounts.of_sorted(pixels, order, row_sizes(table)))
+        self._chunks += 1
+
+    def finish(self) -> MappedInput:
+        """Return what was found."""
+        schema = pa.schema([]) if self._schema is None else self._schema
+        return MappedInput(
+            tuple(self._runs),
+            tuple(self._rejected),
+            self.rows_read,
+            self._rows_rejected,
+            InputSchema(self._name, schema, self._inferred, self._long),
+            MemoryCounts(self._counts.total(), self._weights.total()),
+        )
+
+    def discard(self) -> None:
+        """Let go of all rows."""
+        self._store.release([*self._runs, *self._rejected])
+
+    @property
+    def _sequence(self) -> tuple[int, int]:
+        return self._index, self._chunks
+
+    def _sorted(self, chunk: Chunk) -> tuple[pa.Table, IntArray]:
+        """Return the rows with a position, sorted along the sky, and their order-29 pixels."""
+        settings = self._settings
+        if settings.columns is None:
+            pixels = as_integers(chunk.table.column(settings.index_column))
+            ascending, by_sky = stable_sort(pixels)
+            return take_rows(chunk.table.drop_columns([settings.index_column]), by_sky), ascending
+        found = positions(chunk.table, settings.columns, self._name)
+        bad = np.flatnonzero(found.reasons)
+        if bad.size:
+            self._reject(chunk, found, bad, settings.columns)
+        return sorted_rows(chunk.table, found, settings)
+
+    def _reject(self, chunk: Chunk, found: Positions, bad: IntArray, columns: CoordinateColumns) -> None:
+        if self._settings.bad_coordinates == "error":
+            raise _no_position(chunk, found, bad, columns, self._name)
+        self._rows_rejected += bad.size
+        if self._settings.bad_coordinates == "quarantine":
+            table = _with_reasons(chunk, found, bad, self._name)
             rows = chunk.first_row + bad
-            mapped.rejected.append(store.keep(sequence, name, table, rows, "rejected"))
-    table, pixels = sorted_rows(chunk.table, where, settings)
-    mapped.schema = _common_schema(name, mapped.schema, table.schema)
-    if mapped.inferred:
-        mapped.long |= long_integers(table)
-    if pixels.size:
-        mapped.runs.append(store.keep(sequence, name, table, pixels))
-        mapped.row_tally.add(PixelCounts.of_sorted(pixels, settings.order))
-        if settings.weigh:
-            mapped.byte_tally.add(PixelCounts.of_sorted(pixels, settings.order, row_sizes(table)))
+            self._rejected.append(self._store.keep(self._sequence, self._name, table, rows, "rejected"))
 
 
-def check_columns(schema: pa.Schema, settings: MapSettings, name: object) -> None:
-    """Refuse a table that lacks the columns of the coordinates, or has some that cannot be stored.
+def check_columns(schema: pa.Schema, columns: CoordinateColumns, name: object) -> None:
+    """Refuse a table that lacks the coordinate columns, or has columns that cannot be stored.
 
     Raises
     ------
     ColumnError
     """
-    needs_conversion(schema, settings.columns, name)
+    needs_conversion(schema, columns, name)
     check_storable(schema, name)
 
 
-def check_rows(mapped: Mapped, name: object) -> None:
+def check_rows(mapped: MappedRows, name: object) -> None:
     """Refuse to make a catalog of nothing.
 
     Raises
@@ -225,30 +303,30 @@ def _common_schema(name: str, known: pa.Schema | None, schema: pa.Schema) -> pa.
     return plan_schema([InputSchema(name, known), InputSchema(name, schema)])
 
 
-def sorted_rows(table: pa.Table, where: Positions, settings: MapSettings) -> tuple[pa.Table, IntArray]:
+def sorted_rows(table: pa.Table, found: Positions, settings: MapSettings) -> tuple[pa.Table, IntArray]:
     """Return the rows with a position, sorted along the sky, and their order-29 pixels.
 
-    Columns that the catalog gets from elsewhere are dropped: the index column, and ``Norder``, ``Dir``,
-    ``Npix`` of older catalogs. Columns in degrees are added where the input's are in other units.
+    The index column is dropped, and so are ``Norder``, ``Dir`` and ``Npix`` of older catalogs: the catalog
+    gets its own. Columns in degrees are added where the input has other units.
     """
-    gone = {settings.index_column}
-    if set(table.column_names) >= HIVE_COLUMNS:
-        gone |= HIVE_COLUMNS
-    table = table.select([name for name in table.column_names if name not in gone])
-    if where.converted:
-        table = _with_degrees(table, where)
-    good = where.reasons == 0
+    dropped = {settings.index_column}
+    if set(table.column_names) >= PATH_COLUMNS:
+        dropped |= PATH_COLUMNS
+    table = table.select([name for name in table.column_names if name not in dropped])
+    if found.converted:
+        table = _with_degrees(table, found)
+    good = found.reasons == 0
     if good.all():
-        pixels, by_sky = stable_sort(radec_to_pixel(where.ra, where.dec, MAX_ORDER))
+        pixels, by_sky = stable_sort(radec_to_pixel(found.ra, found.dec, MAX_ORDER))
     else:
         kept = np.flatnonzero(good)
-        pixels, order = stable_sort(radec_to_pixel(where.ra[kept], where.dec[kept], MAX_ORDER))
+        pixels, order = stable_sort(radec_to_pixel(found.ra[kept], found.dec[kept], MAX_ORDER))
         by_sky = kept[order]
     return take_rows(table, by_sky), pixels
 
 
-def _with_degrees(table: pa.Table, where: Positions) -> pa.Table:
-    for name, values in ((RA_DEGREES, where.ra), (DEC_DEGREES, where.dec)):
+def _with_degrees(table: pa.Table, found: Positions) -> pa.Table:
+    for name, values in ((RA_DEGREES, found.ra), (DEC_DEGREES, found.dec)):
         if name in table.column_names:
             raise InputError(
                 f"there is a column {name!r} already, and the position in degrees needs one of this name",
@@ -260,27 +338,27 @@ def _with_degrees(table: pa.Table, where: Positions) -> pa.Table:
     return table
 
 
-def _rejected(chunk: Chunk, where: Positions, bad: IntArray, name: str, settings: MapSettings) -> pa.Table:
-    """Return the rows without a position, with their file, row and what is wrong; or raise for the first."""
-    reasons = [REASONS[code] for code in where.reasons[bad].tolist()]
-    rows = chunk.first_row + bad
-    if settings.bad_coordinates == "error":
-        row = (
-            chunk.table.slice(int(bad[0]), 1)
-            .select([settings.columns.ra, settings.columns.dec])
-            .to_pylist()[0]
-        )
-        raise CoordinatesError(
-            f"row {rows[0]} has no position on the sky: {reasons[0]}",
-            path=name,
-            found=", ".join(f"{column} = {value}" for column, value in row.items()),
-            expected="finite right ascension, declination of -90 to 90",
-            hint=f"--bad-coordinates drop or quarantine imports the rest ({bad.size} such rows so far)",
-        )
+def _no_position(
+    chunk: Chunk, found: Positions, bad: IntArray, columns: CoordinateColumns, name: str
+) -> CoordinatesError:
+    first = int(bad[0])
+    (row,) = chunk.table.slice(first, 1).select([columns.ra, columns.dec]).to_pylist()
+    return CoordinatesError(
+        f"row {chunk.first_row + first} has no position on the sky: {REASONS[int(found.reasons[first])]}",
+        path=name,
+        found=", ".join(f"{column} = {value}" for column, value in row.items()),
+        expected="finite right ascension, declination of -90 to 90",
+        hint=f"--bad-coordinates drop or quarantine imports the rest ({bad.size} such rows so far)",
+    )
+
+
+def _with_reasons(chunk: Chunk, found: Positions, bad: IntArray, name: str) -> pa.Table:
+    """Return the rows without a position, with their file, row and what is wrong."""
     table = chunk.table.take(pa.array(bad))
+    reasons = [REASONS[code] for code in found.reasons[bad].tolist()]
     for column, values in (
         (REASON_COLUMN, pa.array(reasons)),
-        (ROW_COLUMN, pa.array(rows)),
+        (ROW_COLUMN, pa.array(chunk.first_row + bad)),
         (FILE_COLUMN, pa.array([name] * bad.size)),
     ):
         table = table.add_column(0, column, values)

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from hatsformat.healpix import MAX_ORDER, IntArray, npix
-from hatsformat.partitioner.build_log import Progress
-from hatsformat.partitioner.executors import Workers
+from hatsformat.partition_info import PartitionInfo
+from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.reducing import PIECE_ROWS, ShardRows
 from hatsformat.partitioner.runs import Run, SpilledRows, batch_rows_of, columns_in, spill_writer
 from hatsformat.partitioner.sorting import stable_sort
 from hatsformat.partitioner.splitting import Shard
+from hatsformat.partitioner.tasks import run_task
 
 MOST_RUNS = 128
 """Runs that pieces are taken from without merging them first."""
@@ -66,11 +68,11 @@ class MergeTask:
 
     def _pieces(self, row_bytes: int) -> Iterator[tuple[pa.Table, IntArray]]:
         edges = self._edges(max(1, min(PIECE_ROWS, self.piece_bytes // row_bytes)))
-        places = [np.searchsorted(run.rows.pixels, edges).tolist() for run in self.runs]
+        cuts = [np.searchsorted(run.rows.pixels, edges).tolist() for run in self.runs]
         for number in range(len(edges) - 1):
             shards = [
                 Shard(run, own[number], own[number + 1])
-                for run, own in zip(self.runs, places, strict=True)
+                for run, own in zip(self.runs, cuts, strict=True)
                 if own[number] < own[number + 1]
             ]
             if shards:
@@ -90,48 +92,76 @@ def most_runs(schema: pa.Schema, piece_bytes: int) -> int:
     return min(MOST_RUNS, max(8, piece_bytes // (COLUMN_BYTES * columns_in(schema))))
 
 
-def merge_one(task: MergeTask) -> Run:
-    """Carry out a task; a function, since that is what executors take."""
-    return task.run()
-
-
 def merge_runs(
-    runs: Sequence[Run], schema: pa.Schema, scratch: Path, piece_bytes: int, team: Workers, told: Progress
+    runs: Sequence[Run], tiles: PartitionInfo, schema: pa.Schema, context: BuildContext
 ) -> list[Run]:
-    """Return the same rows in at most `most_runs`, if they are on scratch; half as many are merged at a time.
+    """Return the same rows in fewer runs where a tile would take rows from more than `most_runs`.
+
+    Half as many runs are merged at a time. Only runs on scratch are merged: those in memory are quick to
+    open.
 
     Parameters
     ----------
     runs : sequence of Run
-        In the order of the inputs. Their files are left there: an import that is resumed begins with them.
+        In the order of the inputs. Their files stay: a resumed import begins with them.
+    tiles : PartitionInfo
     schema : pyarrow.Schema
-        That all of them fit into.
-    scratch : Path
-        Where merged runs are written.
-    piece_bytes : int
-        Rows that a worker brings together at a time.
-    team : Workers
-    told : callable
-        See `run_import`.
+        That all runs fit into.
+    context : BuildContext
     """
     runs, level = list(runs), 0
     # Batches of one file have to share their dictionaries, which those of several runs do not.
     if _has_dictionary(schema) or not all(isinstance(run.rows, SpilledRows) for run in runs):
         return runs
+    piece_bytes = context.memory.piece_bytes
     most = most_runs(schema, piece_bytes)
-    while len(runs) > most:
-        fan_in = max(2, most // 2)
-        groups = [runs[first : first + fan_in] for first in range(0, len(runs), fan_in)]
-        tasks = (
-            MergeTask(group, scratch / f"merged-{level}-{number:06}.arrow", schema, piece_bytes)
+    while len(runs) > most and (crowded := _crowded_runs(runs, tiles, most)).any():
+        groups = _groups(crowded, max(2, most // 2))
+        tasks = [
+            MergeTask(
+                [runs[index] for index in group],
+                context.scratch / f"merged-{level}-{number:06}.arrow",
+                schema,
+                piece_bytes,
+            )
             for number, group in enumerate(groups)
-        )
-        runs = []
-        for run in team.in_order(merge_one, tasks):
-            runs.append(run)
-            told("merging", len(runs), len(groups))
+        ]
+        merged: dict[int, Run] = {}
+        for group, run in zip(groups, context.workers.in_order(run_task, tasks), strict=True):
+            merged[group[0]] = run
+            context.progress("merging", len(merged), len(groups))
+        inside = {index for group in groups for index in group}
+        runs = [
+            merged.get(index, run) for index, run in enumerate(runs) if index in merged or index not in inside
+        ]
         level += 1
     return runs
+
+
+def _crowded_runs(runs: Sequence[Run], tiles: PartitionInfo, most: int) -> npt.NDArray[np.bool_]:
+    """Return which runs may have rows in a tile that more than `most` runs may have rows in.
+
+    A run counts for all tiles from its first to its last pixel.
+    """
+    ends = np.array([run.rows.pixels[[0, -1]] for run in runs])
+    first = np.searchsorted(tiles.stops, ends[:, 0], side="right")
+    last = np.searchsorted(tiles.starts, ends[:, 1], side="right")
+    changes = np.bincount(first, minlength=len(tiles) + 1) - np.bincount(last, minlength=len(tiles) + 1)
+    full = np.concatenate(([0], np.cumsum(np.cumsum(changes)[:-1] > most)))
+    crowded: npt.NDArray[np.bool_] = full[last] > full[first]
+    return crowded
+
+
+def _groups(crowded: npt.NDArray[np.bool_], size: int) -> list[list[int]]:
+    """Return the indices of runs to merge, in groups of neighbours: rows keep the order of the inputs."""
+    chosen = np.flatnonzero(crowded)
+    spans = np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1)
+    groups = [span[at : at + size].tolist() for span in spans for at in range(0, len(span), size)]
+    groups = [group for group in groups if len(group) > 1]
+    if groups:
+        return groups
+    # No two of them are neighbours: all runs are merged.
+    return [list(range(at, min(at + size, len(crowded)))) for at in range(0, len(crowded), size)]
 
 
 def _has_dictionary(schema: pa.Schema) -> bool:

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hatsformat import storage
 from hatsformat.artefacts.leaf import ROW_GROUP_ROWS, LeafFormat
 from hatsformat.errors import UsageError
 from hatsformat.healpix import check_order
 from hatsformat.inputs import InputOptions
 from hatsformat.layout import DIRECTORY_SUFFIX, LEAF_SUFFIX
 from hatsformat.partitioner.coordinates import CoordinateColumns
-from hatsformat.partitioner.reducing import PIECE_BYTES
+from hatsformat.partitioner.memory import MemoryBudget, check_memory
 from hatsformat.partitioner.row_groups import ROW_GROUP_BYTES, RowGroups
 from hatsformat.properties.table import HEALPIX_COLUMN
-
-MIB = 1024 * 1024
-BASE_BYTES = 320 * MIB
-"""Memory of the interpreter and its libraries, before any row is read."""
-
-CHUNK_COPIES = 8
-"""How often a chunk is in memory while it is mapped: as read, decoded, joined, sorted and written, with its
-pixels and with what allocators keep."""
-
-PIECE_COPIES = 4
-"""How often a piece of a leaf is in memory while it is written: as read, sorted, cut and encoded."""
-
-GROUP_COPIES = 3
-"""How often a row group is in memory while it is written: as it was brought together, joined and encoded."""
-
-WORKER_BYTES, PROCESS_BYTES = 32 * MIB, 160 * MIB
-"""Memory without which a worker is not started: what it reads, decodes and writes with, and, where it is a
-process, its own libraries."""
-
-WAITING_THREADS = 4
-"""Threads a core where rows come from a server, or leaves go to one."""
 
 BAD_COORDINATES = ("error", "drop", "quarantine")
 LEAVES = {"file": LEAF_SUFFIX, "directory": DIRECTORY_SUFFIX}
@@ -170,12 +147,7 @@ class ImportOptions:
                 raise UsageError(f"{name} must be at least 1", found=value)
         if self.ra == self.dec:
             raise UsageError("right ascension and declination are the same column", found=self.ra)
-        if self.memory is not None and self.memory < BASE_BYTES + 64 * MIB:
-            raise UsageError(
-                "this is too little memory to work in",
-                found=f"{self.memory // MIB} MiB",
-                expected=f"at least {BASE_BYTES // MIB + 64} MiB",
-            )
+        check_memory(self.memory)
 
     def changed(self, **changes: Any) -> ImportOptions:
         """Return the options with some of them changed.
@@ -195,10 +167,9 @@ class ImportOptions:
         """Where the positions are."""
         return CoordinateColumns(self.ra, self.dec, self.ra_unit, self.dec_unit, self.frame)
 
-    @property
-    def inputs(self) -> InputOptions:
-        """How inputs are read."""
-        return InputOptions(self.format, self.delimiter, self.comment, self.table, self.chunk_bytes)
+    def input_options(self, part_bytes: int) -> InputOptions:
+        """Return how inputs are read, large files in parts of `part_bytes`."""
+        return InputOptions(self.format, self.delimiter, self.comment, self.table, part_bytes)
 
     @property
     def leaf_format(self) -> LeafFormat:
@@ -216,83 +187,24 @@ class ImportOptions:
         return LEAVES[self.leaf]
 
     @property
-    def worker_count(self) -> int:
-        """Threads or processes to work with: no more than there is memory for."""
-        each = WORKER_BYTES + (PROCESS_BYTES if self.processes else 0)
-        return max(1, min(self.workers or len(os.sched_getaffinity(0)), (self._memory - BASE_BYTES) // each))
+    def threshold(self) -> int:
+        """The most rows of a tile, or bytes if `by_bytes`."""
+        return self.max_bytes or self.max_rows
 
     @property
-    def _memory(self) -> int:
-        return self.memory or machine_memory() // 2
+    def by_bytes(self) -> bool:
+        """Whether the threshold is one of bytes."""
+        return self.max_bytes is not None
 
-    def staffed(self, names: Iterable[str]) -> ImportOptions:
-        """Return the options with as many workers as the places of these names ask for, if none were named.
-
-        One a core, or `WAITING_THREADS` a core where a place is remote: while some wait for a server, others
-        keep the cores busy.
-        """
-        alone = self.workers is not None or self.processes or self.scheduler is not None
-        if alone or all(storage.is_local_name(name) for name in names):
-            return self
-        return replace(self, workers=self.worker_count * WAITING_THREADS)
-
-    @property
-    def usable_bytes(self) -> int:
-        """Memory for rows."""
-        interpreters = 1 + (self.worker_count if self.processes else 0)
-        return max(64 * MIB, self._memory - interpreters * BASE_BYTES)
-
-    @property
-    def runs_bytes(self) -> int:
-        """Memory for runs that are kept; beyond it they go to scratch."""
-        return self.usable_bytes // 2
-
-    @property
-    def chunk_bytes(self) -> int:
-        """Size of the chunks that are mapped."""
-        share = self.usable_bytes // 2 // (self.worker_count * CHUNK_COPIES)
-        return max(MIB, min(128 * MIB, share))
-
-    @property
-    def piece_bytes(self) -> int:
-        """Size of the pieces that leaves are brought together in."""
-        share = self.usable_bytes // 2 // (self.worker_count * PIECE_COPIES)
-        return max(MIB, min(PIECE_BYTES, share))
-
-    def share_that_reads(self, reading_bytes: int) -> float:
-        """Return what part of the workers can read inputs at the same time.
-
-        Parameters
-        ----------
-        reading_bytes : int
-            Memory that reading an input takes beside its rows.
-        """
-        needed = reading_bytes + CHUNK_COPIES * self.chunk_bytes
-        return min(1.0, self.usable_bytes / (self.worker_count * needed))
-
-    def share_that_writes(self, row_bytes: int) -> float:
-        """Return what part of the workers can write leaves at the same time, by the size of their row groups.
-
-        Where rows are wide and memory is short this is less than 1, since row groups are the same in any
-        memory.
-        """
-        group = min(self.row_group_bytes, self.row_group_rows * row_bytes)
-        needed = GROUP_COPIES * group + PIECE_COPIES * self.piece_bytes
-        return min(1.0, self.usable_bytes / (self.worker_count * needed))
-
-
-def machine_memory() -> int:
-    """Return the bytes of memory that this process may use: the machine's, or its control group's."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            with open(path, encoding="ascii") as stream:
-                text = stream.read().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            total = min(total, int(text))
-    return total
+    def memory_budget(self, paths: Iterable[str] = ()) -> MemoryBudget:
+        """Return the memory of a build that reads and writes some paths, and its number of workers."""
+        return MemoryBudget.plan(
+            self.memory,
+            self.workers,
+            processes=self.processes,
+            scheduler=self.scheduler is not None,
+            paths=paths,
+        )
 
 
 def check_name(name: str | None) -> None:

@@ -4,33 +4,13 @@ catalog.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from upath import UPath
 
 from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
-from hatsformat.partitioner.context import Job
-from hatsformat.partitioner.reducing import Leaf
 from hatsformat.partitioner.runs import Run
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
-
-
-def then_quarantined(leaves: Iterable[Leaf], rejected: Sequence[Run], job: Job) -> Iterator[Leaf]:
-    """Yield the leaves of a catalog, and write its quarantine after the last of them.
-
-    What is left to do then takes no time: the file is there when the catalog is published, and is published
-    with it.
-
-    Parameters
-    ----------
-    leaves : iterable of Leaf
-    rejected : sequence of Run
-        In the order of the inputs.
-    job : Job
-    """
-    yield from leaves
-    if write_quarantine(job.place.quarantine_staging, rejected):
-        job.log.quarantine = str(job.place.quarantine)
 
 
 def write_quarantine(place: UPath, rejected: Sequence[Run]) -> str | None:

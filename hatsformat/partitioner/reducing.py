@@ -19,6 +19,7 @@ from upath import UPath
 from hatsformat.arrays import from_numbers
 from hatsformat.artefacts.leaf import LeafFormat, leaf_writer
 from hatsformat.healpix import HealpixPixel, IntArray
+from hatsformat.partitioner.memory import PIECE_BYTES
 from hatsformat.partitioner.row_groups import RowGroups
 from hatsformat.partitioner.schema import fit
 from hatsformat.partitioner.sorting import stable_sort, take_rows
@@ -26,9 +27,6 @@ from hatsformat.partitioner.splitting import Shard
 
 PIECE_ROWS = 100_000
 """Most rows of a leaf that are brought together at a time."""
-
-PIECE_BYTES = 64 * 1024 * 1024
-"""About how many bytes they are at most."""
 
 
 @dataclass(frozen=True, slots=True)

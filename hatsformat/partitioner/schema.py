@@ -18,6 +18,7 @@ import pyarrow.types as pt
 
 from hatsformat.arrays import settled_type
 from hatsformat.errors import SchemaError
+from hatsformat.partitioner.common_types import can_fit, common_type, is_text
 from hatsformat.partitioner.units import same_unit
 
 EXACT = 2**53
@@ -73,7 +74,7 @@ def plan_schema(inputs: Iterable[InputSchema]) -> pa.Schema:
     return pa.schema([column.field for column in columns.values()])
 
 
-def to_read_again(inputs: Sequence[InputSchema]) -> dict[int, dict[str, pa.DataType]]:
+def types_to_read_again(inputs: Sequence[InputSchema]) -> dict[int, dict[str, pa.DataType]]:
     """Return which columns of which inputs are to be read again, as what, for one schema to hold them all.
 
     Only types that were guessed from text change. Text is read as it was written, so that no value is lost to
@@ -97,8 +98,8 @@ def _agreed(found: Sequence[tuple[InputSchema, pa.DataType]], name: str) -> pa.D
     told = {kind for item, kind in found if not item.inferred}
     if len(kinds) < 2:
         return None
-    if any(_is_text(kind) for kind in kinds):
-        return pa.string() if all(_is_text(kind) or pt.is_null(kind) for kind in told) else None
+    if any(is_text(kind) for kind in kinds):
+        return pa.string() if all(is_text(kind) or pt.is_null(kind) for kind in told) else None
     if all(pt.is_integer(kind) for kind in kinds):
         return pa.uint64() if pa.uint64() in kinds else None
     if all(pt.is_integer(kind) or pt.is_floating(kind) for kind in kinds):
@@ -234,66 +235,32 @@ def check_same_columns(first: InputSchema, item: InputSchema) -> None:
     )
 
 
-def common_type(one: pa.DataType, two: pa.DataType, exact: bool) -> pa.DataType | None:
-    """Return the type that holds all values of both, or None; `exact` integers are floats, too."""
-    if one == two or pt.is_null(two):
-        return one
-    if pt.is_null(one):
-        return settled_type(two)
-    if pt.is_dictionary(one) or pt.is_dictionary(two):
-        plain = [kind.value_type if pt.is_dictionary(kind) else kind for kind in (one, two)]
-        return common_type(plain[0], plain[1], exact)
-    if pt.is_integer(one) and pt.is_integer(two):
-        return _common_integer(one, two)
-    if pt.is_floating(one) and pt.is_floating(two):
-        return max(one, two, key=lambda kind: kind.bit_width)
-    if all(pt.is_integer(kind) or pt.is_floating(kind) for kind in (one, two)):
-        whole, real = (one, two) if pt.is_integer(one) else (two, one)
-        if whole.bit_width < (53 if pt.is_float64(real) else 24 if pt.is_float32(real) else 0):
-            return real
-        return pa.float64() if exact else None
-    if _is_text(one) and _is_text(two):
-        views = pt.is_string_view(one) or pt.is_string_view(two)
-        large = pt.is_large_string(one) or pt.is_large_string(two)
-        return pa.string() if views and not large else pa.large_string()
-    if _is_bytes(one) and _is_bytes(two):
-        views = pt.is_binary_view(one) or pt.is_binary_view(two)
-        large = pt.is_large_binary(one) or pt.is_large_binary(two)
-        return pa.binary() if views and not large else pa.large_binary()
-    if pt.is_timestamp(one) and pt.is_timestamp(two) and one.tz == two.tz:
-        return max(one, two, key=lambda kind: ("s", "ms", "us", "ns").index(kind.unit))
-    if pt.is_decimal(one) and pt.is_decimal(two) and one.scale == two.scale:
-        return max(one, two, key=lambda kind: (kind.bit_width, kind.precision))
-    return _common_nested(one, two)
+def check_fits(schema: pa.Schema, name: object, inputs: Iterable[InputSchema]) -> None:
+    """Refuse inputs that do not fit the schema of the existing catalog `name`.
+
+    Types that may hold values it cannot, such as longer integers, pass; `fit` looks at the values.
+
+    Raises
+    ------
+    SchemaError
+        If an input lacks a column or has one more, or the type of one cannot become that of the schema.
+    """
+    existing = InputSchema(str(name), schema)
+    for item in inputs:
+        check_same_columns(existing, item)
+        for column in schema:
+            other = item.schema.field(column.name)
+            ours, theirs = ((each.metadata or {}).get(b"unit", b"").decode() for each in (column, other))
+            if ours and theirs and not same_unit(ours, theirs):
+                raise _differs(
+                    f"the unit of column {column.name!r} differs from that in {name}", item, theirs, ours
+                )
+            if not can_fit(other.type, column.type):
+                what = f"the column {column.name!r} does not fit that of {name}"
+                raise _differs(what, item, other.type, column.type)
 
 
-def _common_integer(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
-    if pt.is_signed_integer(one) == pt.is_signed_integer(two):
-        return max(one, two, key=lambda kind: kind.bit_width)
-    signed, unsigned = (one, two) if pt.is_signed_integer(one) else (two, one)
-    if signed.bit_width > unsigned.bit_width:
-        return signed
-    return {8: pa.int16(), 16: pa.int32(), 32: pa.int64()}.get(unsigned.bit_width)
-
-
-def _common_nested(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
-    if (pt.is_list(one) or pt.is_large_list(one)) and (pt.is_list(two) or pt.is_large_list(two)):
-        inner = common_type(one.value_type, two.value_type, False)
-        large = pt.is_large_list(one) or pt.is_large_list(two)
-        return None if inner is None else (pa.large_list(inner) if large else pa.list_(inner))
-    if pt.is_fixed_size_list(one) and pt.is_fixed_size_list(two) and one.list_size == two.list_size:
-        inner = common_type(one.value_type, two.value_type, False)
-        return None if inner is None else pa.list_(inner, one.list_size)
-    if pt.is_struct(one) and pt.is_struct(two) and [f.name for f in one] == [f.name for f in two]:
-        kinds = [common_type(a.type, b.type, False) for a, b in zip(one, two, strict=True)]
-        if all(kind is not None for kind in kinds):
-            return pa.struct([column.with_type(kind) for column, kind in zip(one, kinds, strict=True)])
-    return None
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_binary_view(kind))
+def _differs(what: str, item: InputSchema, found: object, expected: object) -> SchemaError:
+    return SchemaError(
+        what, path=item.name, found=str(found), expected=str(expected), hint="convert the column first"
+    )

@@ -26,6 +26,7 @@ from hatsformat.storage.writing import (
     remove_file,
     remove_partial_files,
     remove_tree,
+    rename_file,
     write_bytes,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     "remove_file",
     "remove_partial_files",
     "remove_tree",
+    "rename_file",
     "resolve",
     "size",
     "write_bytes",

@@ -75,6 +75,13 @@ def copy_file(source: UPath, target: UPath) -> None:
         source.fs.cp_file(source.path, target.path)
 
 
+def rename_file(source: UPath, target: UPath) -> None:
+    """Rename a file on a local disk; missing directories are made."""
+    with explained(source, "renaming"):
+        os.makedirs(os.path.dirname(target.path), exist_ok=True)
+        os.rename(source.path, target.path)
+
+
 def remove_file(place: UPath) -> None:
     """Remove a file if it is there."""
     with explained(place, "removing"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from upath import UPath
@@ -13,11 +13,9 @@ from hatsformat import layout, storage
 from hatsformat.catalog import Catalog, Collection, open_catalog, open_collection
 from hatsformat.catalog.locating import collection_properties
 from hatsformat.errors import UsageError
-from hatsformat.partitioner.build_log import BuildLog, Progress, silent
-from hatsformat.partitioner.context import Job, name_of
-from hatsformat.partitioner.executors import open_workers
+from hatsformat.partitioner.build_log import BuildLog, Progress
+from hatsformat.partitioner.context import build_date, default_name, open_context
 from hatsformat.partitioner.options import ImportOptions, check_name
-from hatsformat.partitioner.resuming import Plan
 from hatsformat.properties import CollectionProperties, TableProperties
 from hatsformat.publishing.new_folder import Destination
 from hatsformat.supplements.collection import (
@@ -198,11 +196,13 @@ def build_collection(
             _make(told, supplement, root / place, place, work, executor, progress)
         members[place] = supplement
     with alone(root):
-        properties = collection_properties(root) or CollectionProperties(obs_collection=name or name_of(root))
-        properties = properties.replace(
-            hats_primary_table_url=folder, obs_collection=name or properties.label or name_of(root)
+        properties = collection_properties(root) or CollectionProperties(
+            obs_collection=name or default_name(root)
         )
-        write_collection(root, properties, members, Plan.of(work, []).created)
+        properties = properties.replace(
+            hats_primary_table_url=folder, obs_collection=name or properties.label or default_name(root)
+        )
+        write_collection(root, properties, members, build_date())
     return open_collection(root)
 
 
@@ -222,7 +222,7 @@ def _build(
     supplement.check(primary.schema, primary.root)
     beside = opened.path.parent / supplement.folder(opened.path.name)
     place = beside if path is None else storage.resolve(path)
-    created = _make(primary, supplement, place, name or name_of(place), work, executor, progress)
+    created = _make(primary, supplement, place, name or default_name(place), work, executor, progress)
     enlist(place, supplement, opened.path, created)
     return open_catalog(place)
 
@@ -235,28 +235,19 @@ def _make(
     work: ImportOptions,
     executor: Executor | None,
     progress: Progress | None,
-) -> Any:
+) -> datetime:
     leaf = "directory" if primary.properties.has_leaf_directories else "file"
     url = primary.root.name if primary.root.parent == root.parent else str(primary.root)
-    options = work.changed(leaf=leaf).staffed([str(root), str(primary.root)])
-    with _job(root, options, executor, progress) as job:
-        job.place.check_inputs([str(primary.root / layout.PROPERTIES)])
-        job.place.begin()
-        supplement.make(primary, name, url, job)
-    return job.created
-
-
-@contextmanager
-def _job(
-    root: UPath, options: ImportOptions, executor: Executor | None, progress: Progress | None
-) -> Iterator[Job]:
-    place = Destination(root, overwrite=options.overwrite, scratch=options.scratch)
-    workers = open_workers(
-        options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
-    )
-    log = BuildLog(str(root), name_of(root))
-    with place.claimed(), workers as team:
-        yield Job(place, options, Plan.of(options, []).created, team, log, progress or silent)
+    options = work.changed(leaf=leaf)
+    output = Destination(root, overwrite=options.overwrite, scratch=options.scratch)
+    log = BuildLog(str(root), name)
+    paths = [str(root), str(primary.root)]
+    opened = open_context(options, output.scratch, log, paths=paths, executor=executor, progress=progress)
+    with output.claimed(), opened as context:
+        output.check_inputs([str(primary.root / layout.PROPERTIES)])
+        output.begin()
+        supplement.make(primary, name, url, output.staging, context)
+    return context.created
 
 
 def _work_options(given: dict[str, Any]) -> ImportOptions:

@@ -7,7 +7,6 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 
 from upath import UPath
@@ -15,36 +14,35 @@ from upath import UPath
 from hatsformat import layout, storage
 from hatsformat.catalog.locating import catalog_properties, collection_properties
 from hatsformat.errors import NotFoundError
-from hatsformat.partitioner.context import Job
+from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.finishing import making
 from hatsformat.properties import CollectionProperties, TableProperties
 from hatsformat.supplements.kinds import Supplement, of_table
 from hatsformat.supplements.primary import Primary
 
 
-def make_members(folder: str, supplements: Sequence[Supplement], job: Job) -> None:
-    """Build the supplements of a catalog that a job has made, and make all of them a collection.
+def make_members(folder: str, supplements: Sequence[Supplement], root: UPath, context: BuildContext) -> None:
+    """Build the supplements of a new catalog, and make all of them a collection.
 
     Parameters
     ----------
     folder : str
-        The catalog's directory, relative to the job's.
+        The catalog's folder, relative to `root`.
     supplements : sequence of Supplement
-    job : Job
-        Of the collection.
+    root : UPath
+        The folder of the collection.
+    context : BuildContext
     """
-    place = job.root / folder
-    primary = Primary.of(place, table_at(place))
+    primary = Primary.of(root / folder, table_at(root / folder))
     members = {supplement.folder(folder): supplement for supplement in supplements}
     for name, supplement in members.items():
-        own = replace(job, member=name)
         # An earlier attempt of the same import may have built it.
-        done = catalog_properties(own.root) if job.options.resume else None
+        done = catalog_properties(root / name) if context.options.resume else None
         if done is None:
-            supplement.make(primary, name, folder, own)
-        job.log.supplements[name] = table_at(own.root).hats_nrows or 0
-    properties = CollectionProperties(obs_collection=job.log.name, hats_primary_table_url=folder)
-    write_collection(job.root, properties, members, job.created)
+            supplement.make(primary, name, folder, root / name, context.within(name))
+        context.log.supplements[name] = table_at(root / name).hats_nrows or 0
+    properties = CollectionProperties(obs_collection=context.log.name, hats_primary_table_url=folder)
+    write_collection(root, properties, members, context.created)
 
 
 def table_at(place: UPath) -> TableProperties:

@@ -18,11 +18,12 @@ from hatsformat import layout, storage
 from hatsformat.arrays import as_integers, from_numbers, no_rows, to_mask
 from hatsformat.artefacts.parquet_metadata import write_common_metadata, write_metadata
 from hatsformat.healpix import IntArray
-from hatsformat.partitioner.context import Work
+from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.finishing import making, write_properties
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.sorting import argsort_values
 from hatsformat.partitioner.splitting import Shard
+from hatsformat.partitioner.tasks import run_task
 from hatsformat.properties.table import HEALPIX_COLUMN, TableProperties
 from hatsformat.supplements.index_entries import IndexPlan, write_part
 from hatsformat.supplements.primary import Primary, Stretch, pixels_of, row_groups
@@ -36,8 +37,10 @@ SAMPLE_BITS = 10
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def make_index(primary: Primary, plan: IndexPlan, name: str, url: str, job: Work) -> None:
-    """Write an index table into the directory of a job.
+def make_index(
+    primary: Primary, plan: IndexPlan, name: str, url: str, root: UPath, context: BuildContext
+) -> None:
+    """Write an index table into a folder.
 
     Parameters
     ----------
@@ -45,7 +48,9 @@ def make_index(primary: Primary, plan: IndexPlan, name: str, url: str, job: Work
     plan : IndexPlan
     name, url : str
         Its ``obs_collection`` and ``hats_primary_table_url``.
-    job : Work
+    root : UPath
+        The folder.
+    context : BuildContext
 
     Raises
     ------
@@ -55,14 +60,15 @@ def make_index(primary: Primary, plan: IndexPlan, name: str, url: str, job: Work
     rows = size = 0
     footers: list[tuple[str, pq.FileMetaData]] = []
     rows_in = primary.properties.hats_nrows
-    entries = collect(primary.stretches(job.team.count), rows_in, primary.schema, plan, job)
-    for path, footer, written in write_parts(entries, plan, job):
+    stretches = primary.stretches(context.workers.count)
+    entries = collect(stretches, rows_in, primary.schema, plan, context)
+    for path, footer, written in write_parts(entries, plan, root, context):
         rows += footer.num_rows
         size += written
         footers.append((path.removeprefix(f"{layout.DATASET}/"), footer))
-    write_common_metadata(job.root / layout.COMMON_METADATA, plan.schema)
-    write_metadata(job.root / layout.METADATA, plan.schema, footers)
-    size += sum(storage.size(job.root / path) for path in (layout.COMMON_METADATA, layout.METADATA))
+    write_common_metadata(root / layout.COMMON_METADATA, plan.schema)
+    write_metadata(root / layout.METADATA, plan.schema, footers)
+    size += sum(storage.size(root / path) for path in (layout.COMMON_METADATA, layout.METADATA))
     properties = TableProperties(
         obs_collection=name,
         dataproduct_type="index",
@@ -70,9 +76,9 @@ def make_index(primary: Primary, plan: IndexPlan, name: str, url: str, job: Work
         hats_primary_table_url=url,
         hats_index_column=plan.column,
         hats_index_extra_column=plan.extra or None,
-        **making(size, job.created),
+        **making(size, context.created),
     )
-    write_properties(job.root, properties)
+    write_properties(root, properties)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ class EntriesTask:
     store: RunStore
     bounds: Bounds
 
-    def sorted(self) -> list[SortedEntries]:
+    def run(self) -> list[SortedEntries]:
         """Return all entries, sorted, in runs."""
         found: list[SortedEntries] = []
         for chunk in self._chunks():
@@ -187,38 +193,32 @@ class PartTask:
     plan: IndexPlan
     root: UPath
 
-
-def sort_entries(task: EntriesTask) -> list[SortedEntries]:
-    """Carry out a task; a function, since that is what executors take."""
-    return task.sorted()
+    def run(self) -> tuple[str, pq.FileMetaData, int]:
+        """Write the file, and return its path, footer and size."""
+        sink = write_part(self.root / self.path, self.shards, self.plan)
+        return self.path, sink.footer, sink.size
 
 
 def sample_entries(task: EntriesTask) -> pa.Table:
-    """Carry out the first half of a task."""
+    """Return a sample of the entries of a task."""
     return task.sample()
 
 
-def write_one(task: PartTask) -> tuple[str, pq.FileMetaData, int]:
-    """Carry out a task, and return the path, the footer and the size of the file."""
-    sink = write_part(task.root / task.path, task.shards, task.plan)
-    return task.path, sink.footer, sink.size
-
-
 def collect(
-    stretches: Sequence[Stretch], rows: int | None, schema: pa.Schema, plan: IndexPlan, job: Work
+    stretches: Sequence[Stretch], rows: int | None, schema: pa.Schema, plan: IndexPlan, context: BuildContext
 ) -> list[SortedEntries]:
-    """Return the entries of stretches of a catalog; `rows` is how many these have, if that is known."""
-    options = job.options
-    store = RunStore(options.runs_bytes if job.team.share_memory else 0, job.scratch)
+    """Return the entries of stretches of a catalog, which have so many `rows` if that is known."""
+    store = context.run_store()
     bounds = Bounds(*plan.keys(no_rows(plan.schema)))
-    tasks = [EntriesTask(stretch, schema, plan, options.chunk_bytes, store, bounds) for stretch in stretches]
+    chunk_bytes = context.memory.chunk_bytes
+    tasks = [EntriesTask(stretch, schema, plan, chunk_bytes, store, bounds) for stretch in stretches]
     if (rows or PART_ROWS + 1) > PART_ROWS:
-        bounds = _bounds(pa.concat_tables(job.team.in_order(sample_entries, tasks)), plan)
+        bounds = _bounds(pa.concat_tables(context.workers.in_order(sample_entries, tasks)), plan)
     found: list[SortedEntries] = []
-    sorting = job.team.in_order(sort_entries, (replace(task, bounds=bounds) for task in tasks), store.stop)
-    for done, runs in enumerate(sorting, 1):
+    sorting = (replace(task, bounds=bounds) for task in tasks)
+    for done, runs in enumerate(context.workers.in_order(run_task, sorting, store.stop), 1):
         found += runs
-        job.told("index", done, len(stretches))
+        context.progress("index", done, len(stretches))
     return found
 
 
@@ -230,7 +230,7 @@ def _bounds(sample: pa.Table, plan: IndexPlan) -> Bounds:
 
 
 def write_parts(
-    found: Sequence[SortedEntries], plan: IndexPlan, job: Work, first: int = 0
+    found: Sequence[SortedEntries], plan: IndexPlan, root: UPath, context: BuildContext, first: int = 0
 ) -> Iterator[tuple[str, pq.FileMetaData, int]]:
     """Write the files, numbered from `first`, and yield what was written: path, footer and size."""
     cuts = np.stack([entries.cuts for entries in found]) if found else np.zeros((0, 2), dtype=np.int64)
@@ -242,8 +242,9 @@ def write_parts(
             for entries in found
             if entries.cuts[part + 1] > entries.cuts[part]
         ]
-        return PartTask(layout.index_part_path(number), shards, plan, job.root)
+        return PartTask(layout.index_part_path(number), shards, plan, root)
 
     # An index without entries has one file all the same, which tells its columns.
     parts = full.tolist() or [0]
-    yield from job.team.in_order(write_one, (task(number, part) for number, part in enumerate(parts, first)))
+    tasks = (task(number, part) for number, part in enumerate(parts, first))
+    yield from context.workers.in_order(run_task, tasks)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
+from upath import UPath
 
 from hatsformat.margins import check_threshold
-from hatsformat.partitioner.context import Job
+from hatsformat.partitioner.context import BuildContext
 from hatsformat.properties import CollectionProperties, TableProperties
 from hatsformat.supplements.index import make_index
 from hatsformat.supplements.index_entries import IndexPlan
@@ -26,8 +27,8 @@ class Supplement(Protocol):
     def check(self, schema: pa.Schema, path: object, /) -> None:
         """Raise `HatsError` if it cannot be built of a catalog with this schema."""
 
-    def make(self, primary: Primary, name: str, url: str, job: Job) -> None:
-        """Write it into the directory of a job; `url` tells where the primary catalog is."""
+    def make(self, primary: Primary, name: str, url: str, root: UPath, context: BuildContext) -> None:
+        """Write it into the folder `root`; `url` is where the primary catalog is."""
 
     def listed(self, properties: CollectionProperties, folder: str) -> CollectionProperties:
         """Return the properties of a collection with it, the default where there was none."""
@@ -50,9 +51,9 @@ class Margin:
         """Refuse a threshold that is none."""
         check_threshold(self.threshold)
 
-    def make(self, primary: Primary, name: str, url: str, job: Job) -> None:
+    def make(self, primary: Primary, name: str, url: str, root: UPath, context: BuildContext) -> None:
         """Write it: see `make_margin`."""
-        make_margin(primary, self.threshold, name, url, job)
+        make_margin(primary, self.threshold, name, url, root, context)
 
     def listed(self, properties: CollectionProperties, folder: str) -> CollectionProperties:
         """Return the properties of a collection with it, the default where there was none."""
@@ -84,10 +85,11 @@ class Index:
         self.listed(CollectionProperties(hats_primary_table_url="primary"), "index")
         TableProperties(hats_index_extra_column=self.extra or None)
 
-    def make(self, primary: Primary, name: str, url: str, job: Job) -> None:
+    def make(self, primary: Primary, name: str, url: str, root: UPath, context: BuildContext) -> None:
         """Write it: see `make_index`."""
-        plan = IndexPlan.of(primary.schema, self.column, self.extra, job.options.row_group_rows, primary.root)
-        make_index(primary, plan, name, url, job)
+        rows = context.options.row_group_rows
+        plan = IndexPlan.of(primary.schema, self.column, self.extra, rows, primary.root)
+        make_index(primary, plan, name, url, root, context)
 
     def listed(self, properties: CollectionProperties, folder: str) -> CollectionProperties:
         """Return the properties of a collection with it, the default where there was none."""

@@ -6,11 +6,12 @@ sky are kept as a run, sorted by tile, and every tile's are then merged into its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+from upath import UPath
 
 from hatsformat.arrays import from_numbers
 from hatsformat.artefacts.leaf import LeafFormat
@@ -18,18 +19,21 @@ from hatsformat.healpix import MAX_ORDER, IntArray
 from hatsformat.margins import check_threshold, margin_rows, surroundings
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.partitioner.binning import Alignment
-from hatsformat.partitioner.context import Work, reduce_tiles
+from hatsformat.partitioner.building import build_leaves
+from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.finishing import making, write_dataset, write_properties
-from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.splitting import Shards
+from hatsformat.partitioner.tasks import run_task
 from hatsformat.properties.table import TableProperties
 from hatsformat.supplements.primary import Primary, Stretch, pixels_of, positions, row_groups
 
 
-def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Work) -> None:
-    """Write a margin cache into the directory of a job.
+def make_margin(
+    primary: Primary, threshold: float, name: str, url: str, root: UPath, context: BuildContext
+) -> None:
+    """Write a margin cache into a folder.
 
     Parameters
     ----------
@@ -38,7 +42,9 @@ def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Wo
         In arcseconds.
     name, url : str
         Its ``obs_collection`` and ``hats_primary_table_url``.
-    job : Work
+    root : UPath
+        The folder.
+    context : BuildContext
 
     Raises
     ------
@@ -46,9 +52,11 @@ def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Wo
         If the threshold is none, or the catalog cannot be read.
     """
     check_threshold(threshold)
-    plan = margin_plan(primary, job.options)
-    alignment, shards = gathered(_collect(primary, threshold, plan, job), primary.tiles)
-    data = write_dataset(job.root, reduce_tiles(alignment, shards, plan, job), plan)
+    plan = margin_plan(primary, context)
+    stretches = primary.stretches(context.workers.count)
+    routed = route_rows([(stretch, None) for stretch in stretches], primary.tiles, threshold, plan, context)
+    alignment, shards = gathered(routed, primary.tiles)
+    data = write_dataset(root, build_leaves(alignment, shards, plan, root, context), plan)
     told = primary.properties
     properties = TableProperties(
         obs_collection=name,
@@ -63,23 +71,23 @@ def make_margin(primary: Primary, threshold: float, name: str, url: str, job: Wo
         hats_coordinate_epoch=told.hats_coordinate_epoch,
         hats_primary_table_url=url,
         hats_margin_threshold=threshold,
-        hats_npix_suffix=job.options.suffix,
+        hats_npix_suffix=context.options.suffix,
         hats_order=data.tiles.max_order if data.rows else primary.tiles.max_order,
         moc_sky_fraction=round(data.tiles.sky_fraction, 10),
-        **making(data.size, job.created),
+        **making(data.size, context.created),
     )
-    write_properties(job.root, properties)
+    write_properties(root, properties)
 
 
-def margin_plan(primary: Primary, options: ImportOptions) -> LeafPlan:
+def margin_plan(primary: Primary, context: BuildContext) -> LeafPlan:
     """Return how the leaves of a margin are written: with the columns of its primary, sorted as that is."""
     index = primary.columns.pixel
     sorting = () if index is None else (index,)
     makes_index = index is not None and primary.schema.names[0] == index
     return LeafPlan(
         primary.schema,
-        LeafFormat(options.row_group_rows, sorting),
-        piece_bytes=options.piece_bytes,
+        LeafFormat(context.options.row_group_rows, sorting),
+        piece_bytes=context.memory.piece_bytes,
         makes_index=makes_index,
     )
 
@@ -111,6 +119,17 @@ class Routed:
         held, first = np.unique(tiles[order], return_index=True)
         run = store.keep(sequence, "the catalog", rows.take(from_numbers(order)), pixels[order])
         return cls(run, held, first, np.append(first[1:], len(order)))
+
+    @classmethod
+    def whole(cls, run: Run, tile: int) -> Routed:
+        """Return a run whose rows all belong in the margin of one tile, by its index."""
+        ends = np.array([0, run.rows.pixels.size])
+        return cls(run, np.array([tile]), ends[:1], ends[1:])
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return int((self.last - self.first).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,46 +198,41 @@ class MarginTask:
                     yield own.take(from_numbers(rows)), pixels[rows], tiles
 
 
-def margin_task(
-    stretch: Stretch,
+def route_rows(
+    stretches: Sequence[tuple[Stretch, IntArray | None]],
     tiles: PartitionInfo,
     threshold: float,
     plan: LeafPlan,
-    chunk_bytes: int,
-    store: RunStore,
-    among: IntArray | None = None,
-) -> MarginTask:
-    """Return the task of finding the rows of a stretch that belong into the margins of some tiles.
+    context: BuildContext,
+) -> list[Routed]:
+    """Find the rows that belong in the margins of tiles.
 
     Parameters
     ----------
-    among : ndarray of int64, optional
-        Indices of the tiles whose margins matter; all by default.
+    stretches : sequence of (Stretch, ndarray of int64 or None)
+        What to read, and the indices of the tiles whose margins get rows of it; None for all tiles.
+    tiles : PartitionInfo
+        All tiles of the catalog.
+    threshold : float
+        In arcseconds.
+    plan : LeafPlan
+    context : BuildContext
     """
-    indices = np.flatnonzero(tiles.overlapping(surroundings(stretch.partitions, threshold)))
-    if among is not None:
-        indices = np.intersect1d(indices, among)
-    return MarginTask(stretch, tiles.select(indices), indices, threshold, plan, chunk_bytes, store)
+    store = context.run_store()
 
+    def task(number: int, stretch: Stretch, among: IntArray | None) -> MarginTask:
+        indices = np.flatnonzero(tiles.overlapping(surroundings(stretch.partitions, threshold)))
+        if among is not None:
+            indices = np.intersect1d(indices, among)
+        stretch = replace(stretch, number=number)
+        near, chunk_bytes = tiles.select(indices), context.memory.chunk_bytes
+        return MarginTask(stretch, near, indices, threshold, plan, chunk_bytes, store)
 
-def find_margin_rows(task: MarginTask) -> list[Routed]:
-    """Carry out a task; a function, since that is what executors take."""
-    return task.run()
-
-
-def _collect(primary: Primary, threshold: float, plan: LeafPlan, job: Work) -> list[Routed]:
-    options = job.options
-    store = RunStore(options.runs_bytes if job.team.share_memory else 0, job.scratch)
-    stretches = primary.stretches(job.team.count)
-
-    def task(stretch: Stretch) -> MarginTask:
-        return margin_task(stretch, primary.tiles, threshold, plan, options.chunk_bytes, store)
-
+    tasks = (task(number, stretch, among) for number, (stretch, among) in enumerate(stretches))
     routed: list[Routed] = []
-    found = job.team.in_order(find_margin_rows, map(task, stretches), store.stop)
-    for done, parts in enumerate(found, 1):
+    for done, parts in enumerate(context.workers.in_order(run_task, tasks, store.stop), 1):
         routed += parts
-        job.told("margin", done, len(stretches))
+        context.progress("margin", done, len(stretches))
     return routed
 
 

@@ -1,14 +1,13 @@
-"""Adding rows to a catalog that stands, as new files in its leaf directories (Note, section 3.3).
+"""Append: add rows to an existing catalog, as new files in its leaf folders (Note, section 3.3).
 
-The rows go the way of an import: they are read, checked, mapped and sorted. Those in a standing tile become
-one more part of its leaf; those between tiles get new tiles. Then what lies beside the leaves is made true,
-and the margins and indexes of the collection with it. All of it is shown at once: see `snapshot`, and
-`journal` for object stores.
+The rows go the way of an import: they are read, checked, mapped and sorted. Rows in an existing tile become
+one more part of its leaf; rows between tiles get new tiles. Then the metadata is updated, and the margins
+and indexes of the collection with it. Readers see all of it at once: see `hatsformat.publishing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,46 +19,40 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.catalog import Catalog, open_catalog
 from hatsformat.errors import UsageError
-from hatsformat.importing.pipeline import map_inputs, map_settings
 from hatsformat.inputs import CsvSource, Source, open_inputs
-from hatsformat.partitioner.binning import Alignment
-from hatsformat.partitioner.build_log import BuildLog, Progress, silent
+from hatsformat.partitioner.build_log import BuildLog, Progress
+from hatsformat.partitioner.building import build_leaves, split_runs
+from hatsformat.partitioner.context import BuildContext, open_context
 from hatsformat.partitioner.coordinates import coarse_notes
-from hatsformat.partitioner.executors import Workers, open_workers
-from hatsformat.partitioner.mapping import Mapped
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.map_inputs import map_inputs
+from hatsformat.partitioner.mapping import MappedRows, MapSettings
 from hatsformat.partitioner.quarantine import write_quarantine
-from hatsformat.partitioner.reducing import Leaf, LeafPlan
-from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import spilled_bytes
-from hatsformat.partitioner.schema import InputSchema
-from hatsformat.partitioner.splitting import split
-from hatsformat.partitioner.tasks import ReduceTask, reduce_one
+from hatsformat.partitioner.schema import check_fits
+from hatsformat.partitioner.tile_choice import align_counts
 from hatsformat.publishing.site import Site, open_site, supplements
-from hatsformat.updates.existing import Drift, Standing, next_parts
+from hatsformat.updates.existing import Drift, ExistingCatalog, next_parts
 from hatsformat.updates.extending import Extension
-from hatsformat.updates.fitting import check_fits
-from hatsformat.updates.gaps import align_with
-from hatsformat.updates.metadata import files_beside, keep_collection_true, keep_true, map_orders
+from hatsformat.updates.metadata import map_orders, metadata_files, update_collection, update_metadata
 
 OPTIONS = (
     "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "comment", "table", "lowest_order",
     "highest_order", "keep_empty_siblings", "row_group_rows", "row_group_bytes", "subtile_order_delta",
     "bad_coordinates", "workers", "processes", "scheduler", "memory", "scratch",
 )  # fmt: skip
-"""The options of an import that rows to add may have; the catalog decides the others."""
+"""The import options that an append may have; the catalog decides the others."""
 
 
 @dataclass(slots=True)
 class AppendLog(BuildLog):
-    """The account of rows that were added.
+    """The log of an append.
 
     Attributes
     ----------
     new_tiles, parts : int
         New tiles, and new leaf files in all.
     supplements : dict of str to int
-        The rows that margins and indexes got, by their directories.
+        Rows added to margins and indexes, by folder.
     rebuild_due : bool
     drift : Drift or None
         How far the leaves have drifted; see `Drift.rebuild_due`.
@@ -86,158 +79,134 @@ def append(
     AppendLog
     """
     if unknown := sorted(changes.keys() - set(OPTIONS)):
-        raise UsageError(
-            f"rows are added without an option {unknown[0]!r}: the catalog decides",
-            expected=", ".join(OPTIONS),
-        )
+        raise UsageError(f"unknown option {unknown[0]!r} for append", expected=", ".join(OPTIONS))
     root = storage.resolve(path)
     site = open_site(root)
     with site.change.changing():
-        # As it is now that nobody else changes it.
+        # Opened again now that nobody else can change it.
         catalog = open_catalog(root)
-        standing = Standing.read(site.root, catalog.properties)
-        _check(standing)
-        options = standing.options(**changes)
-        workers = open_workers(
-            options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
+        existing = ExistingCatalog.read(site.root, catalog.properties)
+        _check(existing)
+        options = existing.options(**changes)
+        memory = options.memory_budget()
+        sources = open_inputs(inputs, options.input_options(memory.chunk_bytes))
+        sources = [_with_types(source, existing.schema) for source in sources]
+        log = AppendLog(str(site.root), options.name or site.root.name, len(sources))
+        opened = open_context(
+            options,
+            site.change.scratch,
+            log,
+            paths=[str(root), *(source.name for source in sources)],
+            executor=executor,
+            progress=progress,
         )
-        with workers as team:
-            job = _Job(standing, options, site, supplements(catalog), team, progress or silent)
-            return job.run(inputs)
-
-
-def _check(standing: Standing) -> None:
-    if not standing.properties.has_leaf_directories:
-        raise UsageError(
-            "the leaves are single files, which cannot take more rows",
-            path=standing.root,
-            expected="leaf directories (hats_npix_suffix = /)",
-            hint='make them directories with rebuild(leaf="directory"), or import with --leaf directory',
-        )
-    standing.check_true()
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """Rows that are being added to a catalog."""
-
-    standing: Standing
-    options: ImportOptions
-    site: Site
-    supplements: Sequence[Catalog]
-    team: Workers
-    told: Progress
-
-    def run(self, inputs: Any) -> AppendLog:
-        options, standing = self.options, self.standing
-        sources = [self._typed(source) for source in open_inputs(inputs, options.inputs)]
-        log = AppendLog(str(standing.root), options.name or standing.root.name, len(sources))
-        with log.stage("mapping"):
-            mapped, seen = self._map(sources)
-        log.notes += coarse_notes(((item.name, item.schema) for item in seen), options.coordinates)
-        log.rows_read, log.rows_rejected = mapped.rows_read, mapped.rows_rejected
-        log.spilled_bytes = spilled_bytes(self.site.change.scratch)
-        if mapped.counts.total:
-            self._add(mapped, log)
-        else:
-            self._account(log, standing)
-        log.quarantine = write_quarantine(_free_name(self.site.place), mapped.rejected)
+        with opened as context:
+            _append(sources, existing, supplements(catalog), site, context, log)
         return log
 
-    def _add(self, mapped: Mapped, log: AppendLog) -> None:
-        options, standing = self.options, self.standing
-        with log.stage("binning and splitting"):
-            alignment = self._align(mapped)
-            paths = next_parts(standing, alignment.tiles)
-            self.site.begin(
-                [self.site.from_place(path) for path in paths],
-                [self.site.from_place(path) for path in files_beside(standing)],
-            )
-        with log.stage("reducing"):
-            plan = standing.leaf_plan(options)
-            leaves = list(self._reduce(mapped, alignment, paths, plan))
-        with log.stage("finishing"):
-            now = Plan.of(options, []).created
-            after = keep_true(standing, self.site.staging, leaves, mapped.counts, plan, now)
-        with log.stage("supplements"):
-            extension = Extension(self.site, standing, after, leaves, options, now, self.team, self.told)
-            for supplement in self.supplements:
-                log.supplements[supplement.path.name] = extension.extend(supplement)
-            keep_collection_true(self.site, after.properties, now)
-        log.rows_written, log.parts = sum(leaf.footer.num_rows for leaf in leaves), len(leaves)
-        log.new_tiles = len(after.tiles) - len(standing.tiles)
-        log.size_bytes = sum(leaf.size for leaf in leaves)
-        self._account(log, after)
 
-    @staticmethod
-    def _account(log: AppendLog, after: Standing) -> None:
-        log.tiles, log.drift = len(after.tiles), after.drift()
-        log.rebuild_due = log.drift.rebuild_due
-
-    def _typed(self, source: Source) -> Source:
-        """Let text be read as what the catalog's columns are, instead of what it looks like."""
-        if not isinstance(source, CsvSource):
-            return source
-        kinds = {column.name: _plain(column.type) for column in self.standing.schema}
-        readable = {name: kind for name, kind in kinds.items() if _is_readable(kind)}
-        return replace(source, kinds=readable)
-
-    def _map(self, sources: Sequence[Source]) -> tuple[Mapped, list[InputSchema]]:
-        standing, options = self.standing, self.options
-        settings = map_settings(options)
-        settings = replace(
-            settings,
-            index_column=standing.schema.names[0],
-            order=max(options.highest_order, standing.tiles.max_order, *map_orders(standing).values()),
+def _check(existing: ExistingCatalog) -> None:
+    if not existing.properties.has_leaf_directories:
+        raise UsageError(
+            "cannot append: the leaves are single files",
+            path=existing.root,
+            expected="leaf folders (hats_npix_suffix = /)",
+            hint='rebuild with leaf="directory", or import with --leaf directory',
         )
-        mapped, seen = map_inputs(sources, settings, options, self.site.change.scratch, self.team, self.told)
-        schema = pa.schema(list(standing.schema)[1:])
-        check_fits(schema, standing.root, seen)
-        return mapped, seen
+    existing.check_consistent()
 
-    def _align(self, mapped: Mapped) -> Alignment:
-        options = self.options
-        order = max(options.highest_order, self.standing.tiles.max_order)
-        return align_with(
-            self.standing.tiles,
-            mapped.counts.degraded(order),
-            (mapped.weights if options.max_bytes else mapped.counts).degraded(order),
-            options.max_bytes or options.max_rows,
-            lowest_order=options.lowest_order,
-            keep_empty_siblings=options.keep_empty_siblings,
-            unit="bytes" if options.max_bytes else "rows",
+
+def _append(
+    sources: Sequence[Source],
+    existing: ExistingCatalog,
+    members: Sequence[Catalog],
+    site: Site,
+    context: BuildContext,
+    log: AppendLog,
+) -> None:
+    options = context.options
+    with log.stage("mapping"):
+        mapped, schemas = map_inputs(sources, _map_settings(existing, context), context)
+        check_fits(pa.schema(list(existing.schema)[1:]), existing.root, schemas)
+    log.notes += coarse_notes(((item.name, item.schema) for item in schemas), options.coordinates)
+    log.spilled_bytes = spilled_bytes(context.scratch)
+    after = _add_rows(mapped, existing, members, site, context, log) if mapped.counts.total else existing
+    log.tiles, log.drift = len(after.tiles), after.drift()
+    log.rebuild_due = log.drift.rebuild_due
+    log.quarantine = write_quarantine(_free_path(site.place), mapped.rejected)
+
+
+def _map_settings(existing: ExistingCatalog, context: BuildContext) -> MapSettings:
+    options = context.options
+    order = max(options.highest_order, existing.tiles.max_order, *map_orders(existing).values())
+    return MapSettings(
+        options.coordinates,
+        order,
+        existing.schema.names[0],
+        options.bad_coordinates,
+        context.memory.chunk_bytes,
+        options.by_bytes,
+    )
+
+
+def _add_rows(
+    mapped: MappedRows,
+    existing: ExistingCatalog,
+    members: Sequence[Catalog],
+    site: Site,
+    context: BuildContext,
+    log: AppendLog,
+) -> ExistingCatalog:
+    """Write the new leaf files, and update all that depends on them. Return the catalog as it is then."""
+    order = max(context.options.highest_order, existing.tiles.max_order)
+    plan = existing.leaf_plan(context)
+    with log.stage("binning and splitting"):
+        counts, weights = mapped.counts.degraded(order), mapped.weights.degraded(order)
+        alignment = align_counts(counts, weights, context.options, existing.tiles)
+        shards = split_runs(mapped.runs, alignment, plan, context)
+        paths = next_parts(existing, alignment.tiles)
+        site.begin(
+            [site.from_place(path) for path in paths],
+            [site.from_place(path) for path in metadata_files(existing)],
         )
-
-    def _reduce(
-        self, mapped: Mapped, alignment: Alignment, paths: Sequence[str], plan: LeafPlan
-    ) -> Iterator[Leaf]:
-        shards = split(mapped.runs, alignment)
-        tasks = (
-            ReduceTask(rows, order, pixel, path, shards.of_tile(index), plan, self.site.staging, False)
-            for index, ((order, pixel, rows), path) in enumerate(
-                zip(alignment.triples.tolist(), paths, strict=True)
-            )
-        )
-        for done, leaf in enumerate(self.team.in_order(reduce_one, tasks), 1):
-            self.told("reducing", done, len(paths))
-            yield leaf
-
-
-def _free_name(place: UPath) -> UPath:
-    """Return where rejected rows go: beside the catalog, each time into a file of its own."""
-    number = 0
-    while True:
-        tail = f"-{number}" if number else ""
-        found = place.parent / f"{place.name}.quarantine{tail}.parquet"
-        if not storage.exists(found):
-            return found
-        number += 1
+    with log.stage("reducing"):
+        leaves = list(build_leaves(alignment, shards, plan, site.staging, context, paths=paths))
+    with log.stage("finishing"):
+        after = update_metadata(existing, site.staging, leaves, mapped.counts, plan, context.created)
+    with log.stage("supplements"):
+        extension = Extension(site, existing, after, leaves, context)
+        for member in members:
+            log.supplements[member.path.name] = extension.extend(member)
+        update_collection(site, after.properties, context.created)
+    log.rows_written, log.parts = sum(leaf.footer.num_rows for leaf in leaves), len(leaves)
+    log.new_tiles = len(after.tiles) - len(existing.tiles)
+    log.size_bytes = sum(leaf.size for leaf in leaves)
+    return after
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
+def _with_types(source: Source, schema: pa.Schema) -> Source:
+    """Let text be read as the types of the catalog's columns, not as what it looks like."""
+    if not isinstance(source, CsvSource):
+        return source
+    types = {column.name: _decoded(column.type) for column in schema}
+    return replace(source, kinds={name: kind for name, kind in types.items() if _is_readable(kind)})
+
+
+def _decoded(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pt.is_dictionary(kind) else kind
 
 
 def _is_readable(kind: pa.DataType) -> bool:
     tests = (pt.is_string, pt.is_large_string, pt.is_integer, pt.is_floating, pt.is_boolean, pt.is_timestamp)
     return any(test(kind) for test in tests)
+
+
+def _free_path(root: UPath) -> UPath:
+    """Return the path for rejected rows: beside the catalog, each time a new file."""
+    number = 0
+    while True:
+        tail = f"-{number}" if number else ""
+        found = root.parent / f"{root.name}.quarantine{tail}.parquet"
+        if not storage.exists(found):
+            return found
+        number += 1

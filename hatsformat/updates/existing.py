@@ -1,4 +1,4 @@
-"""A catalog as it stands: its tiles, its files with their rows, and what it tells of how it was made."""
+"""An existing catalog: its tiles, its files with their rows, and how it was made."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from hatsformat.catalog.manifest import CatalogFiles
 from hatsformat.errors import FormatError, UsageError
 from hatsformat.healpix import MAX_ORDER, IntArray
 from hatsformat.partition_info import PartitionInfo
+from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.properties import TableProperties
@@ -66,8 +67,8 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A catalog as it stands.
+class ExistingCatalog:
+    """A catalog that is about to be updated.
 
     Attributes
     ----------
@@ -91,15 +92,15 @@ class Standing:
     rows: IntArray
 
     @classmethod
-    def read(cls, root: UPath, properties: TableProperties, types: Sequence[str] = TYPES) -> Standing:
-        """Read what there is of a catalog; footers only of files that ``_metadata`` does not name.
+    def read(cls, root: UPath, properties: TableProperties, types: Sequence[str] = TYPES) -> ExistingCatalog:
+        """Read a catalog; footers are read only of files that ``_metadata`` does not name.
 
         Parameters
         ----------
         root : UPath
         properties : TableProperties
         types : sequence of str
-            What it may be.
+            Allowed values of ``dataproduct_type``.
 
         Raises
         ------
@@ -111,11 +112,11 @@ class Standing:
         column, schema = properties.healpix_column, files.schema
         if schema.names[:1] != [column] or schema.field(0).type != pa.int64():
             raise UsageError(
-                "rows can be added only to a catalog whose first column is its index, as int64",
+                "only a catalog whose first column is its int64 index can be updated",
                 path=root,
                 found=f"{schema.names[0]} {schema.field(0).type}",
                 expected=f"{column} int64",
-                hint="import it again into another directory",
+                hint="import it into another folder",
             )
         data = files.data_files()
         metadata = if_there(read_footer, root / layout.METADATA)
@@ -130,47 +131,47 @@ class Standing:
         return cls(root, properties, schema, files.partitions, paths, tile_of, np.array(rows, dtype=np.int64))
 
     def along_sky(self) -> list[int]:
-        """Return the numbers of the files along the sky; those of one tile as they stand."""
+        """Return the indices of the files along the sky; those of one tile keep their order."""
         order: list[int] = np.argsort(self.tile_of, kind="stable").tolist()
         return order
 
-    def check_true(self) -> None:
-        """Refuse to add to a catalog that is not what it says it is: the sums would be wrong, too.
+    def check_consistent(self) -> None:
+        """Refuse to add to a catalog whose counts are wrong: the new ones would be wrong, too.
 
         Raises
         ------
         FormatError
         """
-        stated, found = self.properties.hats_nrows, int(self.rows.sum())
-        if stated is not None and stated != found:
+        declared, found = self.properties.hats_nrows, int(self.rows.sum())
+        if declared is not None and declared != found:
             raise FormatError(
-                "hats_nrows is not the number of rows in the leaves",
+                "hats_nrows differs from the number of rows in the leaves",
                 path=self.root,
-                found=stated,
+                found=declared,
                 expected=found,
-                hint="a rebuild makes it true",
+                hint="run hatsformat rebuild",
             )
         metadata = if_there(read_footer, self.root / layout.METADATA)
         if metadata is not None and metadata.num_rows != found:
             raise FormatError(
-                "it does not name all leaf files, or others",
+                "_metadata does not list exactly the leaf files",
                 path=self.root / layout.METADATA,
                 found=f"{metadata.num_rows} rows",
                 expected=f"{found} rows",
-                hint="a rebuild makes it true",
+                hint="run hatsformat rebuild",
             )
 
     def options(self, **changes: Any) -> ImportOptions:
         """Return the options of an import that makes such a catalog, with some of them changed."""
-        told = self.properties
+        known = self.properties
         own: dict[str, Any] = {
-            "name": told.obs_collection,
-            "ra": told.hats_col_ra,
-            "dec": told.hats_col_dec,
-            "max_rows": told.hats_max_rows,
-            "max_bytes": None if told.hats_max_rows or "max_rows" in changes else told.hats_max_bytes,
-            "sort_by": told.hats_cols_sort,
-            "leaf": "directory" if told.has_leaf_directories else "file",
+            "name": known.obs_collection,
+            "ra": known.hats_col_ra,
+            "dec": known.hats_col_dec,
+            "max_rows": known.hats_max_rows,
+            "max_bytes": None if known.hats_max_rows or "max_rows" in changes else known.hats_max_bytes,
+            "sort_by": known.hats_cols_sort,
+            "leaf": "directory" if known.has_leaf_directories else "file",
             "highest_order": max(HIGHEST_ORDER, self.tiles.max_order),
             "thumbnail": storage.exists(self.root / layout.THUMBNAIL),
             "statistics": storage.exists(self.root / layout.STATISTICS),
@@ -178,15 +179,16 @@ class Standing:
         given = {name: value for name, value in (own | changes).items() if value is not None}
         return ImportOptions().changed(**given)
 
-    def leaf_plan(self, options: ImportOptions) -> LeafPlan:
+    def leaf_plan(self, context: BuildContext) -> LeafPlan:
         """Return how more of its leaves are written."""
+        options = context.options
         sorting = (self.schema.names[0], *options.sort_by)
         return LeafPlan(
             self.schema,
             replace(options.leaf_format, sorting=sorting),
             options.thumbnail,
             options.row_groups,
-            options.piece_bytes,
+            context.memory.piece_bytes,
         )
 
     def drift(self) -> Drift:
@@ -205,7 +207,7 @@ def _check_kind(root: UPath, properties: TableProperties, types: Sequence[str]) 
     kind = properties.dataproduct_type
     if kind not in types or not properties.has_coordinates:
         raise UsageError(
-            "rows can be added only to a catalog of rows with positions",
+            "only a catalog of rows with positions can be updated",
             path=root,
             found=f"dataproduct_type {kind}",
             expected=", ".join(types),
@@ -213,22 +215,22 @@ def _check_kind(root: UPath, properties: TableProperties, types: Sequence[str]) 
         )
     if properties.healpix_order != MAX_ORDER:
         raise UsageError(
-            "rows can be added only where the index is of order 29",
+            "only a catalog with an index of order 29 can be updated",
             path=root,
             found=properties.healpix_order,
-            hint="import it again into another directory",
+            hint="import it into another folder",
         )
 
 
-def next_parts(standing: Standing, tiles: PartitionInfo) -> list[str]:
+def next_parts(existing: ExistingCatalog, tiles: PartitionInfo) -> list[str]:
     """Return the path of the next file in the leaf directory of some tiles.
 
-    Its number follows the highest there is; tiles that do not stand get the first.
+    Its number follows the highest one; new tiles get the first.
     """
     last: dict[int, int] = {}
-    for path, tile in zip(standing.paths, standing.tile_of.tolist(), strict=True):
+    for path, tile in zip(existing.paths, existing.tile_of.tolist(), strict=True):
         last[tile] = max(last.get(tile, -1), part_number(path))
-    own = standing.tiles.find(tiles.starts).tolist()
+    own = existing.tiles.find(tiles.starts).tolist()
     folders = layout.leaf_paths(tiles.orders, tiles.pixels, layout.DIRECTORY_SUFFIX)
     return [
         f"{folder}/part{last.get(tile, -1) + 1}.parquet" for folder, tile in zip(folders, own, strict=True)

@@ -1,15 +1,13 @@
-"""Keeping the margins and the indexes of a collection true when rows are added to its primary catalog.
+"""Extending the margins and indexes of a collection with rows that were added to its primary catalog.
 
-Only what the new rows bear on is read. A margin gets the new rows that lie near other tiles, and the old rows
-near new tiles; an index gets a further file with the entries of the new rows.
+Only what the new rows affect is read. A margin gets the new rows near other tiles, and the old rows near new
+tiles; an index gets further files with the entries of the new rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 from upath import UPath
@@ -19,49 +17,26 @@ from hatsformat.artefacts.parquet_metadata import extend_metadata
 from hatsformat.catalog import Catalog
 from hatsformat.catalog.manifest import CatalogFiles, DataFile
 from hatsformat.errors import UsageError
-from hatsformat.healpix import MAX_ORDER
+from hatsformat.healpix import MAX_ORDER, IntArray
 from hatsformat.margins import surroundings
-from hatsformat.partitioner.binning import Alignment
-from hatsformat.partitioner.build_log import Progress
-from hatsformat.partitioner.executors import Workers
-from hatsformat.partitioner.leaf_runs import LeafRows
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.building import build_leaves
+from hatsformat.partitioner.context import BuildContext
+from hatsformat.partitioner.map_inputs import map_leaf_files
 from hatsformat.partitioner.pixel_counts import PixelCounts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
-from hatsformat.partitioner.runs import Run, RunStore
-from hatsformat.partitioner.splitting import Shard, Shards
-from hatsformat.partitioner.tasks import ReduceTask, reduce_one
 from hatsformat.publishing.site import Site
 from hatsformat.supplements.index import collect, write_parts
 from hatsformat.supplements.index_entries import IndexPlan
-from hatsformat.supplements.margin import (
-    Routed,
-    find_margin_rows,
-    gathered,
-    margin_plan,
-    margin_task,
-)
-from hatsformat.supplements.primary import Primary
-from hatsformat.updates.existing import Standing, next_parts
+from hatsformat.supplements.margin import Routed, gathered, margin_plan, route_rows
+from hatsformat.supplements.primary import Primary, Stretch
+from hatsformat.updates.existing import ExistingCatalog, next_parts
 from hatsformat.updates.metadata import (
-    files_beside,
-    keep_true,
     map_orders,
+    metadata_files,
     property_files,
+    update_metadata,
     write_properties,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A supplement that is written as part of a change: a `Work`."""
-
-    options: ImportOptions
-    created: datetime
-    team: Workers
-    told: Progress
-    root: UPath
-    scratch: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,170 +46,143 @@ class Extension:
     Attributes
     ----------
     site : Site
-    before, after : Standing
+    before, after : ExistingCatalog
         The primary catalog.
     leaves : sequence of Leaf
         The new leaf files.
-    options : ImportOptions
-    now : datetime
-    team : Workers
-    told : callable
+    context : BuildContext
     """
 
     site: Site
-    before: Standing
-    after: Standing
+    before: ExistingCatalog
+    after: ExistingCatalog
     leaves: Sequence[Leaf]
-    options: ImportOptions
-    now: datetime
-    team: Workers
-    told: Progress
+    context: BuildContext
 
-    @property
-    def primary(self) -> Primary:
-        """The primary catalog as it is now."""
-        return Primary.of(self.after.root, self.after.properties)
-
-    def extend(self, supplement: Catalog) -> int:
-        """Add to a margin or an index, and return how many rows it got.
+    def extend(self, member: Catalog) -> int:
+        """Add to a margin or an index, and return how many rows were added.
 
         Raises
         ------
         UsageError
-            If it is not such as this package builds.
+            If it is not one that this package builds.
         """
-        if supplement.properties.dataproduct_type == "index":
-            return self._extend_index(supplement)
-        return self._extend_margin(supplement)
+        context = self.context.within(member.path.name)
+        if member.properties.dataproduct_type == "index":
+            return self._extend_index(member, context)
+        return self._extend_margin(member, context)
 
-    def _extend_margin(self, supplement: Catalog) -> int:
-        margin = Standing.read(supplement.path, supplement.properties, ("margin",))
-        threshold = supplement.properties.hats_margin_threshold
+    @property
+    def _primary(self) -> Primary:
+        return Primary.of(self.after.root, self.after.properties)
+
+    def _extend_margin(self, member: Catalog, context: BuildContext) -> int:
+        margin = ExistingCatalog.read(member.path, member.properties, ("margin",))
+        threshold = member.properties.hats_margin_threshold
         if threshold is None or not margin.schema.equals(self.before.schema):
-            raise _foreign(supplement, "its columns are not those of the primary catalog")
-        plan = margin_plan(self.primary, self.options)
+            raise _not_ours(member, "its columns differ from those of the primary catalog")
+        plan = margin_plan(self._primary, context)
         plan = replace(plan, keep_first_row=storage.exists(margin.root / layout.THUMBNAIL))
-        routed = self._near_tiles(threshold, plan, supplement)
-        if not routed:
+        added = self._near_tiles(threshold, plan, context)
+        if not added:
             return 0
-        alignment, shards = gathered(routed, self.after.tiles)
-        tasks = list(self._margin_tasks(margin, alignment, shards, plan))
-        self._begin(margin, tasks)
-        leaves = list(self.team.in_order(reduce_one, tasks))
-        counts = _counts(routed, max(map_orders(margin).values(), default=0))
-        keep_true(margin, self.site.staged(margin.root), leaves, counts, plan, self.now)
-        return int(alignment.rows.sum())
+        # A leaf folder gets one more file; a leaf that is a file is written again with its old rows.
+        is_folder = margin.properties.has_leaf_directories
+        old = [] if is_folder else self._old_rows(margin, added, context)
+        alignment, shards = gathered([*old, *added], self.after.tiles)
+        if is_folder:
+            paths = next_parts(margin, alignment.tiles)
+        else:
+            suffix = margin.properties.npix_suffix
+            paths = layout.leaf_paths(alignment.tiles.orders, alignment.tiles.pixels, suffix)
+        known = set(margin.paths)
+        self._begin(
+            margin.root,
+            [path for path in paths if path not in known],
+            [*(path for path in paths if path in known), *metadata_files(margin)],
+        )
+        staging = self.site.staged(margin.root)
+        leaves = list(build_leaves(alignment, shards, plan, staging, context, paths=paths))
+        counts = _counts(added, max(map_orders(margin).values(), default=0))
+        update_metadata(margin, staging, leaves, counts, plan, context.created)
+        return sum(part.rows for part in added)
 
-    def _near_tiles(self, threshold: float, plan: LeafPlan, supplement: Catalog) -> list[Routed]:
+    def _near_tiles(self, threshold: float, plan: LeafPlan, context: BuildContext) -> list[Routed]:
         """Return the new rows near any other tile, and the old rows near a new tile."""
-        tiles, primary = self.after.tiles, self.primary
+        tiles, primary, workers = self.after.tiles, self._primary, context.workers.count
         new = np.flatnonzero(self.before.tiles.find(tiles.starts) < 0)
         around = tiles.overlapping(surroundings(tiles.select(new), threshold))
         own = tiles.find(self.before.tiles.starts)[self.before.tile_of]
         old_files = [
             DataFile(self.before.paths[index], int(own[index])) for index in np.flatnonzero(around[own])
         ]
-        of_new = primary.stretches(self.team.count, self._new_files())
-        of_old = primary.stretches(self.team.count, old_files)
-        scratch = self.site.change.scratch / supplement.path.name
-        store = RunStore(self.options.runs_bytes if self.team.share_memory else 0, scratch)
-        tasks = [
-            margin_task(
-                replace(stretch, number=number),
-                tiles,
-                threshold,
-                plan,
-                self.options.chunk_bytes,
-                store,
-                None if number < len(of_new) else new,
-            )
-            for number, stretch in enumerate((*of_new, *of_old))
-        ]
-        found: list[Routed] = []
-        for done, parts in enumerate(self.team.in_order(find_margin_rows, tasks, store.stop), 1):
-            found += parts
-            self.told("margins", done, len(tasks))
-        return found
+        of_new: list[tuple[Stretch, IntArray | None]]
+        of_new = [(stretch, None) for stretch in primary.stretches(workers, self._new_files())]
+        of_old = [(stretch, new) for stretch in primary.stretches(workers, old_files)]
+        return route_rows([*of_new, *of_old], tiles, threshold, plan, context)
 
     def _new_files(self) -> list[DataFile]:
         own = self.after.tiles.find([leaf.tile.range29[0] for leaf in self.leaves]).tolist()
         return [DataFile(leaf.path, tile) for leaf, tile in zip(self.leaves, own, strict=True)]
 
-    def _margin_tasks(
-        self, margin: Standing, alignment: Alignment, shards: Shards, plan: LeafPlan
-    ) -> Iterator[ReduceTask]:
-        """Return what is to be written: further files of leaf directories, or leaves with all their rows."""
-        told, root = margin.properties, self.site.staged(margin.root)
-        if told.has_leaf_directories:
-            paths = next_parts(margin, alignment.tiles)
-        else:
-            paths = layout.leaf_paths(alignment.tiles.orders, alignment.tiles.pixels, told.npix_suffix)
-        rows_of = dict(zip(margin.paths, margin.rows.tolist(), strict=True))
-        for index, ((order, pixel, rows), path) in enumerate(
-            zip(alignment.triples.tolist(), paths, strict=True)
-        ):
-            own = shards.of_tile(index)
-            if path in rows_of:
-                known = LeafRows(margin.root / path, margin.schema.names[0])
-                own.insert(0, Shard(Run((0, 0), path, known), 0, rows_of[path]))
-            yield ReduceTask(rows, order, pixel, path, own, plan, root, False)
+    def _old_rows(
+        self, margin: ExistingCatalog, added: Sequence[Routed], context: BuildContext
+    ) -> list[Routed]:
+        """Return the rows that the leaves of a margin have already, where rows are added."""
+        affected = np.unique(np.concatenate([part.tiles for part in added]))
+        tile_of = self.after.tiles.find(margin.tiles.starts)[margin.tile_of]
+        files = np.flatnonzero(np.isin(tile_of, affected)).tolist()
+        paths = [margin.root / margin.paths[file] for file in files]
+        found = map_leaf_files(paths, margin.schema.names[0], context.within("old"))
+        return [
+            Routed.whole(run, int(tile_of[file]))
+            for file, runs in zip(files, found, strict=True)
+            for run in runs
+        ]
 
-    def _begin(self, table: Standing, tasks: Sequence[ReduceTask]) -> None:
-        known = set(table.paths)
-        new = [task.path for task in tasks if task.path not in known]
-        replaced = [task.path for task in tasks if task.path in known]
-        self._announce(table.root, new, [*replaced, *files_beside(table)])
-
-    def _announce(self, root: UPath, added: Sequence[str], replaced: Sequence[str]) -> None:
-        place = self.site.from_place
-        self.site.begin([place(path, root) for path in added], [place(path, root) for path in replaced])
-
-    def _extend_index(self, supplement: Catalog) -> int:
-        told, root, primary = supplement.properties, supplement.path, self.primary
-        files = CatalogFiles(root, told)
-        extra = told.hats_index_extra_column or ()
-        plan = IndexPlan.of(
-            primary.schema, str(told.hats_index_column), extra, self.options.row_group_rows, root
+    def _begin(self, root: UPath, added: Sequence[str], replaced: Sequence[str]) -> None:
+        path_in_site = self.site.from_place
+        self.site.begin(
+            [path_in_site(path, root) for path in added], [path_in_site(path, root) for path in replaced]
         )
+
+    def _extend_index(self, member: Catalog, context: BuildContext) -> int:
+        properties, root, primary = member.properties, member.path, self._primary
+        files = CatalogFiles(root, properties)
+        extra, column = properties.hats_index_extra_column or (), str(properties.hats_index_column)
+        plan = IndexPlan.of(primary.schema, column, extra, context.options.row_group_rows, root)
         if not files.schema.equals(plan.schema):
-            raise _foreign(supplement, "its columns are not those of an index that is built here")
-        staging = self.site.staged(root)
-        scratch = self.site.change.scratch / root.name
-        job = Task(self.options, self.now, self.team, self.told, staging, scratch)
+            raise _not_ours(member, "its columns differ from those of an index that hatsformat builds")
         rows = sum(leaf.footer.num_rows for leaf in self.leaves)
-        stretches = primary.stretches(self.team.count, self._new_files())
-        entries = collect(stretches, rows, primary.schema, plan, job)
+        stretches = primary.stretches(context.workers.count, self._new_files())
+        entries = collect(stretches, rows, primary.schema, plan, context)
         if not any(part.cuts[-1] for part in entries):
             return 0
         numbers = [layout.parse_index_part(file.path) for file in files.data_files()]
         first = 1 + max((number for number in numbers if number is not None), default=-1)
-        beside = [layout.METADATA] if storage.exists(root / layout.METADATA) else []
+        metadata = [layout.METADATA] if storage.exists(root / layout.METADATA) else []
         most = len(entries[0].cuts) - 1
-        self._announce(
-            root,
-            [layout.index_part_path(number) for number in range(first, first + most)],
-            [*beside, *property_files(root)],
-        )
-        written = list(write_parts(entries, plan, job, first))
-        if beside:
+        parts = [layout.index_part_path(number) for number in range(first, first + most)]
+        self._begin(root, parts, [*metadata, *property_files(root)])
+        staging = self.site.staged(root)
+        written = list(write_parts(entries, plan, staging, context, first))
+        if metadata:
             footers = [(path.removeprefix(f"{layout.DATASET}/"), footer) for path, footer, _ in written]
             extend_metadata(root / layout.METADATA, staging / layout.METADATA, footers)
         added = sum(int(footer.num_rows) for _, footer, _ in written)
-        write_properties(
-            staging,
-            told.replace(hats_nrows=(told.hats_nrows or 0) + added, hats_release_date=self.now),
-        )
+        total = (properties.hats_nrows or 0) + added
+        write_properties(staging, properties.replace(hats_nrows=total, hats_release_date=context.created))
         return added
 
 
-def _counts(routed: Sequence[Routed], order: int) -> PixelCounts:
-    parts = [PixelCounts.of_sorted(np.sort(part.run.rows.pixels), MAX_ORDER) for part in routed]
+def _counts(added: Sequence[Routed], order: int) -> PixelCounts:
+    parts = [PixelCounts.of_sorted(np.sort(part.run.rows.pixels), MAX_ORDER) for part in added]
     return PixelCounts.merged(parts, MAX_ORDER).degraded(order)
 
 
-def _foreign(supplement: Catalog, why: str) -> UsageError:
+def _not_ours(member: Catalog, why: str) -> UsageError:
     return UsageError(
-        f"rows cannot be added to this {supplement.properties.dataproduct_type}: {why}",
-        path=supplement.path,
-        hint="a rebuild of the catalog builds it again",
+        f"cannot add rows to this {member.properties.dataproduct_type}: {why}",
+        path=member.path,
+        hint="rebuild the catalog, which builds it again",
     )

@@ -1,7 +1,7 @@
-"""Keeping what lies beside the leaves true when leaves are added (Note, section 3.6).
+"""Updating the metadata of a catalog after leaves were added (Note, section 3.6).
 
-Sums are carried on: the old counts come from the files that tell them, the new ones from the rows that were
-added. Only the footers of new files are read. As in an import, the properties come last.
+Counts are summed: the old ones come from the files that hold them, the new ones from the added rows. Only the
+footers of new files are read. As in an import, the properties come last.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from hatsformat.partitioner.pixel_counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties import TableProperties
 from hatsformat.publishing.site import Site
-from hatsformat.updates.existing import Standing
+from hatsformat.updates.existing import ExistingCatalog
 
 
-def map_orders(standing: Standing) -> dict[str, int]:
+def map_orders(existing: ExistingCatalog) -> dict[str, int]:
     """Return the sky maps that a catalog has, and the order of each."""
-    others = standing.properties.hats_skymap_alt_orders or ()
+    others = existing.properties.hats_skymap_alt_orders or ()
     names = (layout.SKYMAP, layout.POINT_MAP, *map(layout.skymap_path, others))
-    found = {name: locating.if_there(read_skymap, standing.root / name) for name in names}
+    found = {name: locating.if_there(read_skymap, existing.root / name) for name in names}
     return {name: known[0] for name, known in found.items() if known is not None}
 
 
-def files_beside(standing: Standing) -> list[str]:
-    """Return the files that change when leaves are added, relative to the catalog, in the order of writing.
+def metadata_files(existing: ExistingCatalog) -> list[str]:
+    """Return the metadata files that change when leaves are added, in the order of writing.
 
-    The list of tiles stands near the end, since it is what shows new tiles to readers.
+    The list of tiles comes near the end, because it shows new tiles to readers.
     """
     maybe = (layout.METADATA, layout.STATISTICS, layout.THUMBNAIL)
-    names = [name for name in maybe if storage.exists(standing.root / name)]
-    return [*names, *map_orders(standing), layout.PARTITION_INFO, *property_files(standing.root)]
+    names = [name for name in maybe if storage.exists(existing.root / name)]
+    return [*names, *map_orders(existing), layout.PARTITION_INFO, *property_files(existing.root)]
 
 
 def property_files(root: UPath) -> list[str]:
@@ -55,19 +55,19 @@ def property_files(root: UPath) -> list[str]:
     return [name for name in reversed(layout.CATALOG_PROPERTIES) if storage.exists(root / name)]
 
 
-def keep_true(
-    standing: Standing,
+def update_metadata(
+    existing: ExistingCatalog,
     root: UPath,
     leaves: Sequence[Leaf],
     counts: Counts,
     plan: LeafPlan,
     now: datetime,
-) -> Standing:
-    """Write anew what lies beside the leaves of a catalog after new leaf files were written.
+) -> ExistingCatalog:
+    """Write the metadata of a catalog again, after new leaf files were written.
 
     Parameters
     ----------
-    standing : Standing
+    existing : ExistingCatalog
         The catalog as it was.
     root : UPath
         Where to write; the new leaf files are there.
@@ -82,30 +82,30 @@ def keep_true(
 
     Returns
     -------
-    Standing
+    ExistingCatalog
         The catalog as it is now.
     """
-    after = _with(standing, leaves)
-    for name in files_beside(standing):
+    after = _with(existing, leaves)
+    for name in metadata_files(existing):
         if name == layout.METADATA:
-            _gather_footers(standing, root / name, leaves, plan)
+            _gather_footers(existing, root / name, leaves, plan)
         elif name == layout.STATISTICS:
-            _extend_statistics(standing, after, root / name, leaves, plan)
+            _extend_statistics(existing, after, root / name, leaves, plan)
         elif name == layout.THUMBNAIL:
-            _extend_thumbnail(standing, after, root / name, leaves, plan)
+            _extend_thumbnail(existing, after, root / name, leaves, plan)
         elif name == layout.PARTITION_INFO:
             storage.write_bytes(root / name, after.tiles.to_csv())
         elif name.endswith(".fits"):
-            _, dense = read_skymap(standing.root / name)
+            _, dense = read_skymap(existing.root / name)
             added = counts.degraded(order_of_npix(dense.size))
             dense[added.pixels] += added.rows
             storage.write_bytes(root / name, encode_skymap(dense))
-    properties = recounted(standing.properties, after, now)
+    properties = recounted(existing.properties, after, now)
     return replace(after, root=root, properties=write_properties(root, properties))
 
 
-def keep_collection_true(site: Site, told: TableProperties, now: datetime) -> None:
-    """Write anew what the properties of a collection say of its primary catalog and of its size."""
+def update_collection(site: Site, primary: TableProperties, now: datetime) -> None:
+    """Update the properties of a collection: what they say of its primary catalog, and its size."""
     place, staging = site.place / layout.COLLECTION_PROPERTIES, site.change.staging
     properties = locating.collection_properties(site.place)
     if properties is None:
@@ -114,8 +114,8 @@ def keep_collection_true(site: Site, told: TableProperties, now: datetime) -> No
     tables = [members.primary(), *map(members.margin, properties.margins)]
     tables += map(members.index, properties.indexes)
     known = {
-        "hats_order": told.hats_order,
-        "moc_sky_fraction": told.moc_sky_fraction,
+        "hats_order": primary.hats_order,
+        "moc_sky_fraction": primary.moc_sky_fraction,
         "hats_release_date": now,
         "hats_estsize": sum(table.hats_estsize or 0 for _, table in tables),
     }
@@ -125,7 +125,7 @@ def keep_collection_true(site: Site, told: TableProperties, now: datetime) -> No
     storage.write_bytes(staging / place.name, content)
 
 
-def recounted(properties: TableProperties, after: Standing, now: datetime) -> TableProperties:
+def recounted(properties: TableProperties, after: ExistingCatalog, now: datetime) -> TableProperties:
     """Return the properties with what follows from the tiles and their rows."""
     return properties.replace(
         hats_nrows=int(after.rows.sum()),
@@ -150,29 +150,29 @@ def write_properties(root: UPath, properties: TableProperties) -> TablePropertie
     return properties
 
 
-def _gather_footers(standing: Standing, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan) -> None:
+def _gather_footers(existing: ExistingCatalog, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan) -> None:
     """Write ``_metadata``: the old one and the new footers, or all of them where files were replaced."""
     footers = [(_in_dataset(leaf.path), leaf.footer) for leaf in leaves]
-    kept = _kept(standing, leaves)
+    kept = _kept(existing, leaves)
     if kept.all():
-        extend_metadata(standing.root / layout.METADATA, place, footers)
+        extend_metadata(existing.root / layout.METADATA, place, footers)
     else:
-        paths = compress(standing.paths, kept)
-        old = ((_in_dataset(path), read_footer(standing.root / path)) for path in paths)
+        paths = compress(existing.paths, kept)
+        old = ((_in_dataset(path), read_footer(existing.root / path)) for path in paths)
         write_metadata(place, plan.schema, chain(old, footers))
 
 
 def _extend_statistics(
-    standing: Standing, after: Standing, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan
+    existing: ExistingCatalog, after: ExistingCatalog, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan
 ) -> None:
     """Add the row groups of new files, or read all footers where files were replaced."""
     known = {leaf.path: leaf.footer for leaf in leaves}
-    if _kept(standing, leaves).all():
-        told = [(leaf.tile, leaf.footer) for leaf in leaves]
-        extend_statistics(standing.root / layout.STATISTICS, place, plan.schema, told)
+    if _kept(existing, leaves).all():
+        added = [(leaf.tile, leaf.footer) for leaf in leaves]
+        extend_statistics(existing.root / layout.STATISTICS, place, plan.schema, added)
         return
     files = ((after.paths[file], after.tiles[int(after.tile_of[file])]) for file in after.along_sky())
-    footers = ((tile, known.get(path) or read_footer(standing.root / path)) for path, tile in files)
+    footers = ((tile, known.get(path) or read_footer(existing.root / path)) for path, tile in files)
     write_statistics(place, plan.schema, footers)
 
 
@@ -180,36 +180,36 @@ def _in_dataset(path: str) -> str:
     return path.removeprefix(f"{layout.DATASET}/")
 
 
-def _kept(standing: Standing, leaves: Sequence[Leaf]) -> npt.NDArray[np.bool_]:
+def _kept(existing: ExistingCatalog, leaves: Sequence[Leaf]) -> npt.NDArray[np.bool_]:
     """Return which of the files there were no new one takes the place of."""
     new = {leaf.path for leaf in leaves}
-    return np.array([path not in new for path in standing.paths], dtype=np.bool_)
+    return np.array([path not in new for path in existing.paths], dtype=np.bool_)
 
 
-def _with(standing: Standing, leaves: Sequence[Leaf]) -> Standing:
+def _with(existing: ExistingCatalog, leaves: Sequence[Leaf]) -> ExistingCatalog:
     """Return the catalog with other leaf files."""
-    old = standing.tiles
+    old = existing.tiles
     new = PartitionInfo.of_tiles([leaf.tile for leaf in leaves if leaf.tile not in old])
     tiles = PartitionInfo(np.concatenate((old.orders, new.orders)), np.concatenate((old.pixels, new.pixels)))
-    kept = _kept(standing, leaves)
-    own = tiles.find(old.starts)[standing.tile_of[kept]] if len(old) else standing.tile_of
+    kept = _kept(existing, leaves)
+    own = tiles.find(old.starts)[existing.tile_of[kept]] if len(old) else existing.tile_of
     added = tiles.find(PartitionInfo.of_tiles([leaf.tile for leaf in leaves]).starts)
     tile_of = np.concatenate((own, added))
-    rows = np.concatenate((standing.rows[kept], [leaf.footer.num_rows for leaf in leaves])).astype(np.int64)
+    rows = np.concatenate((existing.rows[kept], [leaf.footer.num_rows for leaf in leaves])).astype(np.int64)
     if ROWS_COLUMN in old.extra:
         in_tile = np.bincount(tile_of, weights=rows, minlength=len(tiles)).astype(np.int64)
         tiles = PartitionInfo(tiles.orders, tiles.pixels, {ROWS_COLUMN: in_tile})
-    paths = [*compress(standing.paths, kept), *(leaf.path for leaf in leaves)]
-    return replace(standing, tiles=tiles, paths=paths, tile_of=tile_of, rows=rows)
+    paths = [*compress(existing.paths, kept), *(leaf.path for leaf in leaves)]
+    return replace(existing, tiles=tiles, paths=paths, tile_of=tile_of, rows=rows)
 
 
 def _extend_thumbnail(
-    standing: Standing, after: Standing, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan
+    existing: ExistingCatalog, after: ExistingCatalog, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan
 ) -> None:
-    """Add the first rows of new tiles; those of standing leaves stay what they are."""
-    source = standing.root / layout.THUMBNAIL
+    """Add the first rows of new tiles; those of existing leaves stay."""
+    source = existing.root / layout.THUMBNAIL
     old = read_row_groups(source, read_footer(source))
     first_rows = [old.slice(row, 1) for row in range(old.num_rows)]
-    first_rows += [leaf.first_row for leaf in leaves if leaf.tile not in standing.tiles]
-    most = standing.properties.hats_max_rows or len(after.tiles)
+    first_rows += [leaf.first_row for leaf in leaves if leaf.tile not in existing.tiles]
+    most = existing.properties.hats_max_rows or len(after.tiles)
     write_thumbnail(place, plan.schema, first_rows, most, plan.format)

@@ -1,56 +1,54 @@
-"""Bringing the leaves of a catalog back to what an import makes (Note, section 3.4).
+"""Rebuild: bring the leaves of a catalog back to what an import makes (Note, section 3.4).
 
-The leaf files are the runs of an import whose mapping is done: sorted and indexed. So the stages from binning
-on are carried out again, from the index columns. A leaf that is one file, of a tile that stays, is kept as
-it is; only what has drifted is written.
+The rows are sorted and indexed already, so the tiles are chosen from the index columns alone. A leaf that is
+one sorted file of a tile that stays is kept as it is. The files of all other leaves are read like the inputs
+of an import, and go the same way from there.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
+from hatsformat.arrays import as_integers
+from hatsformat.artefacts.leaf_reading import read_batches, read_footer
 from hatsformat.artefacts.skymap import encode_skymap
 from hatsformat.catalog import Catalog, open_catalog
 from hatsformat.errors import UsageError
-from hatsformat.healpix import HealpixPixel
-from hatsformat.partitioner.binning import Alignment, align
-from hatsformat.partitioner.build_log import BuildLog, Progress, silent
-from hatsformat.partitioner.executors import Workers, open_workers
+from hatsformat.partitioner.binning import Alignment
+from hatsformat.partitioner.build_log import BuildLog, Progress
+from hatsformat.partitioner.building import build_leaves, leaf_paths, split_runs
+from hatsformat.partitioner.context import BuildContext, open_context
 from hatsformat.partitioner.finishing import CatalogInfo, finish
-from hatsformat.partitioner.leaf_runs import CountTask, LeafRows, count_leaf
-from hatsformat.partitioner.options import ImportOptions
-from hatsformat.partitioner.pixel_counts import Counts, Tally
-from hatsformat.partitioner.reducing import Leaf, LeafPlan
-from hatsformat.partitioner.resuming import Plan
-from hatsformat.partitioner.runs import Run
-from hatsformat.partitioner.splitting import Shards, split
-from hatsformat.partitioner.tasks import ReduceTask
+from hatsformat.partitioner.map_inputs import map_leaf_files
+from hatsformat.partitioner.pixel_counts import Counts, PixelCounts, Tally
+from hatsformat.partitioner.reducing import LeafPlan
+from hatsformat.partitioner.row_sizes import row_sizes
+from hatsformat.partitioner.tasks import KeepTask, run_task
+from hatsformat.partitioner.tile_choice import align_counts
 from hatsformat.properties import TableProperties
 from hatsformat.publishing.site import Site, open_site, supplements
 from hatsformat.publishing.swap import Snapshot, remove_files
 from hatsformat.supplements.primary import Primary
-from hatsformat.updates.existing import Standing
-from hatsformat.updates.extending import Task
-from hatsformat.updates.metadata import keep_collection_true, map_orders, write_properties
-from hatsformat.updates.remaking import remake
+from hatsformat.updates.existing import ExistingCatalog
+from hatsformat.updates.metadata import map_orders, update_collection, write_properties
+from hatsformat.updates.rebuilt_members import rebuild_member
 
 OPTIONS = (
     "max_rows", "max_bytes", "leaf", "lowest_order", "highest_order", "keep_empty_siblings", "row_group_rows",
     "row_group_bytes", "subtile_order_delta", "workers", "processes", "scheduler", "memory",
 )  # fmt: skip
-"""The options of an import that a rebuild may have."""
+"""The import options that a rebuild may have."""
 
 CUTTING = frozenset(("row_group_rows", "row_group_bytes", "subtile_order_delta"))
-"""Those for which all leaves are written."""
+"""Options that change every leaf."""
 
 RECOUNTED = (
     "hats_nrows", "hats_npix_suffix", "hats_max_rows", "hats_max_bytes", "hats_order", "moc_sky_fraction",
@@ -58,10 +56,13 @@ RECOUNTED = (
 )  # fmt: skip
 """Keywords that follow from how the leaves are made; the others stay."""
 
+BATCH_ROWS = 64 * 1024
+"""Rows that are counted at a time."""
+
 
 @dataclass(slots=True)
 class RebuildLog(BuildLog):
-    """The account of a rebuild; `written` counts the leaves that were not kept as they were."""
+    """The log of a rebuild; `written` is the number of leaves that were not kept as they were."""
 
     written: int = 0
 
@@ -73,179 +74,173 @@ def rebuild(
     progress: Progress | None = None,
     **changes: Any,
 ) -> RebuildLog:
-    """Bring the leaves of a catalog, or of the primary of a collection, in order; see `Catalog.rebuild`.
+    """Rebuild the leaves of a catalog, or of the primary of a collection; see `Catalog.rebuild`.
 
     Returns
     -------
     RebuildLog
     """
     if unknown := sorted(changes.keys() - set(OPTIONS)):
-        raise UsageError(f"a rebuild has no option {unknown[0]!r}", expected=", ".join(OPTIONS))
+        raise UsageError(f"unknown option {unknown[0]!r} for rebuild", expected=", ".join(OPTIONS))
     root = storage.resolve(path)
     site = open_site(root)
     if not isinstance(site.change, Snapshot):
         raise UsageError(
-            "a catalog can be rebuilt only on a local disk, where the new leaves replace the old at once",
+            "a catalog can be rebuilt only on a local disk, where new leaves replace the old ones at once",
             path=root,
-            hint="import it into another place: hatsformat import PATH --out NEW",
+            hint="import it into another folder: hatsformat import PATH --out NEW",
         )
     with site.change.changing():
         catalog = open_catalog(root)
-        standing = Standing.read(site.root, catalog.properties)
-        options = standing.options(**changes)
-        workers = open_workers(
-            options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
-        )
-        with workers as team:
+        existing = ExistingCatalog.read(site.root, catalog.properties)
+        options = existing.options(**changes)
+        log = RebuildLog(str(existing.root), options.name or existing.root.name, len(existing.paths))
+        opened = open_context(options, site.change.scratch, log, executor=executor, progress=progress)
+        with opened as context:
             site.begin([], [])
-            job = _Job(standing, options, site, team, progress or silent, not CUTTING.isdisjoint(changes))
-            log = job.run()
+            _rebuild(existing, site.staging, context, log, write_all=not CUTTING.isdisjoint(changes))
             with log.stage("supplements"):
-                job.remake(supplements(catalog), log)
-            return log
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A catalog that is being rebuilt."""
-
-    standing: Standing
-    options: ImportOptions
-    site: Site
-    team: Workers
-    told: Progress
-    write_all: bool
-
-    def run(self) -> RebuildLog:
-        options, standing = self.options, self.standing
-        log = RebuildLog(str(standing.root), options.name or standing.root.name, len(standing.paths))
-        maps = map_orders(standing)
-        with log.stage("counting"):
-            order = max(options.highest_order, *maps.values(), 0)
-            runs, counts, weights = self._count(order)
-        with log.stage("binning and splitting"):
-            alignment = align(
-                (weights if options.max_bytes else counts).degraded(options.highest_order),
-                options.max_bytes or options.max_rows,
-                lowest_order=options.lowest_order,
-                keep_empty_siblings=options.keep_empty_siblings,
-                unit="bytes" if options.max_bytes else "rows",
-            ).recounted(counts.degraded(options.highest_order))
-            shards = split(runs, alignment)
-        with log.stage("reducing and finishing"):
-            tasks = list(self._tasks(alignment, shards))
-            plan, now = standing.leaf_plan(options), Plan.of(options, []).created
-            done = finish(self.site.staging, self._in_order(tasks), counts, plan, self._info(), now)
-            new = {task.path for task in tasks}
-            remove_files(self.site.staging, [path for path in standing.paths if path not in new])
-            self._mend(maps, counts)
-        log.rows_read, log.rows_written = counts.total, done.rows
-        log.tiles, log.size_bytes = done.tiles, done.size
-        log.written = sum(isinstance(task, ReduceTask) for task in tasks)
+                _rebuild_members(supplements(catalog), site, context)
         return log
 
-    def remake(self, members: Sequence[Catalog], log: RebuildLog) -> None:
-        """Build margins and indexes again, from the catalog as it is now."""
-        site, options, now = self.site, self.options, Plan.of(self.options, []).created
-        told = TableProperties.parse(storage.read_bytes(site.staging / layout.PROPERTIES))
-        primary = Primary.of(site.staging, told)
-        for member in members:
-            staging, scratch = site.staged(member.path), site.change.scratch / member.path.name
-            job = Task(options, now, self.team, self.told, staging, scratch)
-            log.supplements[member.path.name] = remake(member.properties, member.path, primary, job)
-        keep_collection_true(site, told, now)
 
-    def _count(self, order: int) -> tuple[list[Run], Counts, Counts]:
-        standing, weigh = self.standing, self.options.max_bytes is not None
-        rows = [LeafRows(standing.root / path, standing.schema.names[0]) for path in standing.paths]
-        tasks = (CountTask(number, leaf, order, weigh) for number, leaf in enumerate(rows))
-        runs, counts, weights = [], Tally(order), Tally(order)
-        for run, rows_in, bytes_in in self.team.in_order(count_leaf, tasks):
-            runs.append(run)
-            counts.add(rows_in)
-            weights.add(bytes_in)
-            self.told("counting", len(runs), len(rows))
-        return runs, counts.total(), weights.total()
-
-    def _info(self) -> CatalogInfo:
-        told, options = self.standing.properties, self.options
-        return CatalogInfo(
-            options.name or self.standing.root.name,
-            told.dataproduct_type or options.catalog_type,
-            options.ra,
-            options.dec,
-            self._suffix,
-            None if options.max_bytes else options.max_rows,
-            options.max_bytes,
-            options.sort_by,
-            options.thumbnail,
-            options.statistics,
-        )
-
-    @property
-    def _suffix(self) -> str:
-        told = self.standing.properties
-        is_same = told.has_leaf_directories == (self.options.suffix == layout.DIRECTORY_SUFFIX)
-        return told.npix_suffix if is_same else self.options.suffix
-
-    def _tasks(self, alignment: Alignment, shards: Shards) -> Iterator[ReduceTask | KeepTask]:
-        """Return what is to be done for each tile: its leaf is kept if it is a single file already."""
-        standing, suffix = self.standing, self._suffix
-        plan = standing.leaf_plan(self.options)
-        part = "part0.parquet" if suffix == layout.DIRECTORY_SUFFIX else None
-        single = np.bincount(standing.tile_of, minlength=len(standing.tiles)) == 1
-        file_of = np.zeros(len(standing.tiles), dtype=np.int64)
-        file_of[standing.tile_of] = np.arange(len(standing.paths))
-        is_same = suffix == standing.properties.npix_suffix
-        for index, (order, pixel, rows) in enumerate(alignment.triples.tolist()):
-            path, tile = layout.leaf_path(order, pixel, suffix, part), HealpixPixel(order, pixel)
-            own = standing.tiles.position(tile)
-            if own is not None and single[own] and not self.write_all:
-                known = standing.paths[file_of[own]]
-                yield KeepTask(tile, known, known if is_same else path, plan, self.site.staging)
-            else:
-                shards_of_tile = shards.of_tile(index)
-                yield ReduceTask(rows, order, pixel, path, shards_of_tile, plan, self.site.staging, False)
-
-    def _in_order(self, tasks: Sequence[ReduceTask | KeepTask]) -> Iterator[Leaf]:
-        for done, leaf in enumerate(self.team.in_order(carry_out, tasks), 1):
-            self.told("reducing", done, len(tasks))
-            yield leaf
-
-    def _mend(self, maps: Mapping[str, int], counts: Counts) -> None:
-        """Write the sky maps at the orders that they had, and put back what the properties said beside."""
-        root, old = self.site.staging, self.standing.properties
-        new = TableProperties.parse(storage.read_bytes(root / layout.PROPERTIES))
-        changes = {name: getattr(new, name) for name in RECOUNTED}
-        for name, order in maps.items():
-            if name == layout.SKYMAP:
-                order = changes["hats_skymap_order"] = max(order, new.hats_skymap_order or 0)
-            storage.write_bytes(root / name, encode_skymap(counts.degraded(order).dense()))
-        write_properties(root, old.replace(**changes))
+def _rebuild(
+    existing: ExistingCatalog, root: UPath, context: BuildContext, log: RebuildLog, *, write_all: bool
+) -> None:
+    options, maps, plan = context.options, map_orders(existing), existing.leaf_plan(context)
+    with log.stage("counting"):
+        order = max(options.highest_order, *maps.values(), 0)
+        counted = _count(existing, order, context)
+    with log.stage("binning"):
+        highest = options.highest_order
+        counts, weights = counted.rows.degraded(highest), counted.weights.degraded(highest)
+        alignment = align_counts(counts, weights, options)
+        suffix = _suffix(existing, context)
+        paths = list(leaf_paths(alignment, suffix))
+        kept: dict[int, KeepTask] = {}
+        if not write_all:
+            kept = _kept_leaves(existing, alignment, counted.is_sorted, paths, plan, root)
+        if suffix == existing.properties.npix_suffix:
+            kept = {index: replace(task, path=task.old_path) for index, task in kept.items()}
+    with log.stage("mapping and splitting"):
+        kept_paths = {task.old_path for task in kept.values()}
+        files = [existing.root / path for path in existing.paths if path not in kept_paths]
+        runs = [run for runs in map_leaf_files(files, existing.schema.names[0], context) for run in runs]
+        shards = split_runs(runs, alignment, plan, context, kept)
+    with log.stage("reducing and finishing"):
+        for index, task in kept.items():
+            paths[index] = task.path
+        leaves = build_leaves(alignment, shards, plan, root, context, paths=paths, kept=kept)
+        done = finish(root, leaves, counted.rows, plan, _info(existing, suffix, context), context.created)
+        new = set(paths)
+        remove_files(root, [path for path in existing.paths if path not in new])
+        _restore(existing, root, maps, counted.rows)
+    log.rows_read, log.rows_written = counted.rows.total, done.rows
+    log.tiles, log.size_bytes = done.tiles, done.size
+    log.written = len(paths) - len(kept)
 
 
 @dataclass(frozen=True, slots=True)
-class KeepTask:
-    """A leaf file that is kept, under its name or another, as it is sent to a worker."""
+class CountTask:
+    """A leaf file whose rows are counted from its index column."""
 
-    tile: HealpixPixel
-    known: str
-    path: str
-    plan: LeafPlan
-    root: UPath
+    path: UPath
+    column: str
+    order: int
+    weigh: bool
 
-    def run(self) -> Leaf:
-        """Give the file its name, and read its footer."""
-        place = self.root / self.path
-        if self.path != self.known:
-            storage.make_directory(place.parent)
-            with storage.explained(place, "renaming"):
-                os.rename((self.root / self.known).path, place.path)
-        footer = read_footer(place)
-        first = read_row_groups(place, footer, [0]).take([0]) if self.plan.keep_first_row else None
-        return Leaf(self.tile, self.path, footer, storage.size(place), first)
+    def run(self) -> tuple[PixelCounts, PixelCounts, bool]:
+        """Return the rows and the bytes in each pixel of the order, and whether the rows are sorted."""
+        footer, last, is_sorted = read_footer(self.path), -1, True
+        rows, weights = [], []
+        columns = None if self.weigh else [self.column]
+        for table in read_batches(self.path, footer, range(footer.num_row_groups), columns, BATCH_ROWS):
+            pixels = as_integers(table.column(self.column))
+            if not pixels.size:
+                continue
+            is_sorted = is_sorted and last <= pixels[0] and bool((pixels[1:] >= pixels[:-1]).all())
+            last = int(pixels[-1])
+            by_sky = np.argsort(pixels, kind="stable")
+            rows.append(PixelCounts.of_sorted(pixels[by_sky], self.order))
+            if self.weigh:
+                sizes = row_sizes(table.drop_columns([self.column]))[by_sky]
+                weights.append(PixelCounts.of_sorted(pixels[by_sky], self.order, sizes))
+        merged = PixelCounts.merged(rows, self.order)
+        return merged, PixelCounts.merged(weights, self.order) if self.weigh else merged, is_sorted
 
 
-def carry_out(task: ReduceTask | KeepTask) -> Leaf:
-    """Carry out a task; a function, since that is what executors take."""
-    return task.run()
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Rows and bytes in every pixel, and which files are sorted."""
+
+    rows: Counts
+    weights: Counts
+    is_sorted: npt.NDArray[np.bool_]
+
+
+def _count(existing: ExistingCatalog, order: int, context: BuildContext) -> _Counted:
+    column, weigh = existing.schema.names[0], context.options.by_bytes
+    tasks = (CountTask(existing.root / path, column, order, weigh) for path in existing.paths)
+    rows, weights, is_sorted = Tally(order), Tally(order), np.zeros(len(existing.paths), dtype=np.bool_)
+    for index, (of_rows, of_bytes, in_order) in enumerate(context.workers.in_order(run_task, tasks)):
+        rows.add(of_rows)
+        weights.add(of_bytes)
+        is_sorted[index] = in_order
+        context.progress("counting", index + 1, len(is_sorted))
+    return _Counted(rows.total(), weights.total(), is_sorted)
+
+
+def _kept_leaves(
+    existing: ExistingCatalog,
+    alignment: Alignment,
+    is_sorted: npt.NDArray[np.bool_],
+    paths: Sequence[str],
+    plan: LeafPlan,
+    root: UPath,
+) -> dict[int, KeepTask]:
+    """Return the leaves that stay, by the index of their tile: single sorted files of tiles that stay."""
+    tiles = alignment.tiles
+    files = np.bincount(existing.tile_of, minlength=len(existing.tiles))
+    file_of = np.zeros(len(existing.tiles), dtype=np.int64)
+    file_of[existing.tile_of] = np.arange(len(existing.paths))
+    own = existing.tiles.find(tiles.starts)
+    same = (own >= 0) & (existing.tiles.orders[own] == tiles.orders)
+    chosen = np.flatnonzero(same & (files[own] == 1) & is_sorted[file_of[own]])
+    old = [existing.paths[file] for file in file_of[own[chosen]].tolist()]
+    return {
+        index: KeepTask(tiles[index], path, paths[index], plan, root)
+        for index, path in zip(chosen.tolist(), old, strict=True)
+    }
+
+
+def _suffix(existing: ExistingCatalog, context: BuildContext) -> str:
+    """Return the suffix of the new leaves: the old one, unless files become folders or folders files."""
+    old, new = existing.properties, context.options.suffix
+    return old.npix_suffix if old.has_leaf_directories == (new == layout.DIRECTORY_SUFFIX) else new
+
+
+def _info(existing: ExistingCatalog, suffix: str, context: BuildContext) -> CatalogInfo:
+    options = context.options
+    kind = existing.properties.dataproduct_type or options.catalog_type
+    return CatalogInfo.of(options, options.name or existing.root.name, catalog_type=kind, suffix=suffix)
+
+
+def _restore(existing: ExistingCatalog, root: UPath, maps: Mapping[str, int], counts: Counts) -> None:
+    """Write the sky maps at the orders that they had, and restore the properties that a rebuild keeps."""
+    new = TableProperties.parse(storage.read_bytes(root / layout.PROPERTIES))
+    changes = {name: getattr(new, name) for name in RECOUNTED}
+    for name, order in maps.items():
+        if name == layout.SKYMAP:
+            order = changes["hats_skymap_order"] = max(order, new.hats_skymap_order or 0)
+        storage.write_bytes(root / name, encode_skymap(counts.degraded(order).dense()))
+    write_properties(root, existing.properties.replace(**changes))
+
+
+def _rebuild_members(members: Sequence[Catalog], site: Site, context: BuildContext) -> None:
+    """Build the margins and indexes again, from the catalog as it is now."""
+    properties = TableProperties.parse(storage.read_bytes(site.staging / layout.PROPERTIES))
+    primary = Primary.of(site.staging, properties)
+    for member in members:
+        root, name = site.staged(member.path), member.path.name
+        context.log.supplements[name] = rebuild_member(member, primary, root, context.within(name))
+    update_collection(site, properties, context.created)

@@ -182,10 +182,10 @@ class TestOverwrite:
     @pytest.mark.parametrize("stage", ["reduce_tile", "finish"])
     def test_a_failure_late(self, stars, tmp_path, monkeypatch, stage):
         """While leaves are written, or after."""
-        from hatsformat.importing import pipeline
+        from hatsformat.importing import tables
         from hatsformat.partitioner import reducing
 
-        module = pipeline if stage == "finish" else reducing
+        module = tables if stage == "finish" else reducing
         import_catalog(skies.stars(500), tmp_path / "sky", max_rows=50)
         before = content(tmp_path / "sky")
         plain, calls = getattr(module, stage), []
@@ -242,9 +242,9 @@ class TestNothingIsLeft:
         assert not (tmp_path / "sky").exists() or list((tmp_path / "sky").iterdir()) == []
 
     def test_scratch_of_ones_own(self, stars, broken, tmp_path, monkeypatch):
-        from hatsformat.partitioner.options import ImportOptions
+        from hatsformat.partitioner.memory import MemoryBudget
 
-        monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
+        monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
         scratch = tmp_path / "scratch"
         scratch.mkdir()
         (scratch / "mine.txt").write_text("mine")

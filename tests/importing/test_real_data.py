@@ -116,10 +116,10 @@ class TestHipparcos:
         assert sorted(table["hip"].to_pylist()) == sorted(stars["hip"][inside].astype(int).tolist())
 
     def test_spilled_is_the_same(self, shared, hipparcos, tmp_path, monkeypatch):
-        from hatsformat.partitioner.options import ImportOptions
+        from hatsformat.partitioner.memory import MemoryBudget
 
-        monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
-        monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 500_000))
+        monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
+        monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 500_000))
         log = run_import(
             shared / "data" / "hipparcos_v9.csv", tmp_path / "hipparcos", max_rows=5_000, workers=2
         )

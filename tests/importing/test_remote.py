@@ -92,8 +92,8 @@ def test_no_more_threads_than_asked_for(slow: Watch, folder: str) -> None:
 )
 def test_threads_for_places(names: list[str], options: dict[str, Any], more: int) -> None:
     plain = ImportOptions(**options)
-    assert plain.staffed(names).worker_count == more * plain.worker_count
+    assert plain.memory_budget(names).workers == more * plain.memory_budget().workers
 
 
 def test_local_files_have_a_thread_a_core(tmp_path: Path) -> None:
-    assert ImportOptions(workers=3).staffed(["s3://bucket/out", str(tmp_path)]).worker_count == 3
+    assert ImportOptions(workers=3).memory_budget(["s3://bucket/out", str(tmp_path)]).workers == 3

@@ -18,7 +18,7 @@ import pytest
 from hatsformat import open_catalog
 from hatsformat.errors import HatsError, InputError, OutputError
 from hatsformat.importing import run_import
-from hatsformat.partitioner import mapping, options
+from hatsformat.partitioner import mapping, memory
 
 EPOCH = "1700000000"
 FILES, ROWS_A_FILE = 4, 700
@@ -26,11 +26,9 @@ OPTIONS = {"max_rows": 150, "highest_order": 6, "name": "sky"}
 
 SCRIPT = """
 import json, os, signal, sys
-from hatsformat.importing import pipeline
-from hatsformat.partitioner import finishing, mapping, merging, options, reducing, runs
+from hatsformat.importing import run_import, tables
+from hatsformat.partitioner import building, finishing, mapping, memory, merging, reducing, runs
 from hatsformat.publishing import new_folder
-from hatsformat.importing import run_import
-from hatsformat.partitioner import mapping, options
 
 def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -54,7 +52,7 @@ def die_after(module, name):
     setattr(module, name, then)
 
 if SPILL:
-    options.ImportOptions.runs_bytes = property(lambda self: 0)
+    memory.MemoryBudget.runs_bytes = property(lambda self: 0)
 {fault}
 inputs, out, given = json.loads(sys.argv[1])
 run_import(inputs, out, workers=1, **given)
@@ -65,14 +63,14 @@ FAULTS = {
     "between inputs": "die_at(mapping, 'map_source', 2)",
     "within the rows of an input": "die_at(runs.SpillWriter, 'write', 1)",
     "between runs that are merged": "few_runs(); die_at(merging.MergeTask, '_pieces', 1)",
-    "before binning": "die_at(pipeline, 'choose_tiles', 0)",
-    "before splitting": "die_at(pipeline, 'split', 0)",
+    "before binning": "die_at(tables, 'choose_tiles', 0)",
+    "before splitting": "die_at(building, 'split', 0)",
     "before the first leaf": "die_at(reducing, 'reduce_tile', 0)",
     "between leaves": "die_at(reducing, 'reduce_tile', 5)",
     "before the metadata": "die_at(finishing, 'write_common_metadata', 0)",
     "before the properties": "die_at(finishing, 'write_properties', 0)",
-    "before it is published": "die_at(destination, '_move', 0)",
-    "while it is published": "die_at(destination, '_move', 1)",
+    "before it is published": "die_at(new_folder, '_move', 0)",
+    "while it is published": "die_at(new_folder, '_move', 1)",
     "after the second name of the properties": "die_after(finishing, 'write_properties')",
 }
 
@@ -185,7 +183,7 @@ def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(
 
 def test_resuming_something_else_is_refused_with_what_differs(inputs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "sky"
-    killed(inputs, out, "die_at(pipeline, 'choose_tiles', 0)")
+    killed(inputs, out, "die_at(tables, 'choose_tiles', 0)")
     with pytest.raises(OutputError, match=r"max rows .*99.*150"):
         run_import(inputs, out, resume=True, **{**OPTIONS, "max_rows": 99})
     with pytest.raises(OutputError, match=r"part-3\.parquet differs"):
@@ -199,7 +197,7 @@ def test_a_changed_input_is_noticed(inputs: list[str], tmp_path: Path) -> None:
         copies.append(str(tmp_path / Path(path).name))
         Path(copies[-1]).write_bytes(Path(path).read_bytes())
     out = tmp_path / "sky"
-    killed(copies, out, "die_at(pipeline, 'choose_tiles', 0)")
+    killed(copies, out, "die_at(tables, 'choose_tiles', 0)")
     pq.write_table(pq.read_table(copies[1]).slice(1), copies[1])
     with pytest.raises(OutputError, match=r"part-1\.parquet differs"):
         run_import(copies, out, resume=True, **OPTIONS)
@@ -223,9 +221,9 @@ def test_a_full_disk_is_a_clear_error_that_can_be_resumed(
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
         from hatsformat.cli import main
-        from hatsformat.partitioner import options
+        from hatsformat.partitioner import memory
         if SPILL:
-            options.ImportOptions.runs_bytes = property(lambda self: 0)
+            memory.MemoryBudget.runs_bytes = property(lambda self: 0)
         inputs, out = json.loads(sys.argv[1])
         sys.argv = ["hatsformat", "import", *inputs, "--out", out, "--max-rows", "150"]
         sys.argv += ["--highest-order", "6", "--name", "sky"]
@@ -254,10 +252,10 @@ def test_an_input_that_cannot_be_read_for_a_while(
 ) -> None:
     from hatsformat.artefacts import leaf_reading
     from hatsformat.partitioner import mapping
-    from hatsformat.partitioner.options import ImportOptions
+    from hatsformat.partitioner.memory import MemoryBudget
 
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
-    monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
+    monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
     plain = leaf_reading.pq.ParquetFile
 
     def failing(source: object, **options: object) -> object:
@@ -304,7 +302,7 @@ def test_a_second_import_into_the_same_place_is_refused(
 
 def test_inputs_in_another_order_are_refused(inputs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "sky"
-    killed(inputs, out, "die_at(pipeline, 'choose_tiles', 0)")
+    killed(inputs, out, "die_at(tables, 'choose_tiles', 0)")
     with pytest.raises(OutputError, match=r"part-1\.parquet differs.*same order"):
         run_import([inputs[1], inputs[0], *inputs[2:]], out, resume=True, **OPTIONS)
 
@@ -313,7 +311,7 @@ def test_an_input_that_was_broken_may_be_mended(
     inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
-    monkeypatch.setattr(options.ImportOptions, "runs_bytes", property(lambda self: 0))
+    monkeypatch.setattr(memory.MemoryBudget, "runs_bytes", property(lambda self: 0))
     copies = [shutil.copy(name, tmp_path) for name in inputs]
     whole = Path(copies[2]).read_bytes()
     pages = whole.index(b"PAR1", 1) if b"PAR1" in whole[1:-4] else len(whole) // 2

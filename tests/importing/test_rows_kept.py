@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hatsformat.errors import ThresholdError
 from hatsformat.importing import import_catalog, run_import
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.memory import MemoryBudget
 from tests.support import skies
 
 # What differs between two runs that are a second apart, and what their file sizes do.
@@ -34,8 +34,8 @@ def folder():
 def little_memory(runs=0, chunk=2000):
     """Runs are spilled to scratch once they are larger than `runs`, and chunks are small, both in bytes."""
     with (
-        mock.patch.object(ImportOptions, "runs_bytes", property(lambda self: runs)),
-        mock.patch.object(ImportOptions, "chunk_bytes", property(lambda self: chunk)),
+        mock.patch.object(MemoryBudget, "runs_bytes", property(lambda self: runs)),
+        mock.patch.object(MemoryBudget, "chunk_bytes", property(lambda self: chunk)),
     ):
         yield
 

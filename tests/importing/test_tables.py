@@ -14,7 +14,7 @@ import pytest
 from hatsformat import CatalogWriter
 from hatsformat.errors import HatsError, SchemaError
 from hatsformat.importing import import_catalog, run_import
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.memory import MemoryBudget
 from tests.inputs.test_inputs import refused
 from tests.support import skies
 
@@ -116,8 +116,8 @@ class TestEveryType:
         self.check(tmp_path / "sky", table)
 
     def test_spilled(self, tmp_path, table, monkeypatch):
-        monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
-        monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 3000))
+        monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
+        monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 3000))
         log = run_import(table, tmp_path / "sky", max_rows=15, row_group_rows=4)
         assert log.spilled_bytes > 0
         self.check(tmp_path / "sky", table)
@@ -202,7 +202,7 @@ class TestParquet:
         skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), table)
 
     def test_parts_of_one_file(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 2000))
+        monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 2000))
         table = skies.stars(500)
         pq.write_table(table, tmp_path / "stars.parquet", row_group_size=30)
         log = run_import(tmp_path / "stars.parquet", tmp_path / "sky", max_rows=100)
@@ -210,7 +210,7 @@ class TestParquet:
         skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), table)
 
     def test_rows_are_counted_over_parts(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 2000))
+        monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 2000))
         ra = np.arange(500.0) % 360
         ra[432] = np.nan
         pq.write_table(

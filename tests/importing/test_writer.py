@@ -63,10 +63,10 @@ def test_close_returns_the_catalog(tmp_path: Path) -> None:
 
 
 def test_rows_that_do_not_fit_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hatsformat.partitioner.options import ImportOptions
+    from hatsformat.partitioner.memory import MemoryBudget
 
-    monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda _: 0))
-    monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda _: 4000))
+    monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda _: 0))
+    monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda _: 4000))
     with CatalogWriter(tmp_path / "sky", SCHEMA, **OPTIONS) as writer:
         for seed in range(5):
             writer.append(rows(400, seed))

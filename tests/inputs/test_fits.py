@@ -16,7 +16,7 @@ from hatsformat import storage
 from hatsformat.errors import HatsError
 from hatsformat.importing import import_catalog, run_import
 from hatsformat.inputs import InputOptions, open_inputs
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.memory import MemoryBudget
 from tests.inputs.test_inputs import refused
 from tests.support import skies
 
@@ -73,7 +73,7 @@ COLUMNS = {
 def test_columns(tmp_path, monkeypatch, name, whole):
     """All at once, and a row at a time."""
     if not whole:
-        monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 1))
+        monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 1))
     kind, more, values, arrow, wanted = COLUMNS[name]
     column = fits.Column(name, kind, array=values, **more)
     fits.BinTableHDU.from_columns([*sky_columns(3), column]).writeto(tmp_path / "a.fits")

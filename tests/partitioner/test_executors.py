@@ -235,9 +235,9 @@ def test_a_cluster_whose_worker_dies_between_the_stages(
 ) -> None:
     from distributed import Client
 
-    from hatsformat.importing import pipeline
+    from hatsformat.importing import tables
 
-    real = pipeline.choose_tiles
+    real = tables.choose_tiles
     killed = []
 
     def align(*args: Any, **kwargs: Any) -> Any:
@@ -246,7 +246,7 @@ def test_a_cluster_whose_worker_dies_between_the_stages(
             os.kill(killed[0], signal.SIGKILL)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(pipeline, "choose_tiles", align)
+    monkeypatch.setattr(tables, "choose_tiles", align)
     run_import(inputs, tmp_path / "sky", scheduler=cluster.scheduler_address, **OPTIONS)
     assert len(killed) == 1
     assert files_of(tmp_path / "sky") == expected

@@ -20,8 +20,8 @@ from astropy.io import fits
 from hatsformat import storage
 from hatsformat.inputs.parquet import parquet_sources
 from hatsformat.partitioner.executors import open_workers
+from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.partitioner.merging import COLUMN_BYTES, MOST_RUNS, most_runs
-from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.runs import SPILL_BATCH_BYTES, batch_rows_of, columns_in
 from tests.support import skies
 
@@ -138,16 +138,16 @@ def test_batches_on_scratch_have_enough_of_every_column():
 
 
 def test_fewer_leaves_are_written_at_a_time_where_rows_are_wide_and_memory_is_short():
-    short, ample = (ImportOptions(memory=bound << 20, workers=2) for bound in (512, 16_384))
-    assert short.share_that_writes(100_000) < 1 == ample.share_that_writes(100_000)
-    assert ample.share_that_writes(50) == 1
+    short, ample = (MemoryBudget(bound << 20, workers=2) for bound in (512, 16_384))
+    assert short.writers(32 << 20) == 1
+    assert ample.writers(32 << 20) == ample.writers(50) == 2
 
 
 def test_workers_are_no_more_than_there_is_memory_for():
-    assert ImportOptions(memory=400 << 20, workers=16).worker_count == 2
-    assert ImportOptions(memory=16 << 30, workers=16).worker_count == 16
-    assert ImportOptions(memory=488 << 20, workers=4, processes=True).worker_count == 1
-    assert ImportOptions(memory=16 << 30, workers=16, processes=True).worker_count == 16
+    assert MemoryBudget.plan(400 << 20, 16).workers == 2
+    assert MemoryBudget.plan(16 << 30, 16).workers == 16
+    assert MemoryBudget.plan(488 << 20, 4, processes=True).workers == 1
+    assert MemoryBudget.plan(16 << 30, 16, processes=True).workers == 16
 
 
 def test_large_row_groups_of_long_texts_are_read_by_few_workers_at_a_time(tmp_path):
@@ -155,13 +155,13 @@ def test_large_row_groups_of_long_texts_are_read_by_few_workers_at_a_time(tmp_pa
     pq.write_table(texts, tmp_path / "long.parquet", use_dictionary=False)
     (source,) = parquet_sources(storage.resolve(tmp_path / "long.parquet"), 1 << 20)
     assert 2 * 1024 * 30_000 <= source.reading_bytes < 2 * 3000 * 30_000
-    short, ample = (ImportOptions(memory=bound << 20, workers=2) for bound in (400, 16_384))
-    assert short.share_that_reads(source.reading_bytes) < 1 == ample.share_that_reads(source.reading_bytes)
+    short, ample = (MemoryBudget(bound << 20, workers=2) for bound in (400, 16_384))
+    assert (short.readers(source.reading_bytes), ample.readers(source.reading_bytes)) == (1, 2)
     (source,) = parquet_sources(storage.resolve(tmp_path / "long.parquet"), 1 << 30)
     assert source.reading_bytes == 0
 
 
-def test_a_share_of_the_workers_leaves_the_others_idle():
+def test_no_more_tasks_run_at_once_than_allowed():
     running, most = [0], [0]
 
     def work(item: int) -> int:
@@ -174,6 +174,6 @@ def test_a_share_of_the_workers_leaves_the_others_idle():
         return item
 
     lock = threading.Lock()
-    with open_workers(4) as team:
-        assert list(team.in_order(work, range(20), share=0.5)) == list(range(20))
+    with open_workers(4) as workers:
+        assert list(workers.in_order(work, range(20), at_once=2)) == list(range(20))
     assert most[0] == 2

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hatsformat.importing import run_import
 from hatsformat.partitioner import merging
 from hatsformat.partitioner.executors import open_workers
+from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.partitioner.merging import merge_runs
-from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.runs import RunStore
 
 
@@ -88,8 +88,8 @@ def test_the_catalog_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     options = {"max_rows": 150, "highest_order": 5, "workers": 1, "name": "sky"}
     told = []
     run_import(iter(inputs), tmp_path / "plain", **options)
-    monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
-    monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 3000))
+    monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
+    monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 3000))
     run_import(iter(inputs), tmp_path / "merged", progress=lambda *step: told.append(step), **options)
     assert any(stage == "merging" for stage, *_ in told) is not categories
     files = [path.relative_to(tmp_path / "plain") for path in (tmp_path / "plain").rglob("Npix=*.parquet")]

@@ -112,9 +112,10 @@ class TestStages:
         for mapped, pixels in zip(staged[0], SOURCE_PIXELS, strict=True):
             assert mapped.rows_read == len(pixels)
             assert mapped.rows_rejected == 0
-            assert mapped.counts.order == 3
-            assert mapped.counts.pixels.tolist() == sorted(pixels.values())
-            assert mapped.counts.rows.tolist() == [1] * len(pixels)
+            counts, _ = mapped.counts.load()
+            assert counts.order == 3
+            assert counts.pixels.tolist() == sorted(pixels.values())
+            assert counts.rows.tolist() == [1] * len(pixels)
             run = mapped.runs[0]
             rows = run.rows.slice(0, len(pixels)).to_pydict()
             found = dict(zip(rows["id"], (run.rows.pixels >> 2 * (29 - 3)).tolist(), strict=True))

@@ -9,9 +9,9 @@ import pytest
 
 from hatsformat import CatalogWriter, storage
 from hatsformat.errors import CoordinatesError, OutputError, StorageError
-from hatsformat.importing import import_catalog, pipeline, run_import
+from hatsformat.importing import import_catalog, run_import, tables
 from hatsformat.partitioner import quarantine
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.partitioner.runs import SpilledRows
 from tests.support import skies
 
@@ -42,8 +42,8 @@ def names(tmp_path):
 @pytest.mark.parametrize("spilled", [False, True])
 def test_in_the_order_of_the_input(file, tmp_path, monkeypatch, spilled):
     if spilled:
-        monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
-    monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 2000))
+        monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
+    monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 2000))
     log = run_import(file, tmp_path / "sky", bad_coordinates="quarantine", max_rows=100)
     found = pq.read_table(aside(tmp_path))
     assert log.quarantine == str(aside(tmp_path))
@@ -55,8 +55,8 @@ def test_in_the_order_of_the_input(file, tmp_path, monkeypatch, spilled):
 
 def test_one_run_in_memory_at_a_time(file, tmp_path, monkeypatch):
     """However many rows are put aside."""
-    monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
-    monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 2000))
+    monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
+    monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 2000))
     plain, most = SpilledRows.slice, []
 
     def watched(self, first, last):
@@ -82,10 +82,10 @@ def test_not_without_the_catalog(file, tmp_path, monkeypatch, stage):
         raise CoordinatesError("something is wrong")
 
     if stage == "writing":
-        monkeypatch.setattr(quarantine, "write_quarantine", failing)
+        monkeypatch.setattr(tables, "write_quarantine", failing)
     elif stage == "finish":
-        plain = pipeline.finish
-        monkeypatch.setattr(pipeline, "finish", lambda *some: (plain(*some), failing()))
+        plain = tables.finish
+        monkeypatch.setattr(tables, "finish", lambda *some, **more: (plain(*some, **more), failing()))
     else:
         monkeypatch.setattr("hatsformat.publishing.new_folder._move", failing)
     with pytest.raises(CoordinatesError):
@@ -95,7 +95,7 @@ def test_not_without_the_catalog(file, tmp_path, monkeypatch, stage):
 
 def test_after_an_interruption(file, tmp_path, monkeypatch):
     """Nothing of it is seen before; the same file is there once the import is resumed."""
-    monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
+    monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
     import_catalog(file, tmp_path / "sky", bad_coordinates="quarantine")
     wanted = aside(tmp_path).read_bytes()
     aside(tmp_path).unlink()
@@ -143,8 +143,8 @@ def test_in_memory(file, monkeypatch, fails):
     root = storage.resolve("memory://quarantine-test/sky")
     storage.remove_tree(root.parent)
     if fails:
-        plain = pipeline.finish
-        monkeypatch.setattr(pipeline, "finish", lambda *some: (plain(*some), 1 / 0))
+        plain = tables.finish
+        monkeypatch.setattr(tables, "finish", lambda *some, **more: (plain(*some, **more), 1 / 0))
         with pytest.raises(ZeroDivisionError):
             import_catalog(pq.read_table(file), root, bad_coordinates="quarantine")
         assert not storage.exists(root.parent) or storage.list_tree(root.parent) == []

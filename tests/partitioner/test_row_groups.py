@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hatsformat import Cone, open_catalog
 from hatsformat.importing import run_import
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.memory import MemoryBudget
 from tests.importing.test_rows_kept import content, densest, folder, little_memory
 from tests.partitioner.test_row_sizes import weight
 from tests.support import skies
@@ -128,7 +128,7 @@ def test_large_values_make_the_same_bytes_in_pieces_of_any_size(
     options = {"name": "sky", "row_group_bytes": 4_000_000}
     run_import(table, tmp_path / "sky", workers=1, **options)
     assert len(groups_of(tmp_path / "sky")[0][1]) == 2
-    monkeypatch.setattr(ImportOptions, "piece_bytes", property(lambda self: piece))
+    monkeypatch.setattr(MemoryBudget, "piece_bytes", property(lambda self: piece))
     run_import(table.to_batches(17), tmp_path / "again", **options)
     with little_memory(chunk=500_000):
         run_import([table.slice(0, 50), table.slice(50)], tmp_path / "spilled", **options)

@@ -10,7 +10,7 @@ from hatsformat.errors import SchemaError, WorkerError
 from hatsformat.importing import import_catalog
 from hatsformat.partitioner import mapping
 from hatsformat.partitioner.executors import open_workers
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.memory import MemoryBudget
 from tests.support import skies
 
 # The same column of two or three text files, and how it comes out.
@@ -74,7 +74,7 @@ def test_text_files(tmp_path):
 def test_guesses_of_several_files(tmp_path, monkeypatch, left, right, kind, spilled):
     """No value changes for what another file made of the column."""
     if spilled:
-        monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
+        monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
     files = []
     for name, values in (("a", left), ("b", right), ("c", ["", ""])):
         files.append(tmp_path / f"{name}.csv")
@@ -127,7 +127,7 @@ def test_in_processes(tmp_path):
 
 def test_interrupted_between_two_readings(tmp_path, monkeypatch):
     """What was read for the second time is not taken for the first, nor the other way round."""
-    monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
+    monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
     files = [tmp_path / f"{name}.csv" for name in "abc"]
     for number, file in enumerate(files):
         word = "red" if number == 2 else f"{number}.50"

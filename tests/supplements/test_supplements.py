@@ -28,7 +28,7 @@ from hatsformat import (
     open_catalog,
     open_collection,
 )
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.supplements import index as index_module
 from hatsformat.validation import validate
 from tests.support import skies
@@ -238,9 +238,9 @@ def test_the_work_does_not_show_in_the_bytes(
     assert b"hats_creation_date=2023-11-14T22:13Z" in expected["margin/hats.properties"]
     assert build("threads", workers=3) == expected
     with monkeypatch.context() as patch:
-        patch.setattr(ImportOptions, "runs_bytes", property(lambda _: 0))
-        patch.setattr(ImportOptions, "chunk_bytes", property(lambda _: 4096))
-        patch.setattr(ImportOptions, "piece_bytes", property(lambda _: 4096))
+        patch.setattr(MemoryBudget, "runs_bytes", property(lambda _: 0))
+        patch.setattr(MemoryBudget, "chunk_bytes", property(lambda _: 4096))
+        patch.setattr(MemoryBudget, "piece_bytes", property(lambda _: 4096))
         assert build("spilled", workers=2) == expected
     monkeypatch.undo()
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")

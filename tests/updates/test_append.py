@@ -27,7 +27,7 @@ from hatsformat.errors import (
     UsageError,
 )
 from hatsformat.healpix import HealpixPixel
-from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.publishing.lock import claimed
 from hatsformat.publishing.swap import work_place
 from hatsformat.storage import resolve
@@ -251,8 +251,8 @@ def test_text_is_read_as_what_the_catalog_has(tmp_path):
 def test_workers_and_scratch_make_no_difference(tmp_path, spill, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     if spill:
-        monkeypatch.setattr(ImportOptions, "runs_bytes", property(lambda self: 0))
-        monkeypatch.setattr(ImportOptions, "chunk_bytes", property(lambda self: 5000))
+        monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
+        monkeypatch.setattr(MemoryBudget, "chunk_bytes", property(lambda self: 5000))
     one = nightly(tmp_path / "one")
     many = nightly(tmp_path / "many")
     pq.write_table(skies.stars(400, 2), tmp_path / "night.parquet")
@@ -467,9 +467,10 @@ def test_a_journal_of_another_machine_is_respected():
 
 
 def test_tiles_are_split_around_those_that_stand():
+    from hatsformat.updates.gaps import align_with
+
     from hatsformat.partition_info import PartitionInfo
     from hatsformat.partitioner.pixel_counts import PixelCounts
-    from hatsformat.updates.gaps import align_with
 
     standing = PartitionInfo.of_tiles([HealpixPixel(3, 0), HealpixPixel(1, 2)])
     pixels = np.array([0, 1, 15 * 4, 20 * 4, 40 * 4, 100 * 4])

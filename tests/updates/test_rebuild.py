@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatsformat import import_catalog, open_catalog, validate
-from hatsformat.errors import LeafError, ThresholdError, UsageError
+from hatsformat.errors import ThresholdError, UsageError
 from hatsformat.updates.appending import append
 from hatsformat.updates.rebuilding import rebuild
 from tests.support import skies
@@ -131,16 +131,15 @@ def test_a_threshold_that_cannot_be_met_changes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [root]
 
 
-def test_leaves_that_are_not_sorted_are_refused(tmp_path):
+def test_leaves_that_are_not_sorted_are_sorted(tmp_path):
     root = tmp_path / "sky"
     import_catalog(skies.stars(50), root)
     leaf = root / skies.read_leaves(root)[0].path
     table = pq.read_table(leaf, partitioning=None)
     pq.write_table(table.take(list(range(table.num_rows))[::-1]), leaf)
-    before = state(root)
-    with pytest.raises(LeafError, match="not sorted"):
-        rebuild(root)
-    assert state(root) == before
+    assert rebuild(root).written == 1
+    assert validate(root, level="rows").findings == ()
+    assert pq.read_table(leaf, partitioning=None).equals(table)
 
 
 def test_what_cannot_be_rebuilt_is_refused(tmp_path):

@@ -1,0 +1,100 @@
+"""From mapped rows to a catalog, or to a collection of it with margins and indexes."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from upath import UPath
+
+from hatsformat.partitioner import mapping
+from hatsformat.partitioner.building import build_leaves, split_runs
+from hatsformat.partitioner.context import BuildContext
+from hatsformat.partitioner.coordinates import needs_conversion
+from hatsformat.partitioner.finishing import CatalogInfo, finish
+from hatsformat.partitioner.mapping import MappedRows, MapSettings
+from hatsformat.partitioner.options import ImportOptions
+from hatsformat.partitioner.quarantine import write_quarantine
+from hatsformat.partitioner.reducing import LeafPlan
+from hatsformat.partitioner.runs import spilled_bytes
+from hatsformat.partitioner.tile_choice import choose_tiles, counting_order
+from hatsformat.properties.table import HEALPIX_COLUMN
+from hatsformat.publishing.new_folder import Destination
+from hatsformat.supplements.collection import make_members
+from hatsformat.supplements.kinds import Index, Margin, Supplement, folder_name
+
+
+def map_settings(options: ImportOptions, chunk_bytes: int) -> MapSettings:
+    """Return how the rows of an import are mapped."""
+    return MapSettings(
+        options.coordinates,
+        counting_order(options),
+        HEALPIX_COLUMN,
+        options.bad_coordinates,
+        chunk_bytes,
+        options.by_bytes,
+    )
+
+
+def leaf_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of the leaves: the index column, then the input's."""
+    return schema.insert(0, pa.field(HEALPIX_COLUMN, pa.int64()))
+
+
+def build_tables(mapped: MappedRows, schema: pa.Schema, output: Destination, context: BuildContext) -> None:
+    """Build a catalog of mapped rows, or a collection of it if the options ask for margins or indexes.
+
+    Parameters
+    ----------
+    mapped : MappedRows
+    schema : pyarrow.Schema
+        That all rows fit into.
+    output : Destination
+    context : BuildContext
+    """
+    options, root = context.options, output.staging
+    supplements: list[Supplement] = [*map(Margin, options.margins), *map(Index, options.indexes)]
+    if not supplements:
+        _build_catalog(mapped, schema, root, output, context)
+        return
+    for supplement in supplements:
+        supplement.check(schema, output.root)
+    folder = folder_name(context.log.name)
+    _build_catalog(mapped, schema, root / folder, output, context)
+    mapped.release()  # supplements read the catalog
+    with context.log.stage("supplements"):
+        make_members(folder, supplements, root, context)
+
+
+def _build_catalog(
+    mapped: MappedRows, schema: pa.Schema, root: UPath, output: Destination, context: BuildContext
+) -> None:
+    """Run the stages after mapping."""
+    options, log = context.options, context.log
+    plan = LeafPlan(
+        leaf_schema(schema),
+        options.leaf_format,
+        options.thumbnail,
+        options.row_groups,
+        context.memory.piece_bytes,
+    )
+    with log.stage("binning"):
+        alignment = choose_tiles(mapped, context)
+    with log.stage("splitting"):
+        shards = split_runs(mapped.runs, alignment, plan, context)
+    output.begin()
+    with log.stage("reducing and finishing"):
+        leaves = build_leaves(alignment, shards, plan, root, context)
+        info = _info(options, log.name, schema)
+
+        def quarantine() -> None:
+            if write_quarantine(output.quarantine_staging, mapped.rejected):
+                log.quarantine = str(output.quarantine)
+
+        done = finish(root, leaves, mapped.counts, plan, info, context.created, after_leaves=quarantine)
+    log.spilled_bytes = spilled_bytes(context.scratch)
+    log.rows_written, log.tiles, log.size_bytes = done.rows, done.tiles, done.size
+
+
+def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
+    converted = needs_conversion(schema, options.coordinates)
+    ra, dec = (mapping.RA_DEGREES, mapping.DEC_DEGREES) if converted else (options.ra, options.dec)
+    return CatalogInfo.of(options, name, ra=ra, dec=dec)
