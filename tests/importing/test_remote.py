@@ -17,7 +17,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from hatsformat import import_catalog
-from hatsformat.partitioner.options import WAITING_THREADS, ImportOptions
+from hatsformat.partitioner.memory import WAITING_THREADS
+from hatsformat.partitioner.options import ImportOptions
 
 FILES = 12
 

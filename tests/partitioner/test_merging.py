@@ -12,11 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatsformat.importing import run_import
+from hatsformat.partition_info import PartitionInfo
 from hatsformat.partitioner import merging
-from hatsformat.partitioner.executors import open_workers
+from hatsformat.partitioner.build_log import BuildLog
+from hatsformat.partitioner.context import open_context
 from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.partitioner.merging import merge_runs
+from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.runs import RunStore
+
+BASE_TILES = PartitionInfo([0] * 12, range(12))
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +42,12 @@ def merged(scratch: Path, chunks: list[list[int]]) -> list[dict[str, list[object
         table = pa.table({"pixel": found, "id": ids, "name": pa.array([f"n{i}" for i in ids], pa.string())})
         runs.append(store.keep((number, 0), f"input {number}", table, found))
     schema = pa.schema({"pixel": pa.int64(), "id": pa.int64(), "name": pa.string()})
-    with open_workers(1) as team:
-        result = merge_runs(runs, schema, scratch, 1 << 20, team, lambda *_: None)
-    assert len(result) <= max(3, len(chunks) // 2)
+    log = BuildLog("sky", "sky")
+    with open_context(ImportOptions(workers=1), scratch, log) as context:
+        result = merge_runs(runs, BASE_TILES, schema, context)
+    ends = [run.rows.pixels[[0, -1]] for run in result]
+    for start, stop in zip(BASE_TILES.starts, BASE_TILES.stops, strict=True):
+        assert len(result) <= 3 or sum(first < stop and last >= start for first, last in ends) <= 3
     rows = []
     for run in result:
         count = len(run.rows.pixels)

@@ -10,7 +10,6 @@ import pytest
 from hatsformat import CatalogWriter, storage
 from hatsformat.errors import CoordinatesError, OutputError, StorageError
 from hatsformat.importing import import_catalog, run_import, tables
-from hatsformat.partitioner import quarantine
 from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.partitioner.runs import SpilledRows
 from tests.support import skies

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from hatsformat.errors import SchemaError
-from hatsformat.partitioner.schema import InputSchema, fit, plan_schema, to_read_again
+from hatsformat.partitioner.schema import InputSchema, fit, plan_schema, types_to_read_again
 
 WORDS = pa.dictionary(pa.int32(), pa.string())
 STAMP = pa.timestamp
@@ -143,14 +143,14 @@ AGAIN = [
 def test_guesses_that_do_not_agree(left, right, wanted):
     for turn in (1, -1):
         inputs = [one(left, "a.csv", True), one(right, "b.csv", True)][::turn]
-        found = to_read_again(inputs)
+        found = types_to_read_again(inputs)
         kinds = {index: {"mag": kind} for index, kind in enumerate(wanted[::turn]) if kind is not None}
         assert found == kinds
         for index, item in enumerate(inputs):
             inputs[index] = one(
                 found.get(index, {}).get("mag", item.schema.field("mag").type), item.name, True
             )
-        assert to_read_again(inputs) == {}
+        assert types_to_read_again(inputs) == {}
         plan_schema(inputs)
 
 
@@ -165,11 +165,11 @@ def test_guesses_yield_to_what_is_known():
         (pa.float32(), pa.float64(), None),
     ):
         inputs = [one(known), one(guess, "b.csv", True)]
-        assert to_read_again(inputs) == ({1: {"mag": wanted}} if wanted else {})
+        assert types_to_read_again(inputs) == ({1: {"mag": wanted}} if wanted else {})
         assert plan_schema([one(known), one(wanted or guess, "b.csv", True)])
     for known, guess in ((pa.int64(), pa.float64()), (pa.bool_(), pa.string()), (pa.date32(), pa.int64())):
         inputs = [one(known), one(guess, "b.csv", True)]
-        assert to_read_again(inputs) == {}
+        assert types_to_read_again(inputs) == {}
         with pytest.raises(SchemaError, match=r"b\.csv.*a\.parquet"):
             plan_schema(inputs)
 

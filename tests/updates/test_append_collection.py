@@ -180,13 +180,13 @@ def test_a_collection_that_fails_stays_what_it_was(tmp_path, monkeypatch):
         patch.setattr("hatsformat.updates.extending.write_parts", fail)
         with pytest.raises(HatsError, match="full"):
             append(root, numbered(skies.stars(200, 2), 200))
-        patch.setattr("hatsformat.updates.rebuilding.remake", fail)
+        patch.setattr("hatsformat.updates.rebuilding.rebuild_member", fail)
         with pytest.raises(HatsError, match="full"):
             rebuild(root, max_rows=50)
     assert {path: (root / path).read_bytes() for path in skies.files(root)} == before
 
 
-@pytest.mark.parametrize("fault", ["extending.write_parts", "upkeep.encode_skymap", None])
+@pytest.mark.parametrize("fault", ["extending.write_parts", "metadata.encode_skymap", None])
 def test_a_collection_in_an_object_store(fault, monkeypatch):
     root = resolve("memory://appended/collection")
     first, second = numbered(skies.stars(300, 1), 0), numbered(skies.stars(300, 2), 300)
