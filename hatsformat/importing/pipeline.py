@@ -64,7 +64,7 @@ def run_import(
         progress=progress,
         created=plan.created,
     )
-    with log.kept(log_file), output.claimed(), context as opened:
+    with log.recorded(log_file), output.claimed(), context as opened:
         if plan.can_resume:
             plan.write(output.work)
             output.keep_unfinished = True

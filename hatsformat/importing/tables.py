@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pyarrow as pa
 from upath import UPath
 
@@ -15,7 +17,7 @@ from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.quarantine import write_quarantine
 from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.runs import spilled_bytes
-from hatsformat.partitioner.tile_choice import choose_tiles, counting_order
+from hatsformat.partitioner.tile_choice import choose_tiles, count_runs, counting_order
 from hatsformat.properties.table import HEALPIX_COLUMN
 from hatsformat.publishing.new_folder import Destination
 from hatsformat.supplements.collection import make_members
@@ -77,7 +79,8 @@ def _build_catalog(
         context.memory.piece_bytes,
     )
     with log.stage("binning"):
-        alignment = choose_tiles(mapped, context)
+        recount = partial(count_runs, mapped.runs, context.workers)
+        alignment = choose_tiles(mapped.counts, mapped.weights, options, recount)
     with log.stage("splitting"):
         shards = split_runs(mapped.runs, alignment, plan, context)
     output.begin()

@@ -147,7 +147,7 @@ class CatalogWriter:
         options, root = self._options, self._place.root
         log = BuildLog(str(root), options.name or default_name(root), options=asdict(options))
         context = open_context(options, self._place.scratch, log, paths=[str(root)])
-        with self._stack.pop_all(), log.kept(self._log_file), context as opened:
+        with self._stack.pop_all(), log.recorded(self._log_file), context as opened:
             self._flush()
             part = self._mapper.finish()
             mapped = mapping.merge([part], counting_order(options))

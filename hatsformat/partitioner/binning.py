@@ -1,7 +1,7 @@
 """Stage 2, binning: from counts of rows at a high order to the tiles of the catalog (Note, section 3.4).
 
-Both ways of choosing tiles walk the orders once and work on whole arrays, so the cost is that of a few sums
-over the pixels that hold anything.
+Choosing tiles walks the orders once and works on whole arrays, so it costs a few sums over the pixels that
+hold rows.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Alignment:
         return np.repeat(values, lengths)
 
     def recounted(self, counts: Counts) -> Alignment:
-        """Return the same tiles with the rows of other counts, for tiles that were chosen by bytes."""
+        """Return the same tiles with the rows of other counts, for tiles chosen by bytes."""
         return Alignment(self.order, self.tiles, counts.between(self.tiles.starts, self.tiles.stops))
 
     @cached_property
@@ -88,12 +88,12 @@ def align(
     counts : PixelCounts, SkyCounts, or ndarray of int, shape (12 * 4**order,)
         Rows at the highest order that a tile may have; an array counts the whole sky.
     max_rows : int
-        The threshold: no tile holds more rows, or whatever was counted.
+        The threshold: the most rows of a tile, or the most of whatever was counted.
     lowest_order : int
         No tile is larger than one of this order.
     keep_empty_siblings : bool
-        True takes the largest tile that meets the threshold. False, the default, also refuses to grow a tile
-        whose rows all lie in one of its four children, so that a lone star does not get a twelfth of the sky.
+        If True, take the largest tile that meets the threshold. If False, also split a tile whose rows all
+        lie in one of its four children, so that a lone star does not get a twelfth of the sky.
     unit : str
         What was counted, for messages.
 
@@ -114,9 +114,9 @@ def align(
     order = counts.order
     check_order(lowest_order, "lowest_order")
     if lowest_order > order:
-        raise UsageError("the lowest order is above the highest", found=f"{lowest_order} and {order}")
+        raise UsageError("lowest_order must not be above highest_order", found=f"{lowest_order} and {order}")
     if max_rows < 1:
-        raise UsageError("a tile must be allowed at least one row", found=f"a threshold of {max_rows}")
+        raise UsageError("the threshold must be at least 1", found=max_rows)
     _check_densest(counts, max_rows, unit)
     levels = [counts]
     for coarser in range(order - 1, lowest_order - 1, -1):
@@ -131,8 +131,8 @@ def _check_densest(counts: Counts, threshold: int, unit: str) -> None:
     if most <= threshold:
         return
     raise ThresholdError(
-        f"the tile {HealpixPixel(counts.order, pixel)} holds more {unit} than a tile may, "
-        f"and cannot be split at the highest order {counts.order}",
+        f"{HealpixPixel(counts.order, pixel)} holds too many {unit} for one tile, "
+        f"and tiles of the highest order {counts.order} cannot be split",
         found=f"{most} {unit}",
         expected=f"at most {threshold}",
         hint=f"raise the threshold to {most}, or the highest order to {min(MAX_ORDER, counts.order + 2)}",
@@ -142,7 +142,7 @@ def _check_densest(counts: Counts, threshold: int, unit: str) -> None:
 def _descend(
     levels: list[Counts], max_rows: int, keep_empty_siblings: bool
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Go down from the coarsest cells and stop at the first that may be a tile: orders, pixels, rows."""
+    """Descend from the coarsest cells to the first that may be a tile; return orders, pixels and rows."""
     cells = levels[0].pixels
     rows = levels[0].at(cells)
     chosen = []
@@ -193,7 +193,7 @@ def align_around(
     Raises
     ------
     ThresholdError
-        If new tiles cannot be made small enough.
+        If new tiles cannot be small enough.
     """
     owner = existing.find(counts.pixels, counts.order)
     own = existing.select(np.unique(owner[owner >= 0]))

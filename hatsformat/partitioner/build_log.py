@@ -129,7 +129,7 @@ class BuildLog:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the block's time as that of a stage."""
+        """Time the block as a stage."""
         start = time.perf_counter()
         try:
             yield
@@ -137,15 +137,15 @@ class BuildLog:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
 
     @contextmanager
-    def kept(self, place: UPath | None) -> Iterator[None]:
-        """Account for the block as the import, and write the log to a file when it begins and when it ends.
+    def recorded(self, path: UPath | None) -> Iterator[None]:
+        """Record the block as the build, and write the log to a file at its start and its end.
 
         Raises
         ------
         StorageError
             If the file cannot be written.
         """
-        self._write(place)  # what cannot be written is better known now than in the end
+        self._write(path)  # fail now if the file cannot be written, not after hours of work
         try:
             yield
         except BaseException as error:
@@ -157,10 +157,10 @@ class BuildLog:
             self.finished = _now()
             self.peak_memory_bytes = _peak(resource.RUSAGE_SELF)
             self.peak_worker_memory_bytes = _peak(resource.RUSAGE_CHILDREN)
-            self._write(place)
+            self._write(path)
 
     def add_input(self, name: str, rows: int, rejected: int, size: int) -> None:
-        """Account for an input, or a part of one; the parts follow each other."""
+        """Record an input, or a part of one; its parts come one after the other."""
         if not self.files or self.files[-1].name != name:
             self.files.append(InputLog(name))
         item = self.files[-1]
@@ -172,10 +172,10 @@ class BuildLog:
         self.read_bytes += size
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+        """Return the log as JSON values."""
         return asdict(self)
 
-    def _write(self, place: UPath | None) -> None:
-        if place is not None:
+    def _write(self, path: UPath | None) -> None:
+        if path is not None:
             text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, default=str)
-            storage.write_bytes(place, text.encode("utf-8", "backslashreplace"))
+            storage.write_bytes(path, text.encode("utf-8", "backslashreplace"))

@@ -9,7 +9,7 @@ from hatsformat.arrays import settled_type
 
 
 def can_fit(kind: pa.DataType, into: pa.DataType) -> bool:
-    """Return whether values of a type can be those of another, as far as types tell."""
+    """Return whether values of a type can fit into another; the values themselves are not checked."""
     if pt.is_dictionary(into):
         return can_fit(kind, into.value_type)
     if pt.is_dictionary(kind):
@@ -25,7 +25,7 @@ def can_fit(kind: pa.DataType, into: pa.DataType) -> bool:
 
 
 def common_type(one: pa.DataType, two: pa.DataType, exact: bool) -> pa.DataType | None:
-    """Return the type that holds all values of both, or None; `exact` integers are floats, too."""
+    """Return the type that holds all values of both, or None; `exact` integers may become floats."""
     if one == two or pt.is_null(two):
         return one
     if pt.is_null(one):

@@ -1,8 +1,8 @@
-"""Positions on the sky, from whatever columns hold them: checked, in ICRS, in degrees, float64.
+"""Positions on the sky, from the columns of an input: checked, in ICRS, in degrees, float64.
 
-Rows are judged before anything is computed from them: a coordinate that is missing, NaN, infinite or beyond
-a pole has no tile. Right ascensions outside [0, 360) are positions all the same; they are wrapped for the
-index and stored as they came.
+Coordinates are checked first: a row with a missing, NaN or infinite coordinate, or a declination beyond a
+pole, has no tile. Right ascensions outside [0, 360) are valid; they are wrapped for the index and stored
+unchanged.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ SEXAGESIMAL = (
 Reasons: TypeAlias = npt.NDArray[np.uint8]
 
 ROLES = {"ra": 360.0, "dec": 90.0}
-"""What a coordinate column can be, as the options name it, and the largest angle there, in degrees."""
+"""The coordinate columns, by option, and the largest angle of each in degrees."""
 
 REASONS = ("", "missing", "NaN", "infinite", "declination beyond ±90", "not a number")
-"""What can be wrong with a row's coordinates; 0 is a good row."""
+"""Why a row has no position, by code; 0 means that it has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class CoordinateColumns:
-    """Where the positions are, and how they are written.
+    """Which columns hold the positions, and in what units and frame.
 
     Attributes
     ----------
     ra, dec : str
         Names of the columns: right ascension and declination, or longitude and latitude in another frame.
     ra_unit, dec_unit : str or None
-        A unit of angle. None takes the unit that the column itself declares, else degrees; sexagesimal right
-        ascensions are in hours.
+        A unit of angle. If None, the unit that the column declares, or degrees; sexagesimal right ascensions
+        are in hours.
     frame : str
         One of `frames.FRAMES`.
     """
@@ -72,7 +72,7 @@ class CoordinateColumns:
         return self.ra if role == "ra" else self.dec
 
     def unit(self, role: str) -> str | None:
-        """Return the unit that the caller gives for a role."""
+        """Return the given unit of a role."""
         return self.ra_unit if role == "ra" else self.dec_unit
 
 
@@ -87,8 +87,8 @@ class Positions:
     reasons : ndarray of uint8, shape (n,)
         Index into `REASONS`.
     converted : bool
-        Whether the columns were something else than decimal degrees in ICRS, so that the catalog needs
-        columns of its own.
+        Whether the columns hold anything but decimal degrees in ICRS, so that the catalog needs columns of
+        its own.
     """
 
     ra: FloatArray
@@ -98,19 +98,19 @@ class Positions:
 
 
 def positions(table: pa.Table, columns: CoordinateColumns, path: object = None) -> Positions:
-    """Return the positions of a table's rows, with what is wrong with each.
+    """Return the positions of the rows of a table, and why rows have none.
 
     Parameters
     ----------
     table : pyarrow.Table
     columns : CoordinateColumns
     path : object, optional
-        What messages call the table.
+        Name of the table for messages.
 
     Raises
     ------
     ColumnError
-        If a coordinate column is missing, or cannot hold coordinates by its type or unit.
+        If a coordinate column is missing, or its type or unit does not suit coordinates.
     """
     converted = needs_conversion(table.schema, columns, path)
     ra, ra_reasons = _degrees(table, columns, "ra", path)
@@ -127,12 +127,12 @@ def positions(table: pa.Table, columns: CoordinateColumns, path: object = None) 
 
 
 def needs_conversion(schema: pa.Schema, columns: CoordinateColumns, path: object = None) -> bool:
-    """Return whether the columns are not decimal degrees in ICRS as they stand.
+    """Return whether the columns hold anything but decimal degrees in ICRS.
 
     Raises
     ------
     ColumnError
-        If a column is missing, or its unit is none of angle.
+        If a column is missing, or its unit is not a unit of angle.
     """
     converted = columns.frame != "icrs"
     for role in ROLES:
@@ -143,17 +143,17 @@ def needs_conversion(schema: pa.Schema, columns: CoordinateColumns, path: object
 
 
 def has_coordinates(schema: pa.Schema, columns: CoordinateColumns) -> bool:
-    """Return whether an input can have rows with a position: not if it is a bare header."""
+    """Return whether an input can have rows with a position; a header without rows cannot."""
     return bool(schema.names) and not any(
         pa.types.is_null(schema.field(columns.name(role)).type) for role in ROLES
     )
 
 
 def coarse_notes(inputs: Iterable[tuple[str, pa.Schema]], columns: CoordinateColumns) -> list[str]:
-    """Return a sentence for each coordinate column of short floats: which, of what input, and how coarse.
+    """Return a note for each coordinate column of short floats: the input, the column and its largest step.
 
-    Positions are computed in float64 all the same. What is told is how far apart two neighbouring values may
-    be: at the far end of a full turn, or at a pole.
+    Positions are computed in float64. The step is the distance of two neighbouring values near a full turn or
+    a pole.
     """
     named: dict[str, dict[str, None]] = {}  # an input in parts is named once
     for name, schema in inputs:
@@ -164,32 +164,30 @@ def coarse_notes(inputs: Iterable[tuple[str, pa.Schema]], columns: CoordinateCol
                 short = np.float32 if pa.types.is_float32(column.type) else np.float16
                 below = np.nextafter(short(largest / factor), short(0))
                 step = float(np.spacing(below)) * factor * 3600
-                told = f"the column {column.name!r} is {short.__name__}: steps of up to {step:.2g} arcsec"
-                named.setdefault(told, {})[name] = None
+                note = f"column {column.name!r} is {short.__name__}, with steps of up to {step:.2g} arcsec"
+                named.setdefault(note, {})[name] = None
     return [
-        f"{next(iter(names))}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {told}"
-        for told, names in named.items()
+        f"{next(iter(names))}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}"
+        for note, names in named.items()
     ]
 
 
 def find_column(schema: pa.Schema, name: str, role: str, path: object = None) -> int:
-    """Return the position of a column.
+    """Return the index of a column.
 
     Raises
     ------
     ColumnError
-        If it is not there, with the names that are.
+        If it is missing; the message lists the columns.
     """
     index: int = schema.get_field_index(name)
     if index < 0:
         close = [other for other in schema.names if other.strip().lower() == name.strip().lower()]
         raise ColumnError(
-            f"there is no column {name!r}, which --{role} asks for",
+            f"column {name!r} (--{role}) not found",
             path=path,
             found=", ".join(schema.names[:20]) + (", …" if len(schema.names) > 20 else ""),
-            hint=f"did you mean --{role} {shlex.quote(close[0])}?"
-            if close
-            else f"name the right one with --{role}",
+            hint=f"did you mean --{role} {shlex.quote(close[0])}?" if close else f"set --{role}",
         )
     return index
 
@@ -224,13 +222,13 @@ def _degrees(
 
 def _numbers(column: pa.ChunkedArray, name: str, path: object) -> FloatArray:
     kind = column.type
-    # Arrow would turn truth values and bytes into numbers, too.
+    # Arrow would cast Booleans and bytes to numbers, too.
     if not (pa.types.is_boolean(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
         with suppress(pa.ArrowException):
             values: FloatArray = as_floats(column)
             return values
     raise ColumnError(
-        f"the column {name!r} cannot hold coordinates",
+        f"column {name!r} does not hold coordinates",
         path=path,
         found=str(kind),
         expected="numbers or text",
@@ -245,7 +243,7 @@ def _blank_as_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _from_text(
     column: pa.ChunkedArray, sexagesimal_unit: str, decimal_unit: str
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return degrees, and which values were understood; marks such as 5h30m overrule the units."""
+    """Return degrees, and which values were parsed; marks such as 5h30m override the units."""
     text = column.cast(pa.string()).combine_chunks()
     parts = pc.extract_regex(text, SEXAGESIMAL)
     sexagesimal = parts.is_valid().to_numpy(zero_copy_only=False)

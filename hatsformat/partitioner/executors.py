@@ -1,7 +1,7 @@
-"""Where the work is done: threads of this process, a pool of processes, or a Dask cluster.
+"""Workers: threads of this process, a pool of processes, or a Dask cluster.
 
-All of them are `concurrent.futures.Executor`. Threads are the default: nearly all of an import is spent in
-libraries that let other threads run meanwhile, and threads share what was read.
+All of them are a `concurrent.futures.Executor`. Threads are the default: an import spends nearly all its time
+in libraries that release the interpreter lock, and threads share memory.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 LOOK_AHEAD = 2
-"""Tasks in hand for every worker: enough to keep it busy while results are taken in order."""
+"""Tasks submitted per worker: enough to keep it busy while results are taken in order."""
 
 CONNECT_SECONDS = 30
-"""How long a scheduler may take to answer."""
+"""How long to wait for a scheduler."""
 
 MORE_MEMORY = "give it more, or use fewer workers"
 
@@ -32,15 +32,15 @@ _END: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """An executor and what is known of it.
+    """An executor and its size.
 
     Attributes
     ----------
     executor : concurrent.futures.Executor
     count : int
-        Tasks that it runs at the same time.
+        Tasks that run at the same time.
     share_memory : bool
-        Whether they see this process's memory; otherwise rows go through scratch.
+        Whether workers see this process's memory; if not, rows go through scratch.
     """
 
     executor: Executor
@@ -55,15 +55,15 @@ class Workers:
         *,
         at_once: int | None = None,
     ) -> Iterator[R]:
-        """Run a task for every item and return the results in order, a bounded number of tasks in hand.
+        """Run a task for every item and yield the results in order, with a bounded number of tasks in flight.
 
-        The first task that fails, whatever its position, ends the work; `stop` is called to make running
-        tasks end soon. `at_once` limits how many tasks run at the same time, where memory is short.
+        The first task that fails ends the work; `stop` is called to make running tasks end soon. `at_once`
+        limits how many tasks run at the same time.
 
         Raises
         ------
         WorkerError
-            If a worker died, or ran out of memory.
+            If a worker died or ran out of memory.
         """
         waiting: deque[Future[R]] = deque()
         is_limited = at_once is not None and at_once < self.count
@@ -107,7 +107,7 @@ def _died(error: BaseException) -> WorkerError:
 def open_workers(
     count: int, *, processes: bool = False, scheduler: str | None = None, executor: Executor | None = None
 ) -> Iterator[Workers]:
-    """Start workers, or connect to those that are there, for the length of the block.
+    """Start workers, or connect to existing ones, for the length of the block.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def open_workers(
     MissingExtraError
         If a cluster is asked for and Dask is not installed.
     UsageError
-        If the scheduler does not answer.
+        If the scheduler does not respond.
     """
     if executor is not None:
         yield Workers(executor, count, isinstance(executor, ThreadPoolExecutor))
@@ -151,4 +151,4 @@ def _client(scheduler: str) -> Any:
     try:
         return Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
-        raise UsageError("the scheduler does not answer", found=scheduler, hint=str(error)) from error
+        raise UsageError("the scheduler does not respond", found=scheduler, hint=str(error)) from error

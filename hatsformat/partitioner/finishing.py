@@ -1,7 +1,7 @@
-"""Stage 5, finishing: what makes a directory of leaves a catalog (Note, section 3.6).
+"""Stage 5, finishing: write the metadata that makes a folder of leaves a catalog (Note, section 3.6).
 
-Every number is taken from what was written. The properties file comes last: until it is there, nothing
-calls this a catalog.
+Every number comes from the files that were written. The properties come last: without them the folder is not
+a catalog.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ R = TypeVar("R")
 
 HATS_VERSION = "1.0"
 FRAME = "equatorial"
-"""The frame of the index and of the coordinate columns, ICRS in the note's word, whatever the input had."""
+"""The frame of the index and the coordinate columns, whatever the input had: the note's word for ICRS."""
 
 METADATA_LIMIT_BYTES = 512 * 1024 * 1024
-"""Footers that are gathered into ``_metadata``; a larger file would be a burden, and no reader needs it."""
+"""The most bytes of footers that go into ``_metadata``; a larger file would be a burden, and is optional."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogInfo:
-    """What the properties say that cannot be counted.
+    """The properties of a catalog that cannot be counted.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class CatalogInfo:
 
     @classmethod
     def of(cls, options: ImportOptions, name: str, **changes: Any) -> CatalogInfo:
-        """Return what the options of an import say, with some of it changed."""
+        """Return the properties that follow from the options of an import, with some of them changed."""
         info = cls(
             name,
             options.catalog_type,
@@ -87,7 +87,7 @@ class CatalogInfo:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What was written in all: rows, tiles, and bytes of every file of the catalog."""
+    """The rows, tiles and bytes of all files of a catalog."""
 
     rows: int
     tiles: int
@@ -103,14 +103,14 @@ def finish(
     now: datetime,
     after_leaves: Callable[[], None] | None = None,
 ) -> Finished:
-    """Write everything of a catalog but its leaves.
+    """Write all of a catalog except its leaves.
 
     Parameters
     ----------
     root : UPath
         The catalog's directory.
     leaves : iterable of Leaf
-        In the order of the sky; taken one after the other, so they may be written while this runs.
+        Along the sky. They are taken one by one, so they may be written while this runs.
     counts : PixelCounts or SkyCounts
         Rows at a high order, for the sky map.
     plan : LeafPlan
@@ -142,7 +142,7 @@ def finish(
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The leaves of a catalog, with the files that tell of them: tiles, rows, bytes in all, first rows."""
+    """The tiles, rows, bytes and first rows of the leaves of a catalog and their metadata files."""
 
     tiles: PartitionInfo
     rows: int
@@ -167,7 +167,7 @@ def write_dataset(
             if leaf.first_row is not None:
                 first_rows.add(leaf.first_row)
         partitions = PartitionInfo(np.array(orders), np.array(pixels))
-        _together(
+        _concurrently(
             root,
             partial(storage.write_bytes, root / layout.PARTITION_INFO, partitions.to_csv()),
             partial(write_common_metadata, root / layout.COMMON_METADATA, plan.schema),
@@ -177,18 +177,18 @@ def write_dataset(
     return Dataset(partitions, rows, size + _size_of(root, written), first_rows)
 
 
-def _together(root: UPath, *calls: Callable[[], R]) -> list[R]:
-    """Make some calls at the same time where the catalog is on a server, each of which answers late."""
+def _concurrently(root: UPath, *calls: Callable[[], R]) -> list[R]:
+    """Run calls at the same time if the catalog is on a server, where each of them waits."""
     return storage.concurrently(lambda call: call(), calls, waits=not storage.is_local(root))
 
 
 def _size_of(root: UPath, names: Iterable[str]) -> int:
-    """Return the bytes of some files in all."""
-    return sum(_together(root, *(partial(storage.size, root / name) for name in names)))
+    """Return the total size of files."""
+    return sum(_concurrently(root, *(partial(storage.size, root / name) for name in names)))
 
 
 class _Footers:
-    """What is gathered from the footers of leaves, one after the other, as little as possible in memory."""
+    """Gathers the footers of leaves one by one, with as little as possible in memory."""
 
     def __init__(self, root: UPath, schema: pa.Schema, statistics: bool) -> None:
         self._size = 0
@@ -208,7 +208,7 @@ class _Footers:
         self._stack.__exit__(kind, error, trace)
 
     def add(self, leaf: Leaf) -> None:
-        """Take what is needed of a leaf."""
+        """Add a leaf."""
         if self._statistics is not None:
             self._statistics.add(leaf.tile, leaf.footer)
         self._size += leaf.footer.serialized_size
@@ -233,10 +233,10 @@ class _Footers:
 
 
 def write_skymaps(root: UPath, counts: Counts, order: int) -> list[str]:
-    """Write the sky map, and again under its older name, which hats still reads coverage from."""
+    """Write the sky map, and a copy under its older name, from which hats still reads coverage."""
     content = encode_skymap(counts.degraded(order).dense())
     names = [layout.SKYMAP, layout.POINT_MAP]
-    _together(root, *(partial(storage.write_bytes, root / name, content) for name in names))
+    _concurrently(root, *(partial(storage.write_bytes, root / name, content) for name in names))
     return names
 
 
@@ -249,7 +249,7 @@ def describe(
     size: int,
     now: datetime,
 ) -> TableProperties:
-    """Return the properties of a catalog, from what was written."""
+    """Return the properties of a catalog."""
     return TableProperties(
         obs_collection=info.name,
         dataproduct_type=info.catalog_type,
@@ -271,7 +271,7 @@ def describe(
 
 
 def making(size: int, now: datetime) -> dict[str, Any]:
-    """Return the keywords that say by what, when and how large a table was made."""
+    """Return the keywords for the builder, the dates and the size of a table."""
     return {
         "hats_builder": f"hatsformat v{__version__}",
         "hats_creation_date": now,
@@ -282,7 +282,7 @@ def making(size: int, now: datetime) -> dict[str, Any]:
 
 
 def write_properties(root: UPath, properties: TableProperties) -> int:
-    """Write the properties under both of their names, the one that readers look for first last."""
+    """Write the properties under both names; the one that readers look for first comes last."""
     content = properties.format().encode()
     for name in reversed(layout.CATALOG_PROPERTIES):
         storage.write_bytes(root / name, content)

@@ -1,7 +1,7 @@
-"""Frames of the sky: positions in another frame than ICRS, turned into it.
+"""Frames of the sky: conversion to ICRS.
 
-A HATS index is computed from ICRS positions, whatever the input holds (Note, section 3.5). The frames here
-differ from ICRS by a rotation alone, so Astropy is asked once for the matrix, and NumPy turns the rows.
+A HATS index is computed from ICRS positions (Note, section 3.5). The frames here differ from ICRS by a
+rotation only, so Astropy gives the matrix once and NumPy rotates the rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hatsformat.healpix import FloatArray
 
 FRAMES = ("icrs", "fk5", "galactic", "ecliptic")
-"""ICRS; FK5 at J2000; galactic; the mean ecliptic and equinox of J2000, seen from the barycentre."""
+"""ICRS, FK5 at J2000, galactic, and the barycentric mean ecliptic and equinox of J2000."""
 
 _IN_ASTROPY = {"fk5": "fk5", "galactic": "galactic", "ecliptic": "barycentricmeanecliptic"}
 
@@ -39,13 +39,13 @@ def to_icrs(longitude: FloatArray, latitude: FloatArray, frame: str) -> tuple[Fl
         [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
     )
     ra = np.degrees(np.arctan2(y, x)) % 360
-    # Just below 0, the remainder is rounded to a whole turn.
+    # Just below 0, the remainder rounds to 360.
     return np.where(ra == 360, 0.0, ra), np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
 @lru_cache
 def rotation_to_icrs(frame: str) -> npt.NDArray[np.float64]:
-    """Return the matrix, shape (3, 3), that turns unit vectors of a frame into those of ICRS."""
+    """Return the matrix, shape (3, 3), that rotates unit vectors of a frame to ICRS."""
     if frame == "icrs":
         return np.eye(3)
     from astropy.coordinates import SkyCoord

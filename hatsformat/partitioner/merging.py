@@ -1,8 +1,8 @@
-"""Fewer, longer runs where there are very many.
+"""Merging runs where a tile has very many.
 
-A piece of a leaf is taken from all runs, so every run is opened for every piece: with a thousand of them the
-opening takes over, and time grows with the square of the rows. As in any external sort, runs are merged
-first, a group of neighbours at a time, so that rows of the same pixel stay in the order of the inputs.
+Every piece of a leaf opens all runs of its tile. With a thousand of them, opening dominates and time grows
+with the square of the rows. As in any external sort, neighbouring runs are merged first, so that rows of the
+same pixel stay in the order of the inputs.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from hatsformat.partitioner.splitting import Shard
 from hatsformat.partitioner.tasks import run_task
 
 MOST_RUNS = 128
-"""Runs that pieces are taken from without merging them first."""
+"""The most runs of a tile that are not merged first."""
 
 COLUMN_BYTES = 1536
-"""What a column of a few rows takes beside its values, in each run that a piece is taken from."""
+"""Overhead of a column with few rows, in each run that a piece is taken from."""
 
 SAMPLE_STEP = 1024
-"""Every so many rows of a run tell where to cut the sky into pieces."""
+"""One row in this many decides where the sky is cut into pieces."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeTask:
-    """Some runs to merge, as they are sent to a worker.
+    """Runs to merge.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class MergeTask:
     schema : pyarrow.Schema
         Of its rows.
     piece_bytes : int
-        Rows that are brought together at a time.
+        Size of the pieces that are merged at a time.
     """
 
     runs: Sequence[Run]
@@ -56,7 +56,7 @@ class MergeTask:
     piece_bytes: int
 
     def run(self) -> Run:
-        """Merge the runs, unless an earlier attempt did: the file appears when it is whole."""
+        """Merge the runs, unless an earlier attempt did; the file appears once it is complete."""
         row_bytes = max(run.rows.row_bytes for run in self.runs)
         rows = SpilledRows(self.path, batch_rows_of(row_bytes, self.schema), row_bytes)
         if not self.path.exists():
@@ -80,7 +80,7 @@ class MergeTask:
                 yield ShardRows.of(shards).take(order, self.schema), pixels
 
     def _edges(self, piece_rows: int) -> IntArray:
-        """Return pixels that cut the sky into pieces of about so many rows."""
+        """Return pixels that cut the sky into pieces of about `piece_rows` rows."""
         step = max(1, min(SAMPLE_STEP, piece_rows // 32))
         sample = np.sort(np.concatenate([run.rows.pixels[step // 2 :: step] for run in self.runs]))
         inner = sample[:: max(1, piece_rows // step)]
@@ -88,7 +88,7 @@ class MergeTask:
 
 
 def most_runs(schema: pa.Schema, piece_bytes: int) -> int:
-    """Return from how many runs pieces may be taken, so that columns take no more memory than the rows."""
+    """Return the most runs of a tile: with more, the overhead of columns exceeds the size of the rows."""
     return min(MOST_RUNS, max(8, piece_bytes // (COLUMN_BYTES * columns_in(schema))))
 
 
@@ -110,7 +110,7 @@ def merge_runs(
     context : BuildContext
     """
     runs, level = list(runs), 0
-    # Batches of one file have to share their dictionaries, which those of several runs do not.
+    # All batches of a file share their dictionaries; several runs do not.
     if _has_dictionary(schema) or not all(isinstance(run.rows, SpilledRows) for run in runs):
         return runs
     piece_bytes = context.memory.piece_bytes

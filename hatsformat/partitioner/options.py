@@ -1,4 +1,4 @@
-"""The choices that an import leaves to its caller, and what is derived from them."""
+"""The options of an import, and what follows from them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ImportOptions:
     Attributes
     ----------
     name : str or None
-        ``obs_collection``; None takes the output directory's name.
+        ``obs_collection``; the name of the output folder by default.
     catalog_type : str
         ``object``, or ``source`` for detections.
     ra, dec : str
@@ -36,59 +36,58 @@ class ImportOptions:
         another frame.
     ra_unit, dec_unit : str or None
         ``deg``, ``hour``, ``rad``, ``arcmin``, ``arcsec``, ``mas``, or another unit of angle that Astropy
-        knows; None goes by the column's own unit, else degrees. Sexagesimal text is understood, and its right
-        ascensions are in hours.
+        knows. By default the unit that the column declares, or degrees. Sexagesimal text is understood; its
+        right ascensions are in hours.
     frame : str
-        What the coordinates refer to: ``icrs``, ``fk5``, ``galactic`` or ``ecliptic``. Of all but the first,
-        positions in ICRS are added as columns ``ra_deg`` and ``dec_deg``, and the catalog is made from those.
+        ``icrs``, ``fk5``, ``galactic`` or ``ecliptic``. For all but the first, ICRS positions are added as
+        columns ``ra_deg`` and ``dec_deg``, and the catalog is made from those.
     format, delimiter, comment, table : str or None
-        Of the inputs; see `InputOptions`.
+        How inputs are read; see `InputOptions`.
     max_rows : int
-        The threshold: most rows in a tile.
+        The threshold: the most rows of a tile.
     max_bytes : int or None
-        A threshold of bytes in memory, instead of `max_rows`.
+        A threshold in bytes of memory, instead of `max_rows`.
     lowest_order, highest_order : int
-        No tile is larger than one of the lowest order, or smaller than one of the highest.
+        The orders that tiles may have.
     keep_empty_siblings : bool
-        Whether a tile may grow over neighbours without rows.
+        Whether a tile may grow over siblings without rows.
     sort_by : tuple of str
-        Columns to sort rows of the same order-29 pixel by.
+        Columns by which rows of the same order-29 pixel are sorted.
     row_group_rows : int
-        Most rows in a row group.
+        The most rows of a row group.
     row_group_bytes : int
-        Most bytes of rows in memory in a row group, which bounds what it takes to read and to write one.
+        The most bytes of a row group in memory, which limits the memory to read and write one.
     subtile_order_delta : int or None
-        Also cut row groups at the borders of sub-tiles that are so many orders below the leaf's tile.
+        Also cut row groups at the borders of sub-tiles this many orders below the leaf's tile.
     leaf : str
-        ``file`` or ``directory``.
+        Whether a leaf is a ``file`` or a ``directory`` of files.
     thumbnail : bool
         Whether to write ``data_thumbnail.parquet``.
     margins : tuple of float
-        Thresholds of margin caches to build, in arcseconds; with any, the result is a collection.
+        Thresholds of margin caches to build, in arcseconds. With any, the result is a collection.
     indexes : tuple of str
-        Columns to build index tables of; with any, the result is a collection.
+        Columns to build index tables of. With any, the result is a collection.
     statistics : bool
         Whether to write ``per_partition_statistics.parquet``.
     bad_coordinates : str
         What to do with rows without a position: ``error``, ``drop`` or ``quarantine``.
     workers : int or None
-        Threads or processes to work with; None for one a core, and several threads a core where inputs or
-        output are remote. Fewer work where `memory` has no room for all of them.
+        Threads or processes. By default one per core, or several threads per core if inputs or output are
+        remote; fewer if `memory` does not suffice for all of them.
     processes : bool
-        Whether to work in processes of their own instead of threads.
+        Whether workers are processes instead of threads.
     scheduler : str or None
-        Address of a Dask scheduler to work on; inputs, output and scratch must be on storage that all
-        workers see.
+        Address of a Dask scheduler; all its workers must see the inputs, the output and scratch.
     memory : int or None
-        Bytes to stay within; None for half of the machine's.
+        Bytes of memory to stay within; half of the machine's by default.
     scratch : str or None
-        Directory for what does not fit in memory; None for one beside the output.
+        Folder for rows that do not fit in memory; next to the output by default.
     log : str or None
-        JSON file to keep the build log in, best beside the catalog.
+        JSON file for the build log, outside of the output folder.
     overwrite : bool
-        Whether to replace a catalog that is there.
+        Whether to replace an existing catalog.
     resume : bool
-        Whether to go on with an import that was interrupted.
+        Whether to resume an interrupted import.
     """
 
     name: str | None = None
@@ -133,7 +132,8 @@ class ImportOptions:
         check_order(self.lowest_order, "lowest_order")
         if self.lowest_order > self.highest_order:
             raise UsageError(
-                "the lowest order is above the highest", found=f"{self.lowest_order} and {self.highest_order}"
+                "lowest_order must not be above highest_order",
+                found=f"{self.lowest_order} and {self.highest_order}",
             )
         check_name(self.name)
         _check_choice("bad_coordinates", self.bad_coordinates, BAD_COORDINATES)
@@ -146,7 +146,7 @@ class ImportOptions:
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1", found=value)
         if self.ra == self.dec:
-            raise UsageError("right ascension and declination are the same column", found=self.ra)
+            raise UsageError("ra and dec must be different columns", found=self.ra)
         check_memory(self.memory)
 
     def changed(self, **changes: Any) -> ImportOptions:
@@ -155,16 +155,16 @@ class ImportOptions:
         Raises
         ------
         UsageError
-            If there is no such option.
+            If an option is unknown.
         """
         known = [field.name for field in fields(self)]
         if unknown := sorted(changes.keys() - set(known)):
-            raise UsageError(f"an import has no option {unknown[0]!r}", expected=", ".join(known))
+            raise UsageError(f"unknown option {unknown[0]!r} for import", expected=", ".join(known))
         return replace(self, **changes)
 
     @property
     def coordinates(self) -> CoordinateColumns:
-        """Where the positions are."""
+        """The coordinate columns."""
         return CoordinateColumns(self.ra, self.dec, self.ra_unit, self.dec_unit, self.frame)
 
     def input_options(self, part_bytes: int) -> InputOptions:
@@ -178,7 +178,7 @@ class ImportOptions:
 
     @property
     def row_groups(self) -> RowGroups:
-        """Where leaves are cut."""
+        """How leaves are cut into row groups."""
         return RowGroups(self.row_group_bytes, self.subtile_order_delta)
 
     @property
@@ -188,12 +188,12 @@ class ImportOptions:
 
     @property
     def threshold(self) -> int:
-        """The most rows of a tile, or bytes if `by_bytes`."""
+        """The most rows of a tile, or the most bytes if `by_bytes`."""
         return self.max_bytes or self.max_rows
 
     @property
     def by_bytes(self) -> bool:
-        """Whether the threshold is one of bytes."""
+        """Whether the threshold is in bytes."""
         return self.max_bytes is not None
 
     def memory_budget(self, paths: Iterable[str] = ()) -> MemoryBudget:
@@ -208,7 +208,7 @@ class ImportOptions:
 
 
 def check_name(name: str | None) -> None:
-    """Refuse a name that is not one word, as ``obs_collection`` has to be (Note, section 3.6.1).
+    """Refuse a name of several words: ``obs_collection`` must be one (Note, section 3.6.1).
 
     Raises
     ------
@@ -216,12 +216,12 @@ def check_name(name: str | None) -> None:
     """
     if name is not None and len(name.split()) != 1:
         raise UsageError(
-            "the name of a catalog has to be one word",
+            "the name of a catalog must be one word",
             found=repr(name),
-            hint="a longer title can go into obs_title of the properties",
+            hint="use obs_title for a longer title",
         )
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise UsageError(f"no such choice for {name}", found=value, expected=", ".join(choices))
+        raise UsageError(f"invalid {name}", found=value, expected=", ".join(choices))

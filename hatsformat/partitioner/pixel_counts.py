@@ -1,4 +1,4 @@
-"""Rows counted in the pixels of one order: sparse while few pixels hold any, a whole sky once many do."""
+"""Rows counted in the pixels of one order: sparse while few pixels hold rows, a whole sky once many do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from hatsformat.healpix import MAX_ORDER, IntArray, IntLike, change_order, npix, order_of_npix, range29
 
 DENSE_SHARE = 8
-"""Once one in so many pixels holds rows, the whole sky is counted, which takes less memory from there on."""
+"""Once one pixel in this many holds rows, the counts of the whole sky take less memory than a list."""
 
 FEW = 1 << 20
-"""Counts that may wait to be added up however few there are yet."""
+"""Counts that may wait in any case before they are summed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class PixelCounts:
     pixels : ndarray of int64, shape (n,)
         NESTED pixel numbers that hold rows, ascending.
     rows : ndarray of int64, shape (n,)
-        Rows in each, at least 1; or bytes, where the threshold is one of bytes.
+        Rows in each, at least 1; or bytes, if the threshold is in bytes.
     """
 
     order: int
@@ -36,7 +36,7 @@ class PixelCounts:
 
     @classmethod
     def of_sorted(cls, pixels29: IntArray, order: int, amounts: IntArray | None = None) -> PixelCounts:
-        """Count order-29 pixels that are in ascending order, or add up an amount for each."""
+        """Count ascending order-29 pixels, or sum an amount for each."""
         pixels = change_order(pixels29, MAX_ORDER, order)
         first = _first_of_each(pixels)
         rows = np.diff(first, append=len(pixels)) if amounts is None else _sums(amounts, first)
@@ -44,14 +44,14 @@ class PixelCounts:
 
     @classmethod
     def of_dense(cls, histogram: IntLike) -> PixelCounts:
-        """Take the counts of a whole sky, one for each pixel of the order that has so many."""
+        """Take the counts of a whole sky, shape (12 * 4**order,)."""
         dense = np.asarray(histogram, dtype=np.int64)
         pixels = np.flatnonzero(dense)
         return cls(order_of_npix(dense.size), pixels, dense[pixels])
 
     @classmethod
     def merged(cls, parts: list[PixelCounts], order: int) -> PixelCounts:
-        """Add up counts of the same order."""
+        """Sum counts of the same order."""
         parts = [part for part in parts if part.pixels.size]
         if len(parts) == 1:
             return parts[0]
@@ -70,7 +70,7 @@ class PixelCounts:
         return PixelCounts(order, pixels[first], _sums(self.rows, first))
 
     def at(self, pixels: IntArray) -> IntArray:
-        """Return the rows in each of some pixels, in the shape of `pixels`."""
+        """Return the rows in each of `pixels`, in their shape."""
         if self.pixels.size == 0:
             return np.zeros(pixels.shape, dtype=np.int64)
         index = np.minimum(np.searchsorted(self.pixels, pixels), self.pixels.size - 1)
@@ -78,7 +78,7 @@ class PixelCounts:
         return rows
 
     def between(self, starts: IntArray, stops: IntArray) -> IntArray:
-        """Return the rows in half-open ranges of order-29 pixels, cut at borders of pixels of this order."""
+        """Return the rows in half-open ranges of order-29 pixels, with borders of pixels of this order."""
         sums = np.concatenate(([0], np.cumsum(self.rows)))
         firsts, _ = range29(self.order, self.pixels)
         rows: IntArray = sums[np.searchsorted(firsts, stops)] - sums[np.searchsorted(firsts, starts)]
@@ -97,7 +97,7 @@ class PixelCounts:
 
     @property
     def densest(self) -> tuple[int, int]:
-        """The pixel with most rows, and its rows; nothing is in pixel 0 where there are no rows."""
+        """The pixel with the most rows, and its rows; (0, 0) if there are no rows."""
         if not self.rows.size:
             return 0, 0
         where = int(self.rows.argmax())
@@ -137,7 +137,7 @@ class SkyCounts:
 
     @property
     def densest(self) -> tuple[int, int]:
-        """The pixel with most rows, and its rows."""
+        """The pixel with the most rows, and its rows."""
         pixel = int(self.histogram.argmax())
         return pixel, int(self.histogram[pixel])
 
@@ -145,8 +145,7 @@ class SkyCounts:
         """Return the counts at a lower order."""
         histogram = self.histogram
         for _ in range(self.order - order):
-            # Adding strided views touches each count once; a reduction over a short axis is several times
-            # slower.
+            # Adding strided views touches each count once; reducing a short axis is several times slower.
             coarser = histogram[0::4] + histogram[1::4]
             coarser += histogram[2::4]
             coarser += histogram[3::4]
@@ -154,14 +153,14 @@ class SkyCounts:
         return SkyCounts(histogram)
 
     def at(self, pixels: IntArray) -> IntArray:
-        """Return the rows in each of some pixels, in the shape of `pixels`."""
+        """Return the rows in each of `pixels`, in their shape."""
         return self.histogram.take(pixels)
 
     def between(self, starts: IntArray, stops: IntArray) -> IntArray:
-        """Return the rows in half-open ranges of order-29 pixels, cut at borders of pixels of this order."""
+        """Return the rows in half-open ranges of order-29 pixels, with borders of pixels of this order."""
         shift = 2 * (MAX_ORDER - self.order)
         sums = np.zeros(self.histogram.size + 1, dtype=np.int64)
-        np.cumsum(self.histogram, out=sums[1:])  # in place: a copy of a whole sky is 100 MB at order 10
+        np.cumsum(self.histogram, out=sums[1:])  # no copy: a whole sky of order 10 is 100 MB
         rows: IntArray = sums[stops >> shift] - sums[starts >> shift]
         return rows
 
@@ -175,11 +174,10 @@ Counts: TypeAlias = PixelCounts | SkyCounts
 
 @dataclass(slots=True)
 class Tally:
-    """Counts that grow.
+    """A running sum of counts.
 
-    What is added waits until there is as much of it as was added up before, so that a row is added up a few
-    times, however many parts there are. Where much of the sky is counted, every pixel has a place and
-    nothing waits.
+    Added counts wait until there are as many as were summed before, so that each is summed only a few times,
+    however many parts there are. Once the sum covers a whole sky, nothing waits.
     """
 
     order: int
@@ -202,7 +200,7 @@ class Tally:
             self.total()
 
     def total(self) -> Counts:
-        """Return the sum of what was added so far; adding more may change it."""
+        """Return the sum so far; adding more may change the returned value."""
         if isinstance(self._sum, SkyCounts):
             return self._sum
         if self._waiting or self._sum is None:
@@ -218,10 +216,10 @@ class Tally:
 
 
 def _by_pixel(pixels: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Return pixels in ascending order, and the rows of each; `pixels` is used up.
+    """Return pixels in ascending order, and the rows of each; `pixels` is overwritten.
 
-    Where a pixel and its rows fit into one integer, these are sorted by value, in place: several times as
-    fast as sorting positions and looking up what stands there.
+    If a pixel and its rows fit into one integer, the integers are sorted, which is several times as fast as
+    an argsort.
     """
     bits = int(rows.max()).bit_length()
     if int(pixels.max()).bit_length() + bits > 63:
@@ -236,7 +234,7 @@ def _by_pixel(pixels: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _first_of_each(values: IntArray) -> IntArray:
-    """Return the positions where a new value begins in an ascending array."""
+    """Return the indices at which the value changes in an ascending array."""
     if values.size == 0:
         return np.empty(0, dtype=np.int64)
     return np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))

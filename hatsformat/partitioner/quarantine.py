@@ -1,4 +1,4 @@
-"""Quarantine: the rows without a position, with their file, row and reason, in a Parquet file beside the
+"""Quarantine: rows without a position, with their file, row and reason, in a Parquet file next to the
 catalog.
 """
 
@@ -13,13 +13,13 @@ from hatsformat.partitioner.runs import Run
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
 
 
-def write_quarantine(place: UPath, rejected: Sequence[Run]) -> str | None:
-    """Write rejected rows, one run in memory at a time; return where they are, if there are any."""
+def write_quarantine(path: UPath, rejected: Sequence[Run]) -> str | None:
+    """Write rejected rows, one run in memory at a time; return the path, or None if there are none."""
     if not rejected:
         return None
     schemas = (InputSchema(run.name, run.rows.slice(0, 0).schema, inferred=True) for run in rejected)
     schema = plan_schema(schemas)
-    with leaf_writer(place, schema, LeafFormat(sorting=())) as sink:
+    with leaf_writer(path, schema, LeafFormat(sorting=())) as sink:
         for run in rejected:
             sink.write(fit(run.rows.slice(0, run.rows.pixels.size), schema, run.name))
-    return str(place)
+    return str(path)

@@ -1,7 +1,7 @@
 """Stage 4, reducing: merge the shards of a tile into its leaf (Note, section 3.5).
 
-A leaf is written a few row groups at a time, and only their rows are in memory: where a row goes
-is decided from the order-29 pixels alone.
+A leaf is written a few row groups at a time, and only their rows are in memory: the order-29 pixels alone
+decide the order of the rows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hatsformat.partitioner.sorting import stable_sort, take_rows
 from hatsformat.partitioner.splitting import Shard
 
 PIECE_ROWS = 100_000
-"""Most rows of a leaf that are brought together at a time."""
+"""The most rows of a leaf that are put together at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ class LeafPlan:
     schema : pyarrow.Schema
         Of the leaves, the index column first.
     format : LeafFormat
-        How they are written; its ``sorting`` names the index column and then any further columns to sort by.
+        How they are written; its ``sorting`` names the index column, then further columns to sort by.
     keep_first_row : bool
-        Whether to hand over each leaf's first row, for the thumbnail.
+        Whether to return each leaf's first row, for the thumbnail.
     row_groups : RowGroups
-        Where leaves are cut.
+        How leaves are cut into row groups.
     piece_bytes : int
-        About how much of a leaf is brought together at a time; it does not show in the leaf.
+        About how much of a leaf is put together at a time; it makes no difference to the leaf.
     makes_index : bool
-        Whether the index column is made from the rows' pixels and is not among their own columns.
+        Whether the index column is made from the rows' pixels; if not, the rows have it.
     """
 
     schema: pa.Schema
@@ -64,7 +64,7 @@ class LeafPlan:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf that was written.
+    """A leaf file that was written.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ def reduce_tile(tile: HealpixPixel, path: str, shards: Sequence[Shard], plan: Le
 
 
 def sorted_row_groups(shards: Sequence[Shard], plan: LeafPlan, order: int) -> Iterator[pa.Table]:
-    """Return the rows of a tile of some order, sorted, a table a row group."""
+    """Yield the sorted rows of a tile of this order, one table per row group."""
     pixels = np.concatenate([shard.pixels for shard in shards])
     if len(plan.format.sorting) > 1:
         by_sky = _sorted_by_columns(pixels, shards, plan)
@@ -123,24 +123,24 @@ def sorted_row_groups(shards: Sequence[Shard], plan: LeafPlan, order: int) -> It
         first, wanted = cutter.done, max(1, min(PIECE_ROWS, plan.piece_bytes // row_bytes))
         piece = slice(first, cutter.next_stop(wanted))
         rows = rows_of_tile.take(by_sky[piece], plan.own_schema)
-        row_bytes = max(row_bytes, rows.nbytes // rows.num_rows)  # here they may be larger than elsewhere
+        row_bytes = max(row_bytes, rows.nbytes // rows.num_rows)  # rows here may be larger than before
         if plan.makes_index:
             rows = rows.add_column(0, plan.schema.field(0).with_type(pa.int64()), from_numbers(pixels[piece]))
         yield from cutter.cut(rows.cast(plan.schema))
-        if plan.piece_bytes < PIECE_BYTES:  # memory is short: do not let the allocator keep it
+        if plan.piece_bytes < PIECE_BYTES:  # memory is short, so the allocator must not keep it
             del rows
             pa.default_memory_pool().release_unused()
 
 
 @dataclass(frozen=True, slots=True)
 class ShardRows:
-    """The rows of several shards, one shard after the other.
+    """The rows of several shards, concatenated.
 
     Attributes
     ----------
     shards : sequence of Shard
     offsets : ndarray of int64, shape (shards + 1,)
-        Where each begins among all rows.
+        The first row of each.
     owners : ndarray of unsigned or signed integers, shape (n,)
         The shard of each row.
     """
@@ -151,14 +151,14 @@ class ShardRows:
 
     @classmethod
     def of(cls, shards: Sequence[Shard]) -> ShardRows:
-        """Put shards one after the other."""
+        """Concatenate shards."""
         offsets = np.cumsum([0, *(len(shard) for shard in shards)])
         # NumPy sorts 16-bit integers by counting.
         kind = np.uint16 if len(shards) < 65536 else np.int64
         return cls(shards, offsets, np.repeat(np.arange(len(shards), dtype=kind), np.diff(offsets)))
 
     def take(self, chosen: IntArray, schema: pa.Schema) -> pa.Table:
-        """Return rows by their position, reading only the span of each shard that is needed."""
+        """Return rows by index, reading only the needed span of each shard."""
         owner = self.owners[chosen]
         by_owner = np.argsort(owner, kind="stable")
         begins = np.flatnonzero(np.diff(owner[by_owner], prepend=-1))
@@ -169,7 +169,7 @@ class ShardRows:
         for number, low, high in zip(numbers.tolist(), lows.tolist(), highs.tolist(), strict=True):
             shard, base = self.shards[number], int(self.offsets[number]) - self.shards[number].first
             pieces.append(fit(shard.run.rows.slice(low - base, high - base), schema, shard.run.name))
-        # Where each row of the shards' spans lies once the spans are put one after the other.
+        # From the index of a row among all shards to its index in the concatenated spans.
         shift = np.zeros(len(self.shards), dtype=np.int64)
         shift[numbers] = np.cumsum([0, *(highs - lows)[:-1]]) - lows
         table = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces).unify_dictionaries()
@@ -177,7 +177,7 @@ class ShardRows:
 
 
 def _sorted_by_columns(pixels: IntArray, shards: Sequence[Shard], plan: LeafPlan) -> IntArray:
-    """Return the order of rows sorted by pixel and, where pixels are equal, by further columns."""
+    """Return the order that sorts rows by pixel, then by further columns."""
     index, *more = plan.format.sorting
     wanted = pa.schema([plan.schema.field(name) for name in more])
     keys = pa.concat_tables(

@@ -1,7 +1,7 @@
-"""Where the sorted rows of a leaf are cut into row groups.
+"""How the sorted rows of a leaf are cut into row groups.
 
-Only the rows themselves and the options decide: not how many rows are brought together at a time, which
-depends on the memory at hand.
+Only the rows and the options decide, not the size of the pieces that are put together at a time, which
+depends on memory.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from hatsformat.healpix import MAX_ORDER, IntArray, change_order
 from hatsformat.partitioner.row_sizes import row_sizes
 
 ROW_GROUP_BYTES = 32 * 1024 * 1024
-"""Most bytes of rows in memory in a row group unless the caller says otherwise."""
+"""The default for the most bytes of a row group in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowGroups:
-    """How leaves are cut.
+    """How leaves are cut into row groups.
 
     Attributes
     ----------
     bytes : int
-        Most bytes of rows in memory, as `row_sizes` counts them; a larger row is a row group by itself.
+        The most bytes in memory, as `row_sizes` counts them; a larger row is a row group by itself.
     subtile_order_delta : int or None
-        Cut at the borders of sub-tiles that are so many orders below the leaf's own.
+        Cut at the borders of sub-tiles this many orders below the leaf's tile.
     """
 
     bytes: int = ROW_GROUP_BYTES
@@ -47,7 +47,7 @@ class RowGroups:
         schema : pyarrow.Schema
             Of its rows, without the index column.
         most_rows : int
-            In a row group.
+            The most rows of a row group.
         """
         sample = pa.table([pa.nulls(1, column.type) for column in schema], names=schema.names)
         least = int(row_sizes(sample)[0])
@@ -57,7 +57,7 @@ class RowGroups:
         )
 
     def _ends(self, pixels: IntArray, order: int, rows: int) -> IntArray:
-        """Return where each row group ends: all of a sub-tile, or parts of it that are about equal."""
+        """Return the end of each row group: whole sub-tiles, or about equal parts of them."""
         edges = np.array([0, pixels.size])
         if self.subtile_order_delta is not None:
             subtiles = change_order(pixels, MAX_ORDER, min(MAX_ORDER, order + self.subtile_order_delta))
@@ -65,7 +65,7 @@ class RowGroups:
         lengths = np.diff(edges)
         parts = np.maximum(1, -(-lengths // rows))
         sizes = np.maximum(1, -(-lengths // parts))
-        parts = -(-lengths // sizes)  # rounding up may have left none for the last
+        parts = -(-lengths // sizes)  # rounding up may leave none for the last
         number = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
         within = np.minimum((number + 1) * np.repeat(sizes, parts), np.repeat(lengths, parts))
         ends: IntArray = np.repeat(edges[:-1], parts) + within
@@ -73,21 +73,21 @@ class RowGroups:
 
 
 class Cutter:
-    """Cuts the rows of one leaf, which come one table after the other.
+    """Cuts the rows of one leaf, which arrive table by table.
 
     Parameters
     ----------
     ends : ndarray of int64, shape (k,)
-        Where row groups end at the latest, ascending; the last is the number of rows.
+        The latest ends of row groups, ascending; the last is the number of rows.
     limit : int or None
-        Most bytes in a row group, where rows differ in size.
+        The most bytes of a row group, if rows differ in size.
     columns : sequence of str
-        Whose values are weighed; the index column weighs the same in every row, named or not.
+        Columns whose sizes count; the index column has the same size in every row.
 
     Attributes
     ----------
     done : int
-        Rows that have come.
+        Rows that have arrived.
     """
 
     def __init__(self, ends: IntArray, limit: int | None, columns: Sequence[str]) -> None:
@@ -99,7 +99,7 @@ class Cutter:
         self.done = 0
 
     def next_stop(self, rows: int) -> int:
-        """Return up to where to bring rows next: about `rows` of them, and whole row groups if possible."""
+        """Return the end of the next table to pass: about `rows` rows, whole row groups if possible."""
         most = self.done + rows
         whole = int(np.searchsorted(self._ends, most, side="right")) - 1
         if whole >= 0 and self._ends[whole] > self.done:
@@ -107,7 +107,7 @@ class Cutter:
         return min(most, int(self._ends[-1]))
 
     def cut(self, table: pa.Table) -> Iterator[pa.Table]:
-        """Take the next rows, and return the row groups that are complete with them."""
+        """Take the next rows, and yield the row groups that they complete."""
         sizes = None if self._limit is None else np.cumsum(row_sizes(table.select(self._columns)))
         at, start = 0, self.done
         self.done += table.num_rows
@@ -130,14 +130,14 @@ class Cutter:
                 yield self._group()
 
     def _group(self) -> pa.Table:
-        # One chunk a column: where chunks begin would show in the pages of the file.
+        # One chunk per column: the borders of chunks would show in the pages of the file.
         rows = pa.concat_tables(self._waiting).unify_dictionaries().combine_chunks()
         self._waiting, self._held = [], 0
         return rows
 
 
 def _is_fixed(schema: pa.Schema) -> bool:
-    """Return whether all rows are of one size."""
+    """Return whether all rows have the same size."""
     return all(_has_width(column.type) for column in schema)
 
 

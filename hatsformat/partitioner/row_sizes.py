@@ -11,14 +11,14 @@ from hatsformat.arrays import as_integers
 from hatsformat.healpix import IntArray
 
 INDEX_BYTES = 8
-"""Of the index column, which every leaf has beside the input's columns."""
+"""Size of the index column, which every leaf has in addition to the input's columns."""
 
 
 def row_sizes(table: pa.Table) -> IntArray:
-    """Return the bytes that each row takes in memory as Arrow, its place in the index column included.
+    """Return the bytes of each row in memory as Arrow, including the index column.
 
-    Text, bytes and lists count with their own length and 4 bytes for its record; a missing value counts
-    like one that is there, since it takes the same place. A value of a dictionary counts as its number.
+    Text, bytes and lists count with their length plus 4 bytes for the offset. Missing values count like
+    others, because they take the same memory. A value of a dictionary counts as its index.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def _sizes(array: pa.Array) -> IntArray:
         return sizes
     if pt.is_fixed_size_list(kind):
         width = kind.list_size
-        values = array.values.slice(array.offset * width, len(array) * width)  # of missing lists, too
+        values = array.values.slice(array.offset * width, len(array) * width)  # including missing lists
         inner: IntArray = _sizes(values).reshape(len(array), width).sum(axis=1)
         return inner
     if pt.is_list(kind) or pt.is_large_list(kind) or pt.is_map(kind):

@@ -1,8 +1,8 @@
 """Runs: the rows of one chunk of an input, sorted along the sky.
 
-A run stays in memory while there is room, and is spilled to scratch otherwise: its rows as Arrow IPC in
-batches of equal length, its order-29 pixels beside them as a plain array that is memory-mapped. Either way
-any range of its rows can be had by position, which is all that splitting and reducing ask for.
+A run stays in memory while there is room, else it is spilled to scratch: its rows as Arrow IPC in batches of
+equal length, its order-29 pixels as a plain array that is memory-mapped. Either way any range of its rows can
+be read, which is all that splitting and reducing need.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from hatsformat.errors import WorkerError
 from hatsformat.healpix import IntArray
 
 SPILL_BATCH_BYTES = 256 * 1024
-"""Size of a spilled batch: what is read to get at one row of it."""
+"""Size of a spilled batch: the bytes that are read for one row."""
 
 SPILL_COLUMN_BYTES = 2 * 1024
-"""Size of a column in it, on average: each has a header of its own, and is compressed by itself."""
+"""Least average size of a column in it: each has a header and is compressed by itself."""
 
 
 class Rows(Protocol):
-    """Rows that can be had by position, and their order-29 pixels, ascending."""
+    """Rows that can be read by range, and their ascending order-29 pixels."""
 
     @property
     def pixels(self) -> IntArray:
@@ -76,7 +76,7 @@ class MemoryRows:
 @dataclass(frozen=True, slots=True)
 class SpilledRows:
     """Rows in an Arrow IPC file on scratch, in batches of `batch_rows`, each row of about `row_bytes`; only
-    the path travels to a worker.
+    the path is sent to a worker.
     """
 
     path: Path
@@ -110,7 +110,7 @@ class SpilledRows:
                 batch, begin = reader.get_batch(index), index * self.batch_rows
                 part = batch.slice(max(0, first - begin))
                 part = part.slice(0, last - max(first, begin))
-                # A slice keeps its whole batch in memory, and there may be a thousand runs to take rows of.
+                # A slice keeps its whole batch in memory, and there may be a thousand runs.
                 small = 2 * part.num_rows < batch.num_rows
                 parts.append(part.take(row_numbers(part.num_rows)) if small else part)
             return pa.Table.from_batches(parts, reader.schema)
@@ -122,12 +122,12 @@ class SpilledRows:
 
 
 def batch_rows_of(row_bytes: int, schema: pa.Schema) -> int:
-    """Return how many rows a batch on scratch has."""
+    """Return the number of rows of a batch on scratch."""
     return max(1, max(SPILL_BATCH_BYTES, columns_in(schema) * SPILL_COLUMN_BYTES) // row_bytes)
 
 
 def columns_in(schema: pa.Schema) -> int:
-    """Return how many arrays a batch of this schema is made of, those within others counted."""
+    """Return the number of arrays in a batch of this schema, nested ones included."""
 
     def within(kind: pa.DataType) -> int:
         return 1 + sum(within(kind.field(index).type) for index in range(kind.num_fields))
@@ -136,24 +136,24 @@ def columns_in(schema: pa.Schema) -> int:
 
 
 class SpillWriter:
-    """Rows on their way to scratch, in batches of equal length whatever is handed over at a time."""
+    """Writes rows to scratch in batches of equal length."""
 
     def __init__(self, batches: Any, pixels: IO[bytes], batch_rows: int) -> None:
         self._batches, self._pixels, self._batch_rows = batches, pixels, batch_rows
         self._rest: pa.Table | None = None
 
     def write(self, table: pa.Table, pixels: IntArray) -> None:
-        """Write sorted rows, behind those before them."""
+        """Write sorted rows after those before."""
         pixels.tofile(self._pixels)
         if self._rest is not None:
             table = pa.concat_tables([self._rest, table])
-        table = table.combine_chunks()  # before it is cut: all batches of a file have to share dictionaries
+        table = table.combine_chunks()  # before slicing: all batches of a file share their dictionaries
         whole = table.num_rows // self._batch_rows * self._batch_rows
         self._write(table.slice(0, whole))
         self._rest = table.slice(whole)
 
     def finish(self) -> None:
-        """Write the rows that fill no batch."""
+        """Write the remaining rows."""
         if self._rest is not None:
             self._write(self._rest)
 
@@ -164,7 +164,7 @@ class SpillWriter:
 
 @contextmanager
 def spill_writer(rows: SpilledRows, schema: pa.Schema) -> Iterator[SpillWriter]:
-    """Write the files of `rows`; the one with the rows appears when the block ends, and is whole then."""
+    """Write the files of `rows`; the file with the rows appears, complete, when the block ends."""
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     partial = rows.path.with_suffix(".partial")
     with storage.explained(rows.path.parent, "writing scratch"):
@@ -182,12 +182,13 @@ def spill_writer(rows: SpilledRows, schema: pa.Schema) -> Iterator[SpillWriter]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The rows of one chunk, sorted by their order-29 pixel; equal pixels stand in the order of the input.
+    """The rows of one chunk, sorted by order-29 pixel; equal pixels keep the order of the input.
 
     Attributes
     ----------
     sequence : tuple of int
-        Which input, and which chunk of it: runs in this order hold the rows in the order of the inputs.
+        Index of the input, and of the chunk in it. Runs in this order hold the rows in the order of the
+        inputs.
     name : str
         The input's name.
     rows : Rows
@@ -201,14 +202,14 @@ class Run:
 class RunStore:
     """Keeps runs, in memory up to a bound and on scratch beyond it. Safe to use from several threads.
 
-    A store that is sent to another process keeps everything on scratch.
+    A store that is sent to another process keeps all rows on scratch.
 
     Parameters
     ----------
     memory_bytes : int
-        Most bytes of rows to keep in memory.
+        The most bytes of rows to keep in memory.
     scratch : Path
-        Directory for the rest; made when first needed.
+        Folder for the rest; made when first needed.
     """
 
     def __init__(self, memory_bytes: int, scratch: Path) -> None:
@@ -218,7 +219,7 @@ class RunStore:
         self._stopped = False
 
     def stop(self) -> None:
-        """Accept no more runs: the import has failed, and whoever still reads an input is to end soon."""
+        """Refuse further runs: the build failed, and tasks that still read an input should end soon."""
         self._stopped = True
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -227,9 +228,9 @@ class RunStore:
     def keep(
         self, sequence: tuple[int, int], name: str, table: pa.Table, pixels: IntArray, kind: str = "run"
     ) -> Run:
-        """Keep sorted rows and their pixels as a run; `kind` begins the names of its files."""
+        """Keep sorted rows and their pixels as a run; names of its files begin with `kind`."""
         if self._stopped:
-            raise WorkerError("the import was stopped")
+            raise WorkerError("the build was stopped")
         rows = MemoryRows(table, pixels)
         if self._reserve(rows.size):
             return Run(sequence, name, rows)
@@ -237,11 +238,11 @@ class RunStore:
         spilled = SpilledRows(path, batch_rows_of(rows.row_bytes, table.schema), rows.row_bytes)
         with spill_writer(spilled, table.schema) as sink:
             sink.write(table, pixels)
-        pa.default_memory_pool().release_unused()  # memory is short: do not let the allocator keep it
+        pa.default_memory_pool().release_unused()  # memory is short, so the allocator must not keep it
         return Run(sequence, name, spilled)
 
     def release(self, runs: list[Run]) -> None:
-        """Give back what runs hold."""
+        """Free the memory and files of runs."""
         for run in runs:
             if isinstance(run.rows, MemoryRows):
                 self._reserve(-run.rows.size)
@@ -257,5 +258,5 @@ class RunStore:
 
 
 def spilled_bytes(scratch: Path) -> int:
-    """Return the bytes that are on scratch."""
+    """Return the size of all files on scratch."""
     return sum(path.stat().st_size for path in scratch.glob("*")) if scratch.is_dir() else 0

@@ -1,9 +1,8 @@
 """One schema for all inputs, planned before anything is written.
 
-Types are widened where every value survives: int32 with int64, null with anything, string with
-large_string, a dictionary with what it encodes. Types that were guessed from text yield: where guesses do not
-agree, the column is text in all files, as it was written. Everything else is an error that names the column
-and both files.
+Types are widened if no value changes: int32 to int64, null to anything, string to large_string, a dictionary
+to its values. Types guessed from text give way: if guesses differ, the column is text in all files.
+Everything else is an error that names the column and both files.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from hatsformat.partitioner.common_types import can_fit, common_type, is_text
 from hatsformat.partitioner.units import same_unit
 
 EXACT = 2**53
-"""Integers up to here are floats, too."""
+"""All integers up to this one are exact as float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class InputSchema:
     inferred : bool
         Whether the types were guessed from text, where ``5`` and ``5.5`` are both numbers.
     long : frozenset of str
-        Columns of guessed integers beyond 2**53, which no float holds.
+        Columns of guessed integers beyond 2**53, which float64 cannot hold.
     """
 
     name: str
@@ -46,21 +45,20 @@ class InputSchema:
     long: frozenset[str] = frozenset()
 
     def is_exact(self, column: str) -> bool:
-        """Return whether the integers of a column may just as well be floats."""
+        """Return whether the integers of a column may become floats."""
         return self.inferred and column not in self.long
 
 
 def plan_schema(inputs: Iterable[InputSchema]) -> pa.Schema:
-    """Return the one schema that all inputs fit into, with the first input's order of columns.
+    """Return the schema that all inputs fit, with the columns in the order of the first.
 
     Raises
     ------
     SchemaError
-        If a column is missing from an input, or two inputs have types that no common type can hold, or
-        different units.
+        If an input lacks a column, or two inputs have different units, or types without a common type.
     """
-    # Most inputs look alike: each schema that differs is compared once, not each file. Serialized, because
-    # schemas that differ in their units alone are equal to Arrow.
+    # Most inputs have the same schema, so each distinct one is compared once. They are serialized because
+    # schemas that differ only in units are equal to Arrow.
     distinct: dict[tuple[bytes, bool, frozenset[str]], InputSchema] = {}
     for item in inputs:
         alike = item.schema.remove_metadata().serialize().to_pybytes()
@@ -75,10 +73,10 @@ def plan_schema(inputs: Iterable[InputSchema]) -> pa.Schema:
 
 
 def types_to_read_again(inputs: Sequence[InputSchema]) -> dict[int, dict[str, pa.DataType]]:
-    """Return which columns of which inputs are to be read again, as what, for one schema to hold them all.
+    """Return the columns to read again with another type, by input, so that one schema fits all.
 
-    Only types that were guessed from text change. Text is read as it was written, so that no value is lost to
-    what another file made of the column.
+    Only types guessed from text change. They become text as written, so that no value changes because of
+    another file.
     """
     again: dict[int, dict[str, pa.DataType]] = {}
     for name in dict.fromkeys(name for item in inputs if item.inferred for name in item.schema.names):
@@ -92,24 +90,24 @@ def types_to_read_again(inputs: Sequence[InputSchema]) -> dict[int, dict[str, pa
 
 
 def _agreed(found: Sequence[tuple[InputSchema, pa.DataType]], name: str) -> pa.DataType | None:
-    """Return what to read a column as where it was guessed, or None where the guesses can stay."""
+    """Return the type to read a guessed column with, or None if the guesses can stay."""
     found = [(item, kind.value_type if pt.is_dictionary(kind) else kind) for item, kind in found]
     kinds = {kind for _, kind in found if not pt.is_null(kind)}
-    told = {kind for item, kind in found if not item.inferred}
+    declared = {kind for item, kind in found if not item.inferred}
     if len(kinds) < 2:
         return None
     if any(is_text(kind) for kind in kinds):
-        return pa.string() if all(is_text(kind) or pt.is_null(kind) for kind in told) else None
+        return pa.string() if all(is_text(kind) or pt.is_null(kind) for kind in declared) else None
     if all(pt.is_integer(kind) for kind in kinds):
         return pa.uint64() if pa.uint64() in kinds else None
     if all(pt.is_integer(kind) or pt.is_floating(kind) for kind in kinds):
         whole = [item for item, kind in found if pt.is_integer(kind)]
-        return None if told or all(item.is_exact(name) for item in whole) else pa.string()
-    return None if told or all(pt.is_timestamp(kind) for kind in kinds) else pa.string()
+        return None if declared or all(item.is_exact(name) for item in whole) else pa.string()
+    return None if declared or all(pt.is_timestamp(kind) for kind in kinds) else pa.string()
 
 
 def long_integers(table: pa.Table) -> frozenset[str]:
-    """Return the columns of integers that no float holds."""
+    """Return the columns with integers that float64 cannot hold."""
     names = (column.name for column in table.schema if pt.is_int64(column.type) or pt.is_uint64(column.type))
     ends = ((name, pc.min_max(table[name]).as_py()) for name in names)
     return frozenset(
@@ -118,26 +116,26 @@ def long_integers(table: pa.Table) -> frozenset[str]:
 
 
 class _Planned:
-    """A column of the schema in the making."""
+    """A column of the planned schema."""
 
     def __init__(self, item: InputSchema, column: pa.Field) -> None:
-        # Views are only a way to hold text and bytes in memory; files know none.
+        # Views exist only in memory, not in files.
         self.field = column.with_type(settled_type(column.type))
-        self._decided = self._measured = item  # by which input it has its type, and its unit
+        self._decided = self._measured = item  # the inputs that decided its type and its unit
         self._exact = item.is_exact(column.name)
 
     def widen(self, item: InputSchema, column: pa.Field) -> None:
-        """Make room for the column as another input has it."""
+        """Widen the column so that it holds the values of another input."""
         known, name = self.field, self.field.name
         exact = item.is_exact(name)
         kind = common_type(known.type, column.type, exact if pt.is_integer(column.type) else self._exact)
         if kind is None:
             raise SchemaError(
-                f"the column {name!r} does not fit the same column of {self._decided.name}",
+                f"column {name!r} does not match the same column in {self._decided.name}",
                 path=item.name,
                 found=str(column.type),
                 expected=str(known.type),
-                hint="convert one of the files, so that both have one type",
+                hint="convert one of the files to the other's type",
             )
         if pt.is_integer(column.type):
             self._exact = exact and (self._exact or not pt.is_integer(known.type))
@@ -152,16 +150,16 @@ class _Planned:
     def _check_units(self, item: InputSchema, ours: bytes, theirs: bytes) -> None:
         if ours and theirs and not same_unit(ours.decode(), theirs.decode()):
             raise SchemaError(
-                f"the column {self.field.name!r} has another unit in {self._measured.name}",
+                f"the unit of column {self.field.name!r} differs from that in {self._measured.name}",
                 path=item.name,
                 found=theirs.decode(),
                 expected=ours.decode(),
-                hint="convert one of the files, so that both have one unit",
+                hint="convert one of the files to the other's unit",
             )
 
 
 def check_storable(schema: pa.Schema, path: object) -> None:
-    """Refuse columns of types that Parquet does not know, before any row is read for nothing.
+    """Refuse columns of types that Parquet does not support, before any row is read.
 
     Raises
     ------
@@ -175,7 +173,7 @@ def check_storable(schema: pa.Schema, path: object) -> None:
                 _write_nothing(pa.schema([column]))
             except pa.ArrowException as error:
                 raise SchemaError(
-                    f"the column {column.name!r} has a type that Parquet does not know",
+                    f"Parquet does not support the type of column {column.name!r}",
                     path=path,
                     found=str(column.type),
                     hint="cast it, or leave it out",
@@ -184,7 +182,9 @@ def check_storable(schema: pa.Schema, path: object) -> None:
 
 
 def _write_nothing(schema: pa.Schema) -> None:
-    if any(_has_list_views(kind) for kind in schema.types):  # of which the writer says so only for rows
+    if any(
+        _has_list_views(kind) for kind in schema.types
+    ):  # the writer refuses these only once there are rows
         raise pa.ArrowNotImplementedError
     pq.ParquetWriter(pa.BufferOutputStream(), schema).close()
 
@@ -201,18 +201,18 @@ def fit(table: pa.Table, schema: pa.Schema, name: object) -> pa.Table:
     Raises
     ------
     SchemaError
-        If a value does not survive, such as an integer above 2**53 among floats.
+        If a value would change, such as an integer above 2**53 among floats.
     """
     if table.schema.equals(schema):
         return table
     try:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowException, ValueError, KeyError) as error:
-        raise SchemaError(f"values do not fit the common schema: {error}", path=name) from error
+        raise SchemaError(f"values do not fit the schema: {error}", path=name) from error
 
 
 def check_same_columns(first: InputSchema, item: InputSchema) -> None:
-    """Refuse an input that lacks a column of the first, or has one more.
+    """Refuse an input whose columns differ from those of the first.
 
     Raises
     ------
@@ -223,27 +223,27 @@ def check_same_columns(first: InputSchema, item: InputSchema) -> None:
         return
     missing, more = sorted(ours - theirs), sorted(theirs - ours)
     what = (
-        f"the column {missing[0]!r} of {first.name} is missing"
+        f"column {missing[0]!r} of {first.name} is missing"
         if missing
-        else (f"the column {more[0]!r} is not in {first.name}")
+        else (f"column {more[0]!r} is not in {first.name}")
     )
     raise SchemaError(
         what,
         path=item.name,
         found=", ".join(item.schema.names[:20]),
-        hint="import only files with the same columns",
+        hint="all files must have the same columns",
     )
 
 
 def check_fits(schema: pa.Schema, name: object, inputs: Iterable[InputSchema]) -> None:
     """Refuse inputs that do not fit the schema of the existing catalog `name`.
 
-    Types that may hold values it cannot, such as longer integers, pass; `fit` looks at the values.
+    Types with values that may not fit, such as longer integers, pass; `fit` checks the values.
 
     Raises
     ------
     SchemaError
-        If an input lacks a column or has one more, or the type of one cannot become that of the schema.
+        If the columns differ, or a type cannot be cast to that of the schema.
     """
     existing = InputSchema(str(name), schema)
     for item in inputs:
@@ -256,7 +256,7 @@ def check_fits(schema: pa.Schema, name: object, inputs: Iterable[InputSchema]) -
                     f"the unit of column {column.name!r} differs from that in {name}", item, theirs, ours
                 )
             if not can_fit(other.type, column.type):
-                what = f"the column {column.name!r} does not fit that of {name}"
+                what = f"column {column.name!r} does not fit that of {name}"
                 raise _differs(what, item, other.type, column.type)
 
 

@@ -1,4 +1,4 @@
-"""Sorting rows along the sky, and values of columns."""
+"""Sorting rows along the sky, and sorting values of columns."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hatsformat.healpix import IntArray
 
 
 def stable_sort(values: IntArray) -> tuple[IntArray, IntArray]:
-    """Return integers in ascending order, and where each stood; equal ones stay in the order they had.
+    """Return integers in ascending order, and the index of each; equal ones keep their order.
 
-    NumPy's unstable sort of 64-bit integers uses vector instructions and is five times as fast as its
-    stable one on unsorted values; equal order-29 pixels are rare, so only those are put right afterwards.
+    NumPy's unstable sort of 64-bit integers uses vector instructions and is five times as fast as its stable
+    one. Equal order-29 pixels are rare, so only those are sorted again.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def stable_sort(values: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def take_rows(table: pa.Table, order: IntArray) -> pa.Table:
-    """Return rows by their positions, which must be there: unlike Arrow's own, this does not check them again
-    for every column, and copies nothing where all rows are wanted as they stand.
+    """Return rows by index. Unlike Arrow's `take`, this does not check the indices again for every column,
+    and copies nothing if the order is unchanged.
     """
     if order.size == table.num_rows and (order[1:] == order[:-1] + 1).all():
         return table
@@ -48,12 +48,12 @@ def take_rows(table: pa.Table, order: IntArray) -> pa.Table:
 
 
 def argsort_values(values: pa.Array) -> IntArray:
-    """Return the order that sorts values of a column, equal ones staying as they stood.
+    """Return the order that sorts values of a column; equal ones keep their order.
 
     Parameters
     ----------
     values : pyarrow.Array, shape (n,)
-        Of a type that has an order, and none of them missing.
+        Of a sortable type, without missing values.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Stage 3, splitting: which rows of every run belong to which tile.
 
-The runs are sorted along the sky and tiles are ranges of it, so a tile's share of a run, its shard, is a
-range of rows. Splitting is two binary searches a run and tile, and moves nothing.
+Runs are sorted along the sky and tiles are ranges of it, so a tile's share of a run, its shard, is a range of
+rows. Splitting is two binary searches per run and tile, and moves no rows.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def split(runs: Sequence[Run], alignment: Alignment) -> Shards:
     Raises
     ------
     PartitionError
-        If a tile does not receive the rows that were counted for it.
+        If a tile does not get the rows that were counted for it.
     """
     starts, stops = alignment.tiles.starts, alignment.tiles.stops
     tiles, of_run, firsts, lasts = [], [], [], []
@@ -84,7 +84,7 @@ def split(runs: Sequence[Run], alignment: Alignment) -> Shards:
         pixels = run.rows.pixels
         if pixels.size == 0:
             continue
-        # A run may be of a small part of the sky, and then few tiles matter.
+        # A run may cover a small part of the sky, with few tiles.
         low = np.searchsorted(stops, pixels[0], side="right")
         high = np.searchsorted(starts, pixels[-1], side="right")
         first = np.searchsorted(pixels, starts[low:high])
@@ -105,7 +105,7 @@ def split(runs: Sequence[Run], alignment: Alignment) -> Shards:
     )
     received = np.bincount(tile[by_tile], weights=shards.last - shards.first, minlength=len(starts))
     if not np.array_equal(received.astype(np.int64), alignment.rows):
-        raise PartitionError("the tiles do not receive the rows that were counted for them; this is a bug")
+        raise PartitionError("the tiles did not get the rows that were counted for them; this is a bug")
     return shards
 
 

@@ -26,7 +26,7 @@ _NAMES = {
 
 _NONE = ("", "-", "--", "---", "none", "null")
 _OF_TEXT = ("h:m:s", "d:m:s", "hms", "dms", "hh:mm:ss", "dd:mm:ss", "sexagesimal")
-"""What columns of sexagesimal text declare for a unit, VizieR's among them; the text itself tells more."""
+"""Units that columns of sexagesimal text declare, VizieR's among them; they are ignored."""
 
 
 def unit_name(text: str) -> str:
@@ -70,7 +70,7 @@ def declared_unit(column: pa.Field, role: str, path: object = None) -> str | Non
 
 @lru_cache
 def same_unit(one: str, two: str) -> bool:
-    """Return whether two units are the same, as far as Astropy can tell: ``Jansky`` is ``Jy``."""
+    """Return whether Astropy takes two units for the same: ``Jansky`` is ``Jy``."""
     if one.strip(' "') == two.strip(' "'):
         return True
     from astropy import units

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ from hatsformat.partitioner.mapping import MappedRows, MapSettings
 from hatsformat.partitioner.quarantine import write_quarantine
 from hatsformat.partitioner.runs import spilled_bytes
 from hatsformat.partitioner.schema import check_fits
-from hatsformat.partitioner.tile_choice import align_counts
+from hatsformat.partitioner.tile_choice import choose_tiles, count_runs, counting_order
 from hatsformat.publishing.site import Site, open_site, supplements
 from hatsformat.updates.existing import Drift, ExistingCatalog, next_parts
 from hatsformat.updates.extending import Extension
@@ -138,7 +139,7 @@ def _append(
 
 def _map_settings(existing: ExistingCatalog, context: BuildContext) -> MapSettings:
     options = context.options
-    order = max(options.highest_order, existing.tiles.max_order, *map_orders(existing).values())
+    order = max(counting_order(options), existing.tiles.max_order, *map_orders(existing).values())
     return MapSettings(
         options.coordinates,
         order,
@@ -158,11 +159,10 @@ def _add_rows(
     log: AppendLog,
 ) -> ExistingCatalog:
     """Write the new leaf files, and update all that depends on them. Return the catalog as it is then."""
-    order = max(context.options.highest_order, existing.tiles.max_order)
     plan = existing.leaf_plan(context)
     with log.stage("binning and splitting"):
-        counts, weights = mapped.counts.degraded(order), mapped.weights.degraded(order)
-        alignment = align_counts(counts, weights, context.options, existing.tiles)
+        recount = partial(count_runs, mapped.runs, context.workers)
+        alignment = choose_tiles(mapped.counts, mapped.weights, context.options, recount, existing.tiles)
         shards = split_runs(mapped.runs, alignment, plan, context)
         paths = next_parts(existing, alignment.tiles)
         site.begin(

@@ -32,7 +32,7 @@ from hatsformat.partitioner.pixel_counts import Counts, PixelCounts, Tally
 from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.row_sizes import row_sizes
 from hatsformat.partitioner.tasks import KeepTask, run_task
-from hatsformat.partitioner.tile_choice import align_counts
+from hatsformat.partitioner.tile_choice import choose_tiles, counting_order
 from hatsformat.properties import TableProperties
 from hatsformat.publishing.site import Site, open_site, supplements
 from hatsformat.publishing.swap import Snapshot, remove_files
@@ -109,12 +109,11 @@ def _rebuild(
 ) -> None:
     options, maps, plan = context.options, map_orders(existing), existing.leaf_plan(context)
     with log.stage("counting"):
-        order = max(options.highest_order, *maps.values(), 0)
-        counted = _count(existing, order, context)
+        counted = _count(existing, context, max(counting_order(options), *maps.values(), 0))
     with log.stage("binning"):
-        highest = options.highest_order
-        counts, weights = counted.rows.degraded(highest), counted.weights.degraded(highest)
-        alignment = align_counts(counts, weights, options)
+        alignment = choose_tiles(
+            counted.rows, counted.weights, options, lambda order: _count(existing, context, order).rows
+        )
         suffix = _suffix(existing, context)
         paths = list(leaf_paths(alignment, suffix))
         kept: dict[int, KeepTask] = {}
@@ -178,7 +177,7 @@ class _Counted:
     is_sorted: npt.NDArray[np.bool_]
 
 
-def _count(existing: ExistingCatalog, order: int, context: BuildContext) -> _Counted:
+def _count(existing: ExistingCatalog, context: BuildContext, order: int) -> _Counted:
     column, weigh = existing.schema.names[0], context.options.by_bytes
     tasks = (CountTask(existing.root / path, column, order, weigh) for path in existing.paths)
     rows, weights, is_sorted = Tally(order), Tally(order), np.zeros(len(existing.paths), dtype=np.bool_)
