@@ -24,7 +24,7 @@ NOT_IN_THE_PACKAGE = {
 }
 
 
-def tests_imported(source: str) -> set[str]:
+def imported_tests(source: str) -> set[str]:
     """The test modules that a module imports, wherever in its text."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
@@ -44,7 +44,7 @@ def test_no_module_imports_a_test_module():
     found = {
         str(file.relative_to(TESTS)): names
         for file in TESTS.rglob("*.py")
-        if (names := tests_imported(file.read_text("utf-8")))
+        if (names := imported_tests(file.read_text("utf-8")))
     }
     assert found == {}
 
@@ -63,11 +63,11 @@ def test_no_module_imports_a_test_module():
     ],
 )
 def test_a_planted_import_is_found(source):
-    assert len(tests_imported(source)) == 1
+    assert len(imported_tests(source)) == 1
 
 
 def test_helpers_may_be_imported():
-    assert tests_imported("from tests.support import skies\nfrom tests.support.skies import stars") == set()
+    assert imported_tests("from tests.support import skies\nfrom tests.support.skies import stars") == set()
 
 
 def test_every_folder_is_named_for_a_folder_of_the_package():
