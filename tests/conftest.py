@@ -12,7 +12,10 @@ from hypothesis import HealthCheck, settings
 
 from hatsformat import import_catalog
 from hatsformat.demo import mock_sky, write_inputs
-from tests.support import servers
+
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support import servers  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 

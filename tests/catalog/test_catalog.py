@@ -21,38 +21,9 @@ from hatsformat import (
     open_catalog,
     open_collection,
 )
-from tests.support.catalog_trees import Tree, stars
+from tests.support.catalog_trees import Tree, stars, write_index
 
 SKY = stars(1500)
-
-
-def write_index(root, table, tiles, column="id", leaf_name="part.0.parquet", **properties):
-    """An index table over `column` of a catalog that `Tree` wrote."""
-    from tests.support.catalog_trees import healpix
-
-    pixels = healpix(table.column("ra"), table.column("dec"), 29)
-    orders, numbers = np.zeros((2, len(table)), dtype=np.int64)
-    for order, pixel in tiles:
-        inside = pixels >> 2 * (29 - order) == pixel
-        orders[inside], numbers[inside] = order, pixel
-    index = pa.table(
-        {
-            column: table.column(column),
-            "Norder": pa.array(orders, pa.uint8()),
-            "Npix": pa.array(numbers, pa.uint64()),
-        }
-    ).sort_by(column)
-    (root / "dataset" / "index").mkdir(parents=True)
-    pq.write_table(index, root / "dataset" / "index" / leaf_name, row_group_size=100)
-    keywords = {
-        "obs_collection": root.name,
-        "dataproduct_type": "index",
-        "hats_nrows": str(len(index)),
-        "hats_primary_table_url": "stars",
-        "hats_index_column": column,
-        **properties,
-    }
-    (root / "hats.properties").write_text("".join(f"{key}={value}\n" for key, value in keywords.items()))
 
 
 @pytest.fixture

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,44 +12,9 @@ from hatsformat import open_catalog
 from hatsformat.errors import HatsError, InputError, OutputError
 from hatsformat.importing import run_import
 from hatsformat.partitioner import mapping, memory
-
-EPOCH = "1700000000"
-FILES, ROWS_A_FILE = 4, 700
-OPTIONS = {"max_rows": 150, "highest_order": 6, "name": "sky"}
-
-SCRIPT = """
-import json, os, signal, sys
-from hatsformat.importing import run_import, tables
-from hatsformat.partitioner import building, finishing, mapping, memory, merging, reducing, runs
-from hatsformat.publishing import new_folder
-
-def die(*ignored):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def die_at(module, name, call):
-    # Carry out a function `call` times, and die instead of the next.
-    real, calls = getattr(module, name), [0]
-    def counted(*args, **kwargs):
-        calls[0] += 1
-        return die() if calls[0] > call else real(*args, **kwargs)
-    setattr(module, name, counted)
-
-def few_runs():
-    merging.MOST_RUNS = 3
-
-def die_after(module, name):
-    real = getattr(module, name)
-    def then(*args, **kwargs):
-        real(*args, **kwargs)
-        die()
-    setattr(module, name, then)
-
-if SPILL:
-    memory.MemoryBudget.runs_bytes = property(lambda self: 0)
-{fault}
-inputs, out, given = json.loads(sys.argv[1])
-run_import(inputs, out, workers=1, **given)
-"""
+from tests.support import skies
+from tests.support.interrupted_imports import FILES, OPTIONS, ROWS_A_FILE, killed, write_inputs
+from tests.support.killing import EPOCH, run_python
 
 FAULTS = {
     "before any input": "die_at(mapping, 'map_source', 0)",
@@ -77,27 +35,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    folder = tmp_path_factory.mktemp("inputs")
-    rng = np.random.default_rng(7)
-    paths = []
-    for number in range(FILES):
-        table = pa.table(
-            {
-                "id": np.arange(ROWS_A_FILE) + number * ROWS_A_FILE,
-                "ra": rng.normal(200, 30, ROWS_A_FILE) % 360,
-                "dec": np.clip(rng.normal(-30, 20, ROWS_A_FILE), -90, 90),
-                "band": pa.array(rng.choice(["g", "r", None], ROWS_A_FILE)),
-            }
-        )
-        paths.append(str(folder / f"part-{number}.parquet"))
-        pq.write_table(table, paths[-1])
-    return paths
-
-
-def files_of(root: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
-    }
+    return write_inputs(tmp_path_factory.mktemp("inputs"))
 
 
 @pytest.fixture(scope="module")
@@ -106,21 +44,7 @@ def undisturbed(inputs: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
         run_import(inputs, out, **OPTIONS)
-    return files_of(out)
-
-
-def killed(inputs: list[str], out: Path, fault: str, *, spill: bool = True, **given: object) -> None:
-    code = f"SPILL = {spill}\n" + textwrap.dedent(SCRIPT).replace("{fault}", fault)
-    argument = json.dumps([inputs, str(out), {**OPTIONS, **given}])
-    done = subprocess.run(
-        [sys.executable, "-c", code, argument],
-        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
-        timeout=120,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -9, done.stderr
+    return skies.contents(out)
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -140,7 +64,7 @@ def test_a_killed_import_is_no_catalog_and_resumes_to_the_same_bytes(
         run_import(inputs, out, **OPTIONS)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")  # the date is that of the import that began
     run_import(inputs, out, resume=True, **OPTIONS)
-    assert files_of(out) == undisturbed
+    assert skies.contents(out) == undisturbed
 
 
 def test_what_is_finished_is_not_done_again(
@@ -166,7 +90,7 @@ def test_rows_in_memory_are_read_again(
     out = tmp_path / "sky"
     killed(inputs, out, "die_at(reducing, 'reduce_tile', 3)", spill=False)
     run_import(inputs, out, resume=True, **OPTIONS)
-    assert files_of(out) == undisturbed
+    assert skies.contents(out) == undisturbed
 
 
 def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(
@@ -215,36 +139,27 @@ def test_a_full_disk_is_a_clear_error_that_can_be_resumed(
     out = tmp_path / "sky"
     # A limit on the size of files stands in for the disk: runs on scratch are the first that are larger, or
     # the sky map.
-    code = f"SPILL = {spill}" + textwrap.dedent(
-        """
+    code = """
         import json, resource, signal, sys
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
         from hatsformat.cli import main
         from hatsformat.partitioner import memory
-        if SPILL:
+        inputs, out, spill = json.loads(sys.argv[1])
+        if spill:
             memory.MemoryBudget.runs_bytes = property(lambda self: 0)
-        inputs, out = json.loads(sys.argv[1])
         sys.argv = ["hatsformat", "import", *inputs, "--out", out, "--max-rows", "150"]
         sys.argv += ["--highest-order", "6", "--name", "sky"]
         main()
         """
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, json.dumps([inputs, str(out)])],
-        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
-        timeout=120,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(code, inputs, str(out), spill)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1, done.stderr
     assert "File too large" in done.stderr
     assert ("scratch" in done.stderr) == spill
     assert "--resume" in done.stderr
     run_import(inputs, out, resume=True, **OPTIONS)
-    assert files_of(out) == undisturbed
+    assert skies.contents(out) == undisturbed
 
 
 def test_an_input_that_cannot_be_read_for_a_while(
@@ -275,7 +190,7 @@ def test_an_input_that_cannot_be_read_for_a_while(
     run_import(inputs, out, resume=True, workers=1, **OPTIONS)
     assert 2 in read
     assert 0 not in read
-    assert files_of(out) == undisturbed
+    assert skies.contents(out) == undisturbed
 
 
 @pytest.mark.parametrize("given", [{}, {"overwrite": True}, {"resume": True}])
@@ -297,7 +212,7 @@ def test_a_second_import_into_the_same_place_is_refused(
 
     run_import(inputs, out, progress=told, **OPTIONS)
     assert set(refused) == {"mapping", "reducing"}
-    assert files_of(out) == undisturbed
+    assert skies.contents(out) == undisturbed
 
 
 def test_inputs_in_another_order_are_refused(inputs: list[str], tmp_path: Path) -> None:
@@ -325,4 +240,4 @@ def test_an_input_that_was_broken_may_be_mended(
     monkeypatch.setattr(mapping, "map_source", lambda index, *rest: read.append(index) or real(index, *rest))
     run_import(copies, out, workers=1, resume=True, **OPTIONS)
     assert read[0] == 2, "what was read before is not read again"
-    assert files_of(out) == undisturbed
+    assert skies.contents(out) == undisturbed

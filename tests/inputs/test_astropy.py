@@ -10,8 +10,8 @@ from astropy.table import MaskedColumn, QTable, Table
 from astropy.time import Time
 
 from hatsformat.importing import import_catalog
-from tests.inputs.test_inputs import refused, rows_of
 from tests.support import skies
+from tests.support.imports import refused, rows_of
 
 
 def astropy_table():

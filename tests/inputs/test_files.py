@@ -10,8 +10,8 @@ from hatsformat import storage
 from hatsformat.errors import HatsError, InputError, NotFoundError, UsageError
 from hatsformat.importing import import_catalog, run_import
 from hatsformat.inputs import InputOptions, open_inputs
-from tests.inputs.test_inputs import refused
 from tests.support import skies
+from tests.support.imports import refused
 
 
 class TestFiles:

@@ -17,8 +17,8 @@ from hatsformat.errors import HatsError
 from hatsformat.importing import import_catalog, run_import
 from hatsformat.inputs import InputOptions, open_inputs
 from hatsformat.partitioner.memory import MemoryBudget
-from tests.inputs.test_inputs import refused
 from tests.support import skies
+from tests.support.imports import refused
 
 
 def sky_columns(count):

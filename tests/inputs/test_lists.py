@@ -10,8 +10,8 @@ from hatsformat import storage
 from hatsformat.cli import main
 from hatsformat.errors import HatsError, InputError, NotFoundError
 from hatsformat.importing import import_catalog, run_import
-from tests.inputs.test_inputs import refused
 from tests.support import skies
+from tests.support.imports import refused
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from astropy.table import Table
 
 from hatsformat.errors import HatsError, InputError, SchemaError
 from hatsformat.importing import import_catalog, run_import
-from tests.importing.test_tables import plain
-from tests.inputs.test_inputs import refused
 from tests.support import skies
+from tests.support.imports import refused
 
 
 class TestThirdParty:
@@ -100,13 +99,13 @@ class TestThirdParty:
         wanted = pq.read_table(file).drop_columns([skies.INDEX])
         found = skies.read_rows(tmp_path / "sky")
         assert found.schema.types == wanted.schema.types
-        assert sorted(plain(found)) == sorted(plain(wanted))
+        assert sorted(skies.plain(found)) == sorted(skies.plain(wanted))
 
     def test_pandas_index(self, inputs, tmp_path):
         file = inputs / "test_formats" / "pandasindex.parquet"
         import_catalog(file, tmp_path / "sky")
         wanted = pq.read_table(file)
-        assert sorted(plain(skies.read_rows(tmp_path / "sky"))) == sorted(plain(wanted))
+        assert sorted(skies.plain(skies.read_rows(tmp_path / "sky"))) == sorted(skies.plain(wanted))
 
     def test_desi_redshifts(self, inputs, tmp_path):
         """160 columns, strings, vectors, in big-endian."""
@@ -213,8 +212,8 @@ class TestThirdParty:
         """Beside the leaf there are others of its directory, which the format gives no place."""
         import_catalog(inputs / name, tmp_path / "sky")
         wanted = pq.read_table(inputs / name / "dataset" / "Norder=0" / "Dir=0" / "Npix=11.parquet")
-        assert sorted(plain(skies.read_rows(tmp_path / "sky"))) == sorted(
-            plain(wanted.drop_columns([skies.INDEX]))
+        assert sorted(skies.plain(skies.read_rows(tmp_path / "sky"))) == sorted(
+            skies.plain(wanted.drop_columns([skies.INDEX]))
         )
 
     @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import hatsformat
 from hatsformat.importing import import_catalog
 from tests.support import skies
+from tests.support.worked_example import LEAF_ROWS, OPTIONS, TOY
 
 hats = pytest.importorskip("hats", reason="hats is not installed (extra `interop`)")
 lsdb = pytest.importorskip("lsdb", reason="lsdb is not installed (extra `interop`)")
@@ -165,8 +166,6 @@ class TestTheyReadOurTypes:
 
     def test_the_worked_example(self, tmp_path):
         from hats.io.validation import is_valid_catalog
-
-        from tests.partitioner.test_pipeline_example import LEAF_ROWS, OPTIONS, TOY
 
         for name, text in TOY.items():
             (tmp_path / name).write_text(text)

@@ -17,8 +17,8 @@ from hatsformat._spec import spec_path
 from hatsformat.errors import HatsError, OutputError, StorageError
 from hatsformat.importing import run_import
 from hatsformat.partitioner.options import ImportOptions
-from tests.importing.test_rows_kept import little_memory
 from tests.support import skies
+from tests.support.imports import little_memory
 
 
 def read(place: Path) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hatsformat import Cone, open_catalog
 from hatsformat.importing import run_import
 from hatsformat.partitioner.memory import MemoryBudget
-from tests.importing.test_rows_kept import content, densest, folder, little_memory
-from tests.partitioner.test_row_sizes import weight
 from tests.support import skies
+from tests.support.imports import content, densest, folder, little_memory
+from tests.support.row_weights import weight
 
 
 def groups_of(root: Path) -> list[tuple[skies.LeafFile, list[pa.Table]]]:

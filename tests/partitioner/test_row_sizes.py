@@ -13,26 +13,7 @@ from hatsformat import open_catalog
 from hatsformat.errors import ThresholdError
 from hatsformat.importing import run_import
 from hatsformat.partitioner.row_sizes import row_sizes
-
-
-def weight(value: object, kind: pa.DataType) -> int:
-    """The bytes of one value, by the definition and one by one."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return 4 + sum(weight(item, kind.value_type) for item in value or [])
-    if pa.types.is_map(kind):
-        pairs = value or []
-        return 4 + sum(weight(key, kind.key_type) + weight(item, kind.item_type) for key, item in pairs)
-    if pa.types.is_fixed_size_list(kind):
-        return sum(weight(item, kind.value_type) for item in value or [None] * kind.list_size)
-    if pa.types.is_struct(kind):
-        return sum(weight((value or {}).get(child.name), child.type) for child in kind)
-    if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        text = value.encode() if isinstance(value, str) else value or b""
-        return 4 + len(text)
-    if pa.types.is_null(kind):
-        return 0
-    return -(-kind.bit_width // 8)
-
+from tests.support.row_weights import weight
 
 COLUMNS = {
     "int64": pa.array([1, None, 3]),
@@ -83,6 +64,6 @@ def test_tiles_weigh_no_more_than_they_may(tmp_path: Path) -> None:
 
 def test_a_row_that_weighs_too_much(tmp_path: Path) -> None:
     table = pa.table({"ra": [1.0], "dec": [2.0], "note": ["x" * 5000]})
-    with pytest.raises(ThresholdError, match="holds more bytes than a tile may"):
+    with pytest.raises(ThresholdError, match="holds too many bytes for one tile"):
         run_import(table, tmp_path / "sky", max_bytes=5000)
     assert not (tmp_path / "sky").exists()

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from hatsformat.errors import ThresholdError
 from hatsformat.importing import run_import
-from tests.importing.test_rows_kept import content, folder, little_memory
-from tests.partitioner.test_row_sizes import weight
 from tests.support import skies
+from tests.support.imports import content, folder, little_memory
+from tests.support.row_weights import weight
 
 
 def weights(table: pa.Table) -> np.ndarray:

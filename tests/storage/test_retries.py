@@ -17,7 +17,7 @@ from hatsformat.storage import places, retries
 from hatsformat.validation import validate
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence import tree
-from tests.validation.test_builders import described, object_catalog
+from tests.support.catalogs_to_break import described, object_catalog
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra `http`)")
 

@@ -10,10 +10,9 @@ from hatsformat import build_index, build_margin, import_catalog, open_catalog, 
 from hatsformat.errors import HatsError, OutputError
 from hatsformat.importing import run_import
 from hatsformat.supplements import collection, margin
-from tests.importing.test_resume import EPOCH, OPTIONS, files_of, inputs, killed
 from tests.support import skies
-
-__all__ = ["inputs"]
+from tests.support.interrupted_imports import OPTIONS, killed, write_inputs
+from tests.support.killing import EPOCH
 
 MEMBERS = {"margins": [600.0, 3600.0], "indexes": ["id"]}
 FAULTS = {
@@ -23,7 +22,11 @@ FAULTS = {
     "before the collection's properties": "die_at(collection, 'write_collection', 0)",
     "before it is published": "die_at(new_folder, '_move', 0)",
 }
-IMPORT = "from hatsformat.supplements import collection, index, margin\n"
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return write_inputs(tmp_path_factory.mktemp("inputs"))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def undisturbed(inputs: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
         run_import(inputs, out, **OPTIONS, **MEMBERS)
-    return files_of(out)
+    return skies.contents(out)
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -43,13 +46,13 @@ def test_a_killed_import_resumes_to_the_same_collection(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "sky"
-    killed(inputs, out, IMPORT + fault, **MEMBERS)
+    killed(inputs, out, fault, **MEMBERS)
     with pytest.raises(HatsError):
         open_catalog(out)
     with pytest.raises(OutputError, match="margins differs"):
         run_import(inputs, out, resume=True, **OPTIONS)
     run_import(inputs, out, resume=True, **OPTIONS, **MEMBERS)
-    assert files_of(out) == undisturbed
+    assert skies.contents(out) == undisturbed
 
 
 def test_members_that_are_there_are_not_built_again(
@@ -58,10 +61,10 @@ def test_members_that_are_there_are_not_built_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    killed(inputs, tmp_path / "sky", IMPORT + FAULTS["before a file of the index"], **MEMBERS)
+    killed(inputs, tmp_path / "sky", FAULTS["before a file of the index"], **MEMBERS)
     monkeypatch.setattr(margin, "margin_rows", lambda *_: pytest.fail("a margin was built again"))
     run_import(inputs, tmp_path / "sky", resume=True, **OPTIONS, **MEMBERS)
-    assert files_of(tmp_path / "sky") == undisturbed
+    assert skies.contents(tmp_path / "sky") == undisturbed
 
 
 def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,13 +80,13 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
     import_catalog(stars, tmp_path / "sky", margins=[10])
-    before = files_of(tmp_path / "sky")
+    before = skies.contents(tmp_path / "sky")
     monkeypatch.setattr(margin, "write_properties", full)
     with pytest.raises(OSError, match="No space"):
         build_margin(tmp_path / "sky", 60)
     with pytest.raises(OSError, match="No space"):
         import_catalog(stars, tmp_path / "sky", margins=[10], overwrite=True)
-    assert files_of(tmp_path / "sky") == before
+    assert skies.contents(tmp_path / "sky") == before
     assert open_collection(tmp_path / "sky").margins == ("sky_10arcs",)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import decimal
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-import healpy
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,32 +30,9 @@ from hatsformat.partitioner.memory import MemoryBudget
 from hatsformat.supplements import index as index_module
 from hatsformat.validation import validate
 from tests.support import skies
+from tests.support.catalogs_to_break import described
 from tests.support.outlines import STEP, UNSURE, outline_distances, vectors
-from tests.validation.test_builders import described
-
-
-def clumps(count: int, seed: int = 1, spread: float = 3.0) -> pa.Table:
-    """Rows around places where tiles meet: poles, RA 0, the ends of the polar caps."""
-    rng = np.random.default_rng(seed)
-    places = np.array([(0.0, 90.0), (0.0, 0.0), (45.0, 41.81), (90.0, 0.0), (200.0, -89.0), (315.0, 30.0)])
-    ra, dec = places[rng.integers(0, len(places), count)].T
-    base = vectors(ra, dec) + np.radians(spread) * rng.normal(size=(count, 3))
-    ra, dec = healpy.vec2ang(base, lonlat=True)
-    return pa.table(
-        {
-            "id": rng.permutation(count),
-            "ra": ra,
-            "dec": dec,
-            "mag": pa.array(rng.normal(20, 2, count).astype(np.float32), mask=rng.random(count) < 0.1),
-            "name": [f"star {number % 97}" for number in range(count)],
-            "epochs": [list(range(number % 4)) for number in range(count)],
-        }
-    )
-
-
-def copies(leaves: list[skies.LeafFile]) -> Counter[tuple[int, int, int]]:
-    """Which rows, by their ids, are in which leaves."""
-    return Counter((leaf.order, leaf.pixel, row) for leaf in leaves for row in leaf.table["id"].to_pylist())
+from tests.support.tile_corners import clumps, copies
 
 
 def check_margin(primary: Path, margin: Path, arcsec: float) -> int:
@@ -328,7 +303,7 @@ def test_a_collection_of_nothing_or_of_too_much_is_refused(tmp_path: Path) -> No
         ({"margins": [0]}, UsageError, "threshold of a margin"),
         ({"margins": [float("nan")]}, UsageError, "threshold of a margin"),
         ({"margins": [1e6]}, UsageError, "threshold of a margin"),
-        ({"indexes": ["nothing"]}, ColumnError, "no column 'nothing', which --index asks for"),
+        ({"indexes": ["nothing"]}, ColumnError, r"column 'nothing' \(--index\) not found"),
         ({"indexes": ["epochs"]}, UsageError, "have no order"),
         ({"indexes": ["id", "a name"]}, UsageError, "cannot stand in a list"),
         ({"margins": [10], "indexes": ["ID"]}, ColumnError, "did you mean --index id"),

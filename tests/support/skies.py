@@ -42,6 +42,11 @@ def files(root):
     return {path.relative_to(root).as_posix() for path in Path(root).rglob("*") if path.is_file()}
 
 
+def contents(root):
+    """The bytes of all files below a folder, by their paths relative to it."""
+    return {path: (Path(root) / path).read_bytes() for path in sorted(files(root))}
+
+
 def read_leaves(root):
     """All leaves of a catalog, along the sky."""
     found = []
@@ -154,3 +159,8 @@ def positions(draw, max_size=120):
             ra[some] = rng.choice([0.0, 45.0, 90.0, 315.0], number)
             dec[some] = rng.choice([0.0, 41.81031489577859], number)
     return ra, dec
+
+
+def plain(table):
+    """Rows as Python values: nested ones, too."""
+    return [repr(row) for row in table.to_pylist()]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     Files,
     association,
     footer,
@@ -16,18 +16,18 @@ from tests.validation.test_builders import (
     margin,
     metadata_files,
     object_catalog,
+    order13,
     parquet,
     read,
     set_property,
 )
-from tests.validation.test_planting import (
+from tests.support.planting import (
     LEAF,
     PROPERTIES,
     check_planted,
     fault,
     planted_in,
 )
-from tests.validation.test_sound import order13
 
 # The tree
 

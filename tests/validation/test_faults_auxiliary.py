@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hatsformat.validation import validate
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     SKYMAP_ORDER,
     Files,
     footer,
@@ -21,7 +21,7 @@ from tests.validation.test_builders import (
     stars,
     write,
 )
-from tests.validation.test_planting import (
+from tests.support.planting import (
     LEAF,
     OTHER,
     check_planted,

@@ -11,15 +11,16 @@ import pytest
 
 from hatsformat.validation import validate
 from hatsformat.validation.evidence import footers
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     leaf_name,
     metadata_files,
+    no_index,
     object_catalog,
     parquet,
     read,
     write,
 )
-from tests.validation.test_planting import (
+from tests.support.planting import (
     LEAF,
     OTHER,
     check_planted,
@@ -29,7 +30,6 @@ from tests.validation.test_planting import (
     planted_in,
     put,
 )
-from tests.validation.test_sound import no_index
 
 # Leaves
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hatsformat.validation import validate
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     Files,
     collection,
     described,
@@ -13,10 +13,11 @@ from tests.validation.test_builders import (
     set_property,
     write,
 )
-from tests.validation.test_faults_members import COLLECTION, listed
-from tests.validation.test_planting import (
+from tests.support.planting import (
+    COLLECTION,
     check_planted,
     fault,
+    listed,
     planted_in,
 )
 

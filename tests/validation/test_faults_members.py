@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import ast
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from hatsformat.conformance.corpus import load_cases
-from hatsformat.validation import validate
+from hatsformat.validation import requirements, validate
 from hatsformat.validation.checks import load
 from hatsformat.validation.registry import CATALOG_CHECKS, COLLECTION_CHECKS
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     Files,
     association,
     collection,
@@ -25,13 +26,14 @@ from tests.validation.test_builders import (
     stars,
     write,
 )
-from tests.validation.test_planting import (
-    FAULTS,
+from tests.support.planting import (
+    COLLECTION,
     LEAF,
     PROPERTIES,
     check_planted,
     edit,
     fault,
+    listed,
     numbers,
     planted_in,
     put,
@@ -94,12 +96,6 @@ def wrong_join_info(files):
 
 
 # Collections
-
-COLLECTION = "collection.properties"
-
-
-def listed(files, changes):
-    set_property(files, changes, name=COLLECTION)
 
 
 @fault("COLL-001", COLLECTION, base=collection)
@@ -361,9 +357,13 @@ def test_a_planted_fault_is_named(tmp_path, planted):
 
 def test_every_check_has_its_fault():
     load()
-    for name in ("faults", "faults_data", "faults_auxiliary", "faults_extensions"):
-        import_module(f"test_validate_{name}")
-    planted = {planted.rule for planted in FAULTS}
+    planted = {
+        f"HATS-{call.args[0].value}"
+        for file in Path(__file__).parent.glob("test_faults*.py")
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant)
+    }
+    planted &= set(requirements())
     corpus = {rule for case in load_cases().values() for rule in case.rules}
     assert planted | corpus == set(CATALOG_CHECKS) | set(COLLECTION_CHECKS)
 

@@ -12,7 +12,7 @@ from upath import UPath
 from hatsformat.validation import validate
 from hatsformat.validation.check_api import Fault, NoEvidenceError
 from hatsformat.validation.registry import CATALOG_CHECKS
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     Files,
     association,
     collection,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.validation.test_builders import collection, leaf_name, object_catalog, write
+from tests.support.catalogs_to_break import collection, leaf_name, object_catalog, write
 
 LEAF = leaf_name(0, 3)
 MEGABYTES = 900

@@ -17,7 +17,7 @@ from hatsformat import healpix
 from hatsformat.validation import Finding, Location, NotRun, Place, Report, validate
 from hatsformat.validation.html import PLACES
 from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark, mollweide
-from tests.validation.test_builders import collection, index_table, object_catalog, parquet, read, write
+from tests.support.catalogs_to_break import collection, index_table, object_catalog, parquet, read, write
 
 VOID = {"meta", "input", "br"}
 OWN_TAGS = {

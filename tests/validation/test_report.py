@@ -11,7 +11,7 @@ import hatsformat
 from hatsformat import NotFoundError, UsageError
 from hatsformat._spec import spec_path
 from hatsformat.validation import Finding, Location, NotRun, Place, Report, validate
-from tests.validation.test_builders import collection, object_catalog, parquet, read, set_property, write
+from tests.support.catalogs_to_break import collection, object_catalog, parquet, read, set_property, write
 
 
 @pytest.fixture(scope="module")

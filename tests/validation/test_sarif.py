@@ -10,7 +10,7 @@ import pytest
 
 from hatsformat.validation import Finding, Location, NotRun, Place, Report, requirements, validate
 from hatsformat.validation.sarif import PLACES
-from tests.validation.test_builders import collection, object_catalog, parquet, read, set_property, write
+from tests.support.catalogs_to_break import collection, object_catalog, parquet, read, set_property, write
 
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
 LEVEL = {"enum": ["none", "note", "warning", "error"]}

@@ -12,7 +12,7 @@ from hatsformat.validation.checks import load
 from hatsformat.validation.engine import _EVIDENCE_RULE
 from hatsformat.validation.registry import CATALOG_CHECKS
 from hatsformat.validation.settings import Settings, select_rules, settings_nearby
-from tests.validation.test_builders import collection, object_catalog, set_property, write
+from tests.support.catalogs_to_break import collection, object_catalog, set_property, write
 
 load()
 IDS = sorted(requirements())

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hatsformat.validation import validate
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     SKYMAP_ORDER,
     Files,
     association,
@@ -18,7 +18,9 @@ from tests.validation.test_builders import (
     leaf_name,
     margin,
     metadata_files,
+    no_index,
     object_catalog,
+    order13,
     parquet,
     read,
     set_property,
@@ -66,14 +68,6 @@ def no_skymap(files: Files) -> None:
     )
 
 
-def no_index(files: Files) -> None:
-    """Nobody has to have an index column, but it is recommended."""
-    for path in [path for path in files if path.endswith(".parquet")]:
-        files[path] = parquet(read(files[path]).drop_columns("_healpix_29"))
-    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
-    set_property(files, {"hats_col_healpix": None, "hats_col_healpix_order": None, "hats_cols_sort": None})
-
-
 def float32(files: Files) -> None:
     """Coordinates in 32 bits, the index from the exact ones."""
     for path in [path for path in files if path.endswith(".parquet")]:
@@ -83,17 +77,6 @@ def float32(files: Files) -> None:
             table = table.set_column(table.schema.names.index(name), name, narrow)
         files[path] = parquet(table)
     files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
-
-
-def order13(files: Files) -> None:
-    for path in [path for path in files if path.endswith(".parquet")]:
-        table = read(files[path])
-        index = pa.array(table.column("_healpix_29").to_numpy() >> 32)
-        files[path] = parquet(table.set_column(0, "healpix13", index))
-    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
-    set_property(
-        files, {"hats_col_healpix": "healpix13", "hats_col_healpix_order": 13, "hats_cols_sort": None}
-    )
 
 
 def large_strings(files: Files) -> None:

@@ -11,7 +11,7 @@ from upath import UPath
 
 from hatsformat import NotFoundError, StorageError
 from hatsformat.validation import validate
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     Files,
     collection,
     described,

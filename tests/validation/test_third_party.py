@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hatsformat.validation import validate
-from tests.validation.test_builders import described
+from tests.support.catalogs_to_break import described
 
 DATES = {"HATS-PROP-302", "HATS-PROP-303", "HATS-PROP-318"}
 """Dates end in UTC or have no time, and the date of the last update lies before that of the creation."""

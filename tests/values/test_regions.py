@@ -10,23 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatsformat import Box, Cone, Polygon, RegionError
-from hatsformat.healpix import MAX_ORDER, radec_to_pixel
+from hatsformat.healpix import radec_to_pixel
 from hatsformat.regions import as_region
 from hatsformat.regions.base import separation, unit_vectors
 from hatsformat.regions.cover import _REACH, centres
+from tests.support.regions import angles, covered, latitudes, sky
 
-angles = st.floats(-360, 720, allow_nan=False)
-latitudes = st.one_of(st.sampled_from([-90.0, 0.0, 41.8103148957786, 90.0]), st.floats(-90, 90))
 radii = st.one_of(
     st.sampled_from([0.0, 1 / 3600, 45.0, 90.0, 180.0]),
     st.floats(0, 180),
     st.floats(-9, 2).map(lambda exponent: 10.0**exponent),
 )
-
-
-def sky(count, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.uniform(0, 360, count), np.degrees(np.arcsin(rng.uniform(-1, 1, count)))
 
 
 def around(ra, dec, radius, count, seed=0):
@@ -37,17 +31,6 @@ def around(ra, dec, radius, count, seed=0):
     centre = SkyCoord(ra, dec, unit="deg")
     points = centre.directional_offset_by(rng.uniform(0, 360, len(away)) * u.deg, away)
     return points.ra.deg, points.dec.deg
-
-
-def covered(region, ra, dec):
-    ranges = region.ranges()
-    assert ranges.dtype == np.int64
-    assert (ranges[:, 0] < ranges[:, 1]).all()
-    assert (ranges[1:, 0] > ranges[:-1, 1]).all()
-    assert len(ranges) < 3000
-    pixels = radec_to_pixel(ra, dec, MAX_ORDER)
-    slot = np.searchsorted(ranges[:, 0], pixels, side="right") - 1
-    return (slot >= 0) & (pixels < ranges[np.maximum(slot, 0), 1])
 
 
 def astropy_separation(ra, dec, ra0, dec0):

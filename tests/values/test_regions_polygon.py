@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hatsformat import Polygon, RegionError
 from hatsformat.regions.base import unit_vectors
-from tests.values.test_regions import angles, covered, latitudes, sky
+from tests.support.regions import angles, covered, latitudes, sky
 
 
 def offset(ra, dec, azimuth, distance):

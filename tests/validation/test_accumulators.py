@@ -19,7 +19,7 @@ from hatsformat.validation import validate
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.accumulators import PixelTally, row_keys
 from hatsformat.validation.evidence.row_batch import RowBatch, RowPlan
-from tests.validation.test_builders import described
+from tests.support.catalogs_to_break import described
 
 POSITIONS = st.tuples(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))
 

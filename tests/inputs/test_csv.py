@@ -17,18 +17,13 @@ from hatsformat.errors import HatsError, InputError
 from hatsformat.importing import import_catalog
 from hatsformat.inputs import InputOptions, ReadAgainError, comments, csv, open_inputs
 from tests.support import skies
+from tests.support.imports import refused, rows_of
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Types are inferred from the first 4 KiB."""
     monkeypatch.setattr(csv, "BLOCK_BYTES", 4096)
-
-
-def rows_of(tmp_path, *inputs, **options):
-    """Import and return all rows, sorted by id."""
-    import_catalog(list(inputs), tmp_path / "sky", **options)
-    return skies.read_rows(tmp_path / "sky").sort_by("id")
 
 
 def write(tmp_path, text, name="stars.csv"):
@@ -45,17 +40,6 @@ def read(file, **options):
             return pa.concat_tables([chunk.table for chunk in source.chunks(1 << 20)])
         except ReadAgainError as request:
             source = request.source
-
-
-def refused(tmp_path, *inputs, error=InputError, **options):
-    """The import is refused in one line, and leaves nothing; returns the line."""
-    before = skies.files(tmp_path)
-    with pytest.raises(error) as raised:
-        import_catalog(list(inputs), tmp_path / "sky", **options)
-    assert skies.files(tmp_path) == before
-    assert not (tmp_path / "sky").exists()
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
 
 
 SIMPLE = "id,ra,dec,name\n1,10,20,Vega\n2,30,-40.5,\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -16,32 +15,14 @@ from hatsformat import import_catalog, open_catalog, validate
 from hatsformat.errors import NotFoundError
 from hatsformat.updates.appending import append
 from tests.support import skies
-
-EPOCH = "1700000000"
+from tests.support.killing import EPOCH, run_killed, run_python
 
 SCRIPT = """
-import json, os, pathlib, signal, sys
+import json, pathlib, sys
 from hatsformat.partitioner import mapping, reducing
 from hatsformat.publishing import lock, swap
-from hatsformat.updates import appending, rebuilding, metadata
-
-def die(*ignored):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def die_at(module, name, call):
-    # Carry out a function `call` times, and die instead of the next.
-    real, calls = getattr(module, name), [0]
-    def counted(*args, **kwargs):
-        calls[0] += 1
-        return die() if calls[0] > call else real(*args, **kwargs)
-    setattr(module, name, counted)
-
-def die_after(module, name):
-    real = getattr(module, name)
-    def then(*args, **kwargs):
-        real(*args, **kwargs)
-        die()
-    setattr(module, name, then)
+from hatsformat.updates import appending, metadata, rebuilding
+from tests.support.killing import die_after, die_at
 
 def cannot_exchange():
     swap.ctypes.CDLL = lambda *args, **kwargs: object()
@@ -80,10 +61,6 @@ REBUILD = {
 }
 
 
-def state(root):
-    return {path: (root / path).read_bytes() for path in skies.files(root)}
-
-
 @pytest.fixture
 def standing(tmp_path, monkeypatch):
     """A catalog, and a file with rows to add."""
@@ -95,28 +72,19 @@ def standing(tmp_path, monkeypatch):
 
 
 def run(root, inputs, fault):
-    code = textwrap.dedent(SCRIPT).replace("{fault}", fault)
-    return subprocess.run(
-        [sys.executable, "-c", code, json.dumps([str(root), inputs])],
-        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
-        timeout=120,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_python(SCRIPT.replace("{fault}", fault), str(root), inputs)
 
 
 def killed(root, inputs, fault):
-    done = run(root, inputs, fault)
-    assert done.returncode == -9, done.stderr
+    run_killed(SCRIPT.replace("{fault}", fault), str(root), inputs)
 
 
 @pytest.mark.parametrize("fault", OLD.values(), ids=OLD)
 def test_killed_before_the_exchange_nothing_has_changed(fault, standing, tmp_path):
-    before = state(standing)
+    before = skies.contents(standing)
     night = str(tmp_path / "night.parquet")
     killed(standing, [night], fault)
-    assert state(standing) == before
+    assert skies.contents(standing) == before
     append(standing, night)
     assert open_catalog(standing).properties.hats_nrows == 700
     skies.assert_same_rows(
@@ -141,32 +109,32 @@ def test_without_the_exchange_two_renames_do(standing, tmp_path):
     night = str(tmp_path / "night.parquet")
     assert run(standing, [night], "cannot_exchange()").returncode == 0
     assert open_catalog(standing).scan().count_rows() == 700
-    before = state(standing)
+    before = skies.contents(standing)
     killed(standing, [night], "cannot_exchange()\ndie_at(pathlib.Path, 'rename', 1)")
     with pytest.raises(NotFoundError):
         open_catalog(standing)
     append(standing, skies.stars(10, 3).slice(0, 0))
-    assert state(standing) == before
+    assert skies.contents(standing) == before
 
 
 @pytest.mark.parametrize("fault", REBUILD.values(), ids=REBUILD)
 def test_a_killed_rebuild(fault, standing, tmp_path):
     append(standing, tmp_path / "night.parquet")
-    before = state(standing)
+    before = skies.contents(standing)
     killed(standing, None, fault)
-    after = state(standing)
+    after = skies.contents(standing)
     if "after" not in fault:
         assert after == before
     catalog = open_catalog(standing).rebuild()
     assert validate(standing).findings == ()
     assert catalog.scan().count_rows() == 700
     if "after" in fault:
-        assert state(standing) == after
+        assert skies.contents(standing) == after
     assert sorted(path.name for path in tmp_path.iterdir()) == ["night.parquet", "sky"]
 
 
 def test_a_full_disk_changes_nothing(standing, tmp_path):
-    before = state(standing)
+    before = skies.contents(standing)
     # A limit on the size of files stands in for the disk.
     code = """
         import json, resource, signal, sys
@@ -179,20 +147,9 @@ def test_a_full_disk_changes_nothing(standing, tmp_path):
         except StorageError as error:
             print(error)
         """
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(code),
-            json.dumps([str(standing), str(tmp_path / "night.parquet")]),
-        ],
-        timeout=120,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(code, str(standing), str(tmp_path / "night.parquet"))
     assert "File too large" in done.stdout, done.stderr
-    assert state(standing) == before
+    assert skies.contents(standing) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["night.parquet", "sky"]
 
 

@@ -293,3 +293,22 @@ def described(report: Report) -> list[str]:
         f"{finding.rule} {finding.location}: {finding.message}, {finding.actual}"
         for finding in report.findings
     ]
+
+
+def no_index(files: Files) -> None:
+    """Nobody has to have an index column, but it is recommended."""
+    for path in [path for path in files if path.endswith(".parquet")]:
+        files[path] = parquet(read(files[path]).drop_columns("_healpix_29"))
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+    set_property(files, {"hats_col_healpix": None, "hats_col_healpix_order": None, "hats_cols_sort": None})
+
+
+def order13(files: Files) -> None:
+    for path in [path for path in files if path.endswith(".parquet")]:
+        table = read(files[path])
+        index = pa.array(table.column("_healpix_29").to_numpy() >> 32)
+        files[path] = parquet(table.set_column(0, "healpix13", index))
+    files |= metadata_files({k: v for k, v in files.items() if k.startswith("dataset/Norder")})
+    set_property(
+        files, {"hats_col_healpix": "healpix13", "hats_col_healpix_order": 13, "hats_cols_sort": None}
+    )

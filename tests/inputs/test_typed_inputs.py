@@ -15,8 +15,8 @@ from hatsformat import CatalogWriter
 from hatsformat.errors import HatsError, SchemaError
 from hatsformat.importing import import_catalog, run_import
 from hatsformat.partitioner.memory import MemoryBudget
-from tests.inputs.test_inputs import refused
 from tests.support import skies
+from tests.support.imports import refused
 
 
 def unit_of(field):
@@ -84,11 +84,6 @@ def every_type(count=40, seed=0):
     return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, metadata={"origin": "a test"}))
 
 
-def plain(table):
-    """Rows as Python values: nested ones, too."""
-    return [repr(row) for row in table.to_pylist()]
-
-
 class TestEveryType:
     """What goes in comes out: type, values, nulls, units and descriptions."""
 
@@ -108,7 +103,7 @@ class TestEveryType:
             metadata = found.schema.field(field.name).metadata or {}
             assert metadata.get(b"unit") == unit_of(field).encode()
             assert metadata.get(b"description") == f"the {field.name}".encode()
-        assert plain(found) == plain(wanted)
+        assert skies.plain(found) == skies.plain(wanted)
 
     @pytest.mark.parametrize("rows", [1, 7, 1000])
     def test_in_memory(self, tmp_path, table, rows):

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pytest
 
 from hatsformat import Cone, NotFoundError, StorageError, open_catalog, open_collection
-from tests.catalog.test_catalog import write_index
-from tests.support.catalog_trees import Tree, stars
+from tests.support.catalog_trees import Tree, stars, write_index
 
 SKY = stars(3000)
 REGION = Cone(56.75, 24.12, 1)

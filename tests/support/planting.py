@@ -1,4 +1,4 @@
-"""Planting faults, one a check: the check must name it, at its place, and nothing else may be found."""
+"""Faults planted in a valid catalog: the check must name it, at its location, and nothing else is found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat.validation import requirements, validate
-from tests.validation.test_builders import (
+from tests.support.catalogs_to_break import (
     Files,
     described,
     leaf_name,
@@ -18,12 +18,14 @@ from tests.validation.test_builders import (
     object_catalog,
     parquet,
     read,
+    set_property,
     write,
 )
 
 LEAF = leaf_name(0, 3)
 OTHER = leaf_name(1, 45)
 PROPERTIES = "hats.properties"
+COLLECTION = "collection.properties"
 
 
 @cache
@@ -98,3 +100,7 @@ def check_planted(tmp_path, planted: Planted) -> None:
         assert planted.column in {place.column for place in places}, described(report)
     assert found[planted.rule].severity == requirements()[planted.rule].severity
     assert planted.rule not in report.passed
+
+
+def listed(files, changes):
+    set_property(files, changes, name=COLLECTION)

@@ -8,7 +8,7 @@ import pytest
 
 from hatsformat import import_catalog
 from hatsformat.validation import validate
-from tests.validation.test_builders import described
+from tests.support.catalogs_to_break import described
 
 WAYS = {
     "plain": {"max_rows": 300},

@@ -14,8 +14,8 @@ from astropy.table import MaskedColumn, Table
 
 from hatsformat.errors import HatsError
 from hatsformat.importing import import_catalog
-from tests.inputs.test_inputs import refused, rows_of
 from tests.support import skies
+from tests.support.imports import refused, rows_of
 
 VOTABLE = """<?xml version="1.0"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE>{tables}</RESOURCE></VOTABLE>"""

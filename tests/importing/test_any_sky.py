@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
-from unittest import mock
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,40 +12,8 @@ from hypothesis import strategies as st
 
 from hatsformat.errors import ThresholdError
 from hatsformat.importing import import_catalog, run_import
-from hatsformat.partitioner.memory import MemoryBudget
 from tests.support import skies
-
-# What differs between two runs that are a second apart, and what their file sizes do.
-DATED = ("hats_creation_date", "hats_release_date", "hats_estsize")
-
-
-@contextmanager
-def folder():
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
-
-
-@contextmanager
-def little_memory(runs=0, chunk=2000):
-    """Runs are spilled to scratch once they are larger than `runs`, and chunks are small, both in bytes."""
-    with (
-        mock.patch.object(MemoryBudget, "runs_bytes", property(lambda self: runs)),
-        mock.patch.object(MemoryBudget, "chunk_bytes", property(lambda self: chunk)),
-    ):
-        yield
-
-
-def content(root):
-    """Every file of a catalog by its path, the properties without their dates."""
-    found = {path: (root / path).read_bytes() for path in skies.files(root)}
-    for name in ("hats.properties", "properties"):
-        lines = found[name].decode().splitlines()
-        found[name] = [line for line in lines if not line.startswith(DATED)]
-    return found
-
-
-def densest(table, order):
-    return int(np.unique(skies.healpix(table["ra"], table["dec"], order), return_counts=True)[1].max())
+from tests.support.imports import content, densest, folder, little_memory
 
 
 @st.composite

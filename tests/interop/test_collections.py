@@ -10,10 +10,10 @@ import pytest
 
 from hatsformat import build_collection, build_index, build_margin, import_catalog, open_catalog
 from hatsformat.validation import validate
-from tests.supplements.test_supplements import clumps, copies
 from tests.support import skies
+from tests.support.catalogs_to_break import described
 from tests.support.outlines import outline_distances, vectors
-from tests.validation.test_builders import described
+from tests.support.tile_corners import clumps, copies
 
 
 @pytest.fixture(scope="module")
