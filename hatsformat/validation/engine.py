@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from hatsformat import layout, storage
 from hatsformat.errors import HatsError, NotFoundError, StorageError, UnavailableError, UsageError
@@ -16,7 +16,8 @@ from hatsformat.validation.check_api import Fault, NoEvidenceError, outage
 from hatsformat.validation.evidence import footer_sandbox
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.collection import CollectionEvidence
-from hatsformat.validation.evidence.declared import Scope
+from hatsformat.validation.evidence.folder import CatalogFolder
+from hatsformat.validation.evidence.scope import Scope
 from hatsformat.validation.evidence.tree import Tree, printable, shown
 from hatsformat.validation.findings import Finding, Location, NotRun, Place
 from hatsformat.validation.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS
@@ -24,6 +25,8 @@ from hatsformat.validation.report import Report
 from hatsformat.validation.requirements import STAGES, Requirement
 from hatsformat.validation.settings import Settings
 from hatsformat.validation.sky_drawing import Footprint
+
+E = TypeVar("E", CatalogEvidence, CollectionEvidence)
 
 _EVIDENCE_RULE = "HATS-EVID-001"
 MOST_FAULTS = 100_000
@@ -113,7 +116,7 @@ def validate(
     if collection.file.is_there or _looks_like_collection(tree):
         _run_collection(collection, outcome)
     else:
-        _run_catalog(CatalogEvidence(tree, "", scope), outcome)
+        _run_catalog(CatalogEvidence(CatalogFolder(tree), scope), outcome)
     findings = sorted(outcome.findings, key=lambda finding: _RANK[finding.severity])
     off = [NotRun(rule, "disabled") for rule in sorted(outcome.switched_off)]
     return Report(
@@ -174,13 +177,13 @@ def _in_order(rules: Iterable[str], outcome: Outcome) -> list[Requirement]:
 def _run_collection(collection: CollectionEvidence, outcome: Outcome) -> None:
     for rule in _in_order(COLLECTION_CHECKS, outcome):
         if rule.concerns("collection", collection.scope.edition):
-            _run(COLLECTION_CHECKS[rule.id], rule, collection, outcome)
+            _run(COLLECTION_CHECKS[rule.id], rule, collection, "", outcome)
     try:
         catalogs = dict(collection.catalogs)
     except NoEvidenceError:
         catalogs = {}
     if "" not in catalogs and not set(layout.CATALOG_PROPERTIES).isdisjoint(_root_files(collection.tree)):
-        catalogs[""] = CatalogEvidence(collection.tree, "", collection.scope)
+        catalogs[""] = CatalogEvidence(CatalogFolder(collection.tree), collection.scope)
     for catalog in catalogs.values():
         _run_catalog(catalog, outcome)
 
@@ -195,16 +198,20 @@ def _root_files(tree: Tree) -> set[str]:
 
 def _run_catalog(catalog: CatalogEvidence, outcome: Outcome) -> None:
     for rule in _in_order(CATALOG_CHECKS, outcome):
-        if rule.concerns(catalog.table_type, catalog.scope.edition):
-            _run(CATALOG_CHECKS[rule.id], rule, catalog, outcome)
-    if catalog.table_type != "index":
+        if rule.concerns(catalog.declared.table_type, catalog.scope.edition):
+            _run(CATALOG_CHECKS[rule.id], rule, catalog, catalog.folder.prefix, outcome)
+    if catalog.declared.table_type != "index":
         with suppress(NoEvidenceError, HatsError):
-            tiles = catalog.tiles
-            outcome.skies.append(Footprint(catalog.prefix.rstrip("/"), tiles.orders, tiles.pixels))
+            tiles = catalog.files.tiles
+            outcome.skies.append(Footprint(catalog.folder.name, tiles.orders, tiles.pixels))
 
 
 def _run(
-    check: Any, rule: Requirement, evidence: CatalogEvidence | CollectionEvidence, outcome: Outcome
+    check: Callable[[E, Requirement], Iterable[Fault]],
+    rule: Requirement,
+    evidence: E,
+    prefix: str,
+    outcome: Outcome,
 ) -> None:
     """Carry out one check; whatever it raises becomes a part of the outcome."""
     if rule.id in outcome.disabled:
@@ -212,7 +219,7 @@ def _run(
         return
     faults: list[Fault] = []
     reason: str | None = None
-    member = evidence.prefix.rstrip("/") or None
+    member = prefix.rstrip("/") or None
     try:
         # Not a list of its own: what was found before an exception counts.
         found = iter(check(evidence, rule))
@@ -235,7 +242,7 @@ def _run(
             outcome.switched_off.add(_EVIDENCE_RULE)
         else:
             outcome.findings.extend(_group(outcome.rules[_EVIDENCE_RULE], [problem], ""))
-    outcome.findings.extend(_group(rule, faults, evidence.prefix))
+    outcome.findings.extend(_group(rule, faults, prefix))
     if reason is not None:
         outcome.not_run.append(NotRun(rule.id, shown(reason, 300), member))
     elif not faults:

@@ -362,7 +362,7 @@ def test_a_planted_fault_is_named(tmp_path, planted):
 def test_every_check_has_its_fault():
     load()
     for name in ("faults", "faults_data", "faults_auxiliary", "faults_extensions"):
-        import_module(f"test_validate_{name}")
+        import_module(f"tests.validation.test_{name}")
     planted = {planted.rule for planted in FAULTS}
     corpus = {rule for case in load_cases().values() for rule in case.rules}
     assert planted | corpus == set(CATALOG_CHECKS) | set(COLLECTION_CHECKS)

@@ -73,7 +73,7 @@ def test_what_is_not_run_is_not_passed(tmp_path):
 
 
 def test_a_level_reads_no_more_than_it_says(tmp_path, monkeypatch):
-    from hatsformat.validation.evidence import contents, rows
+    from hatsformat.validation.evidence import catalog_footers, rows
 
     def forbidden(*arguments, **options):
         raise AssertionError("this is not to be read")
@@ -81,7 +81,7 @@ def test_a_level_reads_no_more_than_it_says(tmp_path, monkeypatch):
     root = write(tmp_path, object_catalog())
     monkeypatch.setattr(rows, "read_batches", forbidden)
     assert validate(root, level="footers").valid
-    monkeypatch.setattr(contents, "read_footers", forbidden)
+    monkeypatch.setattr(catalog_footers, "read_footers", forbidden)
     assert validate(root, level="metadata").valid
 
 

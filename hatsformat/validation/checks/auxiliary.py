@@ -25,12 +25,14 @@ _MOST_GROUPS = 10
 def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
     """Check that the catalog has ``_metadata`` and ``_common_metadata``."""
     path = layout.METADATA if rule.id == "HATS-AUX-001" else layout.COMMON_METADATA
-    if catalog.is_soft:
+    if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files needs none")
-    if catalog.tree.can_list:
-        there = path in catalog.files
+    if catalog.folder.can_list:
+        there = path in catalog.folder.paths
     else:
-        there = (catalog.metadata if path == layout.METADATA else catalog.common_metadata).is_there
+        there = (
+            catalog.footers.metadata if path == layout.METADATA else catalog.footers.common_metadata
+        ).is_there
     if not there:
         yield Fault("a recommended file is not there", path)
 
@@ -47,13 +49,13 @@ def broken(file: Artefact[Footer]) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-003")
 def metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_metadata`` can be read."""
-    yield from broken(catalog.metadata)
+    yield from broken(catalog.footers.metadata)
 
 
 @catalog_check("HATS-AUX-004")
 def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_common_metadata`` can be read."""
-    yield from broken(catalog.common_metadata)
+    yield from broken(catalog.footers.common_metadata)
 
 
 @dataclass
@@ -67,7 +69,7 @@ class _Told:
 
 def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _Told]:
     """Return what ``_metadata`` says of each file, by path in the catalog."""
-    return catalog.once("metadata", lambda: _by_file(catalog.metadata.need()))
+    return catalog.cached("row groups in _metadata", lambda: _by_file(catalog.footers.metadata.need()))
 
 
 def _by_file(footer: Footer) -> dict[str, _Told]:
@@ -86,7 +88,7 @@ def _by_file(footer: Footer) -> dict[str, _Told]:
 def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_metadata`` names every data file, and no other."""
     named = _in_metadata(catalog)
-    leaves = set(catalog.leaves.paths)
+    leaves = set(catalog.files.leaves.paths)
     if "" in named:
         yield Fault("_metadata has row groups without a file", layout.METADATA)
     for path in sorted(set(named) - leaves - {""}):
@@ -101,7 +103,7 @@ def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
 def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_metadata`` has as many rows of a file as the file."""
     named = _in_metadata(catalog)
-    for footer in catalog.each_footer():
+    for footer in catalog.footers.leaves_and_strays():
         if footer.path in named and (rows := sum(named[footer.path].rows)) != footer.rows:
             yield Fault(
                 "_metadata has another number of rows than the file",
@@ -115,10 +117,10 @@ def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
 def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_metadata`` has the row groups of each file, with their sizes and index values."""
     named = _in_metadata(catalog)
-    for footer in catalog.each_footer():
+    for footer in catalog.footers.leaves_and_strays():
         told = named.get(footer.path)
         # What is not named, and what has other columns, is told already.
-        if told is None or footer.schema is not catalog.schema:
+        if told is None or footer.schema is not catalog.footers.schema:
             continue
         if tuple(told.rows) != footer.group_rows:
             yield _stale(footer.path, f"rows {_list(told.rows)}", f"rows {_list(footer.group_rows)}")
@@ -126,12 +128,12 @@ def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
         for group, (found, own) in enumerate(zip(told.ranges, footer.statistics, strict=False)):
             if None not in (*found, own.low) and found != (own.low, own.high):
                 actual, expected = f"{found[0]} to {found[1]}", f"{own.low} to {own.high}"
-                yield _stale(footer.path, actual, expected, catalog.index_column, group)
+                yield _stale(footer.path, actual, expected, catalog.declared.index_column, group)
                 break
         else:
             sizes = zip(told.sizes, footer.group_bytes, strict=True)
             differ = [group for group, (told_size, own_size) in enumerate(sizes) if told_size != own_size]
-            if differ and catalog.metadata.need().schema is catalog.schema:
+            if differ and catalog.footers.metadata.need().schema is catalog.footers.schema:
                 told_size, own_size = told.sizes[differ[0]], footer.group_bytes[differ[0]]
                 yield _stale(footer.path, f"{told_size} bytes", f"{own_size} bytes", None, differ[0])
 
@@ -150,37 +152,39 @@ def _list(rows: Sequence[int]) -> str:
 @catalog_check("HATS-AUX-017")
 def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the other Parquet files have the columns in the order of the data files."""
-    files = [catalog.common_metadata, catalog.thumbnail]
+    files = [catalog.footers.common_metadata, catalog.footers.thumbnail]
     if catalog.scope.reaches("footers"):
-        files.append(catalog.metadata)
+        files.append(catalog.footers.metadata)
     for file in files:
         if file.value is not None:
-            yield from compare_order(file.path, file.value.schema, catalog.schema)
+            yield from compare_order(file.path, file.value.schema, catalog.footers.schema)
 
 
 @catalog_checks("HATS-AUX-007", "HATS-AUX-012", "HATS-AUX-202")
 def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
     """Check that the other Parquet files have the columns and types of the data files."""
     if rule.id == "HATS-AUX-007":
-        file = catalog.metadata
+        file = catalog.footers.metadata
     else:
-        file = catalog.common_metadata if rule.id == "HATS-AUX-012" else catalog.thumbnail
+        file = catalog.footers.common_metadata if rule.id == "HATS-AUX-012" else catalog.footers.thumbnail
     found = file.need().schema
-    yield from compare_columns(file.path, found, catalog.schema)
-    yield from compare_types(file.path, found, catalog.schema)
+    yield from compare_columns(file.path, found, catalog.footers.schema)
+    yield from compare_types(file.path, found, catalog.footers.schema)
 
 
 @catalog_check("HATS-AUX-008")
 def metadata_keys(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_metadata`` has the key-values of ``_common_metadata``."""
-    expected = catalog.common_metadata.need().keys
-    yield from compare_keys(layout.METADATA, catalog.metadata.need().keys, expected, layout.COMMON_METADATA)
+    expected = catalog.footers.common_metadata.need().keys
+    yield from compare_keys(
+        layout.METADATA, catalog.footers.metadata.need().keys, expected, layout.COMMON_METADATA
+    )
 
 
 @catalog_check("HATS-AUX-009")
 def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``_common_metadata`` has no rows."""
-    rows = catalog.common_metadata.need().rows
+    rows = catalog.footers.common_metadata.need().rows
     if rows:
         yield Fault("_common_metadata has rows", layout.COMMON_METADATA, actual=rows, expected=0)
 
@@ -188,7 +192,7 @@ def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-010")
 def statistics_open(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the statistics file can be read and has its columns."""
-    file = catalog.statistics_file
+    file = catalog.footers.statistics
     yield from broken(file)
     if file.value is not None:
         for name in ("Norder", "Npix", "row_group_index"):
@@ -199,17 +203,17 @@ def statistics_open(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-011")
 def statistics_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the statistics have one row a row group."""
-    rows = catalog.statistics_file.need().rows
-    catalog.footers.check_complete()
-    groups = sum(len(footer.group_rows) for footer in catalog.footers.readable)
+    rows = catalog.footers.statistics.need().rows
+    catalog.footers.leaves.check_complete()
+    groups = sum(len(footer.group_rows) for footer in catalog.footers.leaves.readable)
     if rows != groups:
         message = "the statistics are not one row a row group"
         yield Fault(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
 
 
 def _scan(catalog: CatalogEvidence) -> StatisticsScan:
-    catalog.scope.need("footers")
-    return catalog.once("statistics", lambda: scan_statistics(catalog))
+    catalog.scope.require("footers")
+    return catalog.cached("statistics", lambda: scan_statistics(catalog))
 
 
 @catalog_check("HATS-AUX-013")
@@ -241,8 +245,8 @@ def statistics_values(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-018")
 def statistics_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the columns of the statistics are about columns of the leaves."""
-    names = catalog.statistics_file.need().schema.names
-    own = catalog.schema.names
+    names = catalog.footers.statistics.need().schema.names
+    own = catalog.footers.schema.names
     # Of nested columns each list is told: "lightcurve.mag.list.element".
     nested = tuple(f"{name}." for name in own)
     for name in names:

@@ -140,7 +140,7 @@ def _columns(
     if table is None:
         raise NoEvidenceError("a table of the extension lies outside of what is validated")
     for name in names:
-        if name is not None and not has_column(table.schema, name):
+        if name is not None and not has_column(table.footers.schema, name):
             yield Fault(
                 f"{keyword} names a column that is not there",
                 extension.path,

@@ -22,7 +22,7 @@ _FIRST_LINE = 2
 @catalog_check("HATS-SUPP-203")
 def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the file is a CSV with its columns."""
-    file = catalog.join_lines
+    file = catalog.files.join_info
     if not file.is_there:
         raise NoEvidenceError(f"there is no {_PATH}")
     file.check_seen()
@@ -34,15 +34,15 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-SUPP-212")
 def soft_has_it(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that an association without leaf files says which tiles it joins."""
-    there = catalog.tree.can_list and len(catalog.dataset.leaves)
-    if catalog.is_soft and not there and not catalog.join_lines.is_there:
+    there = catalog.folder.can_list and len(catalog.files.dataset.leaves)
+    if catalog.declared.no_leaf_files and not there and not catalog.files.join_info.is_there:
         yield Fault("the association has neither leaf files nor a list of the tiles it joins", _PATH)
 
 
 @catalog_check("HATS-SUPP-213")
 def names_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that every line names two tiles that exist."""
-    for lines, prefix in zip(catalog.join_lines.need(), ("", "join_"), strict=True):
+    for lines, prefix in zip(catalog.files.join_info.need(), ("", "join_"), strict=True):
         for at in np.flatnonzero(~lines.possible).tolist():
             yield Fault(
                 "the line names no tile",
@@ -57,7 +57,7 @@ def names_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-SUPP-208")
 def names_once(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that no two tiles are joined twice."""
-    own, joined = catalog.join_lines.need()
+    own, joined = catalog.files.join_info.need()
     pairs = np.stack([own.orders, own.pixels, joined.orders, joined.pixels], axis=1)
     _, first = np.unique(pairs, axis=0, return_index=True)
     again = np.ones(len(pairs), dtype=bool)
@@ -74,9 +74,9 @@ def names_once(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-SUPP-209")
 def names_own_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the lines name the tiles of the association, and all of them."""
-    own = catalog.join_lines.need()[0]
-    tiles = catalog.tiles
-    known = uniq(tiles.orders.astype(np.int64), tiles.pixels)
+    own = catalog.files.join_info.need()[0]
+    tiles = catalog.files.tiles
+    known = uniq(tiles.orders, tiles.pixels)
     yield from _strange(own, known, "", "a tile of the association")
     for index in np.flatnonzero(~np.isin(known, own.uniq)).tolist():
         yield Fault("a tile of the association is joined with none", _PATH, actual=str(tiles[index]))
@@ -85,9 +85,9 @@ def names_own_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-SUPP-210")
 def names_joined_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the lines name tiles of the joined table."""
-    joined = catalog.join_lines.need()[1]
-    tiles = catalog.linked(catalog.value("hats_assn_join_table_url")).tiles
-    known = uniq(tiles.orders.astype(np.int64), tiles.pixels)
+    joined = catalog.files.join_info.need()[1]
+    tiles = catalog.linked(catalog.declared.value("hats_assn_join_table_url")).files.tiles
+    known = uniq(tiles.orders, tiles.pixels)
     yield from _strange(joined, known, "join_", "a tile of the joined table")
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from hatsformat import layout
 from hatsformat.validation.check_api import Fault, NoEvidenceError, RowVerdict
 from hatsformat.validation.checks.schemas import compare_columns, compare_types
-from hatsformat.validation.evidence.catalog import PRIMARY_TYPES, CatalogEvidence
+from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.collection import CollectionEvidence
+from hatsformat.validation.evidence.declared import PRIMARY_TYPES
 from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.row_batch import RowBatch
 from hatsformat.validation.evidence.tree import OutsideError
@@ -97,7 +98,7 @@ def members_are_there(collection: CollectionEvidence) -> Iterator[Fault]:
 def _typed(collection: CollectionEvidence, role: str, types: tuple[str, ...]) -> Iterator[Fault]:
     for member in collection.members:
         if member.role == role and member.path in collection.catalogs:
-            found = collection.catalog(member).table_type
+            found = collection.catalog(member).declared.table_type
             if found not in types:
                 message = f"the {role} is no table of the right type"
                 yield Fault(
@@ -127,7 +128,7 @@ def indexes_are_indexes(collection: CollectionEvidence) -> Iterator[Fault]:
     yield from _typed(collection, "index", ("index",))
     for member in collection.members:
         if member.role == "index" and member.path in collection.catalogs:
-            over = collection.catalog(member).properties.hats_index_column
+            over = collection.catalog(member).declared.properties.hats_index_column
             if over is not None and over != member.field:
                 message = "the index is over another column than its field in all_indexes"
                 yield Fault(
@@ -146,13 +147,13 @@ def supplements_name_primary(collection: CollectionEvidence) -> Iterator[Fault]:
     if primary is None or primary.path is None:
         raise NoEvidenceError("the collection names no primary that can be looked at")
     accepted = {posixpath.basename(primary.path or posixpath.normpath(collection.tree.root.path))}
-    if primary.path in collection.catalogs and collection.catalogs[primary.path].properties_files:
-        accepted.add(collection.catalogs[primary.path].properties.obs_collection or "")
+    if primary.path in collection.catalogs and collection.catalogs[primary.path].declared.properties_files:
+        accepted.add(collection.catalogs[primary.path].declared.properties.obs_collection or "")
     for path, catalog in collection.catalogs.items():
-        is_own = path != primary.path and catalog.table_type != "association"
-        told = catalog.properties.hats_primary_table_url if is_own else None
+        is_own = path != primary.path and catalog.declared.table_type != "association"
+        told = catalog.declared.properties.hats_primary_table_url if is_own else None
         if told is not None and posixpath.basename(posixpath.normpath(told)) not in accepted:
-            name = posixpath.join(path, catalog.properties_path)
+            name = posixpath.join(path, catalog.declared.properties_path)
             message = "the supplement names another primary than the collection"
             yield Fault(message, name, "hats_primary_table_url", actual=told, expected=primary.told)
 
@@ -167,7 +168,7 @@ def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-SUPP-005")
 def margin_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that a margin has the columns and types of its primary table."""
-    expected, found = catalog.primary.schema, catalog.schema
+    expected, found = catalog.primary.footers.schema, catalog.footers.schema
     for fault in compare_columns(layout.DATASET, found, expected):
         if fault.column not in layout.HIVE_COLUMNS:
             yield replace(fault, expected="as in the primary table")

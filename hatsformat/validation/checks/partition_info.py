@@ -22,14 +22,14 @@ _PATH = layout.PARTITION_INFO
 @catalog_check("HATS-PINF-001")
 def is_there(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the catalog has a ``partition_info.csv``."""
-    if not catalog.partition_lines.is_there:
+    if not catalog.files.partition_info.is_there:
         yield Fault("there is no partition_info.csv", _PATH)
 
 
 @catalog_check("HATS-PINF-002")
 def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the file is a CSV with whole numbers in ``Norder`` and ``Npix``."""
-    found = catalog.partition_lines
+    found = catalog.files.partition_info
     if not found.is_there:
         raise NoEvidenceError(f"there is no {_PATH}")
     found.check_seen()
@@ -54,7 +54,7 @@ def _line(index: int) -> int:
 @catalog_check("HATS-PINF-003")
 def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that every line names a tile that exists."""
-    lines = catalog.partition_lines.need()
+    lines = catalog.files.partition_info.need()
     for index in np.flatnonzero(~lines.possible).tolist():
         yield Fault(
             "the line names no tile",
@@ -68,7 +68,7 @@ def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-PINF-004")
 def no_duplicates(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that no tile is listed twice."""
-    lines = catalog.partition_lines.need()
+    lines = catalog.files.partition_info.need()
     order = np.argsort(lines.uniq, kind="stable")
     again = order[1:][lines.uniq[order[1:]] == lines.uniq[order[:-1]]]
     for index in np.sort(again[lines.possible[again]]).tolist():
@@ -78,7 +78,7 @@ def no_duplicates(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-PINF-005")
 def no_overlaps(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that no listed tile lies within another."""
-    tiles = catalog.partition_lines.need().tiles
+    tiles = catalog.files.partition_info.need().tiles
     for coarse, fine in tiles.overlaps().tolist():
         yield Fault(
             "a listed tile lies within another", _PATH, actual=f"{tiles[fine]} within {tiles[coarse]}"
@@ -86,9 +86,9 @@ def no_overlaps(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 def _listed(catalog: CatalogEvidence) -> PartitionLines:
-    if catalog.is_soft:
+    if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no leaves")
-    return catalog.partition_lines.need()
+    return catalog.files.partition_info.need()
 
 
 @catalog_check("HATS-PINF-006")
@@ -96,20 +96,20 @@ def tiles_have_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that every listed tile has a leaf."""
     lines = _listed(catalog)
     message = "a listed tile has no leaf"
-    if not catalog.tree.can_list:
-        for broken in catalog.footers.broken:
+    if not catalog.folder.can_list:
+        for broken in catalog.footers.leaves.broken:
             if isinstance(broken.error, NotFoundError):
                 yield Fault(message, broken.path, actual="no such file")
         return
     tiles = lines.tiles
-    absent = ~np.isin(uniq(tiles.orders.astype(np.int64), tiles.pixels), catalog.leaves.uniq)
-    paths = layout.leaf_paths(tiles.orders[absent], tiles.pixels[absent], catalog.dataset.suffix)
+    absent = ~np.isin(uniq(tiles.orders, tiles.pixels), catalog.files.leaves.uniq)
+    paths = layout.leaf_paths(tiles.orders[absent], tiles.pixels[absent], catalog.files.dataset.suffix)
     for path in sorted(paths):
         yield Fault(
             message, path, actual="no such file", expected="a leaf, as partition_info.csv lists the tile"
         )
     # Either the leaf was lost, or the line is wrong: both are the place.
-    for index in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, catalog.leaves.uniq)).tolist():
+    for index in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, catalog.files.leaves.uniq)).tolist():
         yield Fault(
             message, _PATH, row=_line(index), actual=_name(lines, index), expected="a tile with a leaf"
         )
@@ -119,8 +119,8 @@ def tiles_have_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
 def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that every leaf's tile is listed."""
     lines = _listed(catalog)
-    catalog.tree.files()
-    leaves = catalog.leaves
+    catalog.folder.require_listing()
+    leaves = catalog.files.leaves
     if not len(lines) and len(leaves):
         # That it lists none is one thing to mend, not one a leaf.
         count = len(set(leaves.units))
@@ -138,7 +138,7 @@ def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-PINF-009")
 def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that a column ``Dir`` holds what it should."""
-    lines = catalog.partition_lines.need()
+    lines = catalog.files.partition_info.need()
     if "Dir" in lines.others:
         yield Fault("Dir is not whole numbers", _PATH, "Dir")
     if "Dir" not in lines.extra:
@@ -182,9 +182,9 @@ def right_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 def rows_by_tile(catalog: CatalogEvidence) -> tuple[IntArray, IntArray]:
     """Return the numbers of the tiles (see `uniq`), ascending, and the rows in each tile's leaf."""
-    catalog.footers.check_complete()
-    counts = np.array([footer.rows for footer in catalog.footers.readable], dtype=np.int64)
-    numbers, tile = np.unique(catalog.leaves.uniq, return_inverse=True)
+    catalog.footers.leaves.check_complete()
+    counts = np.array([footer.rows for footer in catalog.footers.leaves.readable], dtype=np.int64)
+    numbers, tile = np.unique(catalog.files.leaves.uniq, return_inverse=True)
     rows = np.zeros(len(numbers), dtype=np.int64)
     np.add.at(rows, tile, counts)
     return numbers, rows

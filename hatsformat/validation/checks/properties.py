@@ -91,8 +91,8 @@ def as_faults(problems: Iterable[Problem], path: str) -> Iterator[Fault]:
 @catalog_checks(*_SYNTAX, *_DUPLICATES, *REQUIRED, *VALUES, *FORMS, _LISTS, _FORMS)
 def properties_problems(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
     """Report the problems of the properties file that belong to this requirement."""
-    path = catalog.properties_path
-    yield from as_faults((p for p in catalog.problems if rule_of(p) == rule.id), path)
+    path = catalog.declared.properties_path
+    yield from as_faults((p for p in catalog.declared.problems if rule_of(p) == rule.id), path)
 
 
 _CONTROLS, _EMPTY = "HATS-PROP-018", "HATS-PROP-019"
@@ -118,7 +118,9 @@ def _text_faults(
 @catalog_checks(_CONTROLS, _EMPTY)
 def clean_text(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
     """Report odd entries of the catalog's properties."""
-    yield from _text_faults(rule, catalog.document, catalog.problems, catalog.properties_path)
+    yield from _text_faults(
+        rule, catalog.declared.document, catalog.declared.problems, catalog.declared.properties_path
+    )
 
 
 @collection_checks(_CONTROLS, _EMPTY)
@@ -131,13 +133,13 @@ def clean_collection_text(collection: CollectionEvidence, rule: Requirement) -> 
 @catalog_check("HATS-PROP-412")
 def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``hats_version`` is a version of the note that there is."""
-    version = catalog.value("hats_version")
+    version = catalog.declared.value("hats_version")
     if version.removeprefix("v") not in _VERSIONS and not any(
-        problem.keyword == "hats_version" for problem in catalog.problems
+        problem.keyword == "hats_version" for problem in catalog.declared.problems
     ):
         yield Fault(
             "there is no such version of the note",
-            catalog.properties_path,
+            catalog.declared.properties_path,
             "hats_version",
             actual=version,
             expected=" or ".join(_VERSIONS),
@@ -147,9 +149,9 @@ def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-PROP-004")
 def same_twice(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``hats.properties`` and ``properties`` say the same."""
-    if len(catalog.documents) < 2:
+    if len(catalog.declared.documents) < 2:
         return
-    texts = [document.to_dict() for document in catalog.documents]
+    texts = [document.to_dict() for document in catalog.declared.documents]
     message = "hats.properties and properties say different things"
     for keyword in sorted({*texts[0], *texts[1]}):
         ours, theirs = texts[0].get(keyword), texts[1].get(keyword)
@@ -201,12 +203,12 @@ def collection_problems(collection: CollectionEvidence, rule: Requirement) -> It
 @catalog_check("HATS-SUPP-001")
 def positive_threshold(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the margin's threshold is more than 0, and no more than half a circle."""
-    threshold = catalog.value("hats_margin_threshold")
+    threshold = catalog.declared.value("hats_margin_threshold")
     if not 0 < threshold <= _HALF_CIRCLE:
         message = "a margin has no width" if threshold <= 0 else "a margin is wider than the sky"
         yield Fault(
             message,
-            catalog.properties_path,
+            catalog.declared.properties_path,
             "hats_margin_threshold",
             actual=threshold,
             expected=f"more than 0, at most {_HALF_CIRCLE} arcseconds",

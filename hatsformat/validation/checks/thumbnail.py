@@ -15,10 +15,10 @@ from hatsformat.validation.registry import catalog_check
 @catalog_check("HATS-AUX-201")
 def thumbnail_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``data_thumbnail.parquet`` can be read."""
-    yield from broken(catalog.thumbnail)
-    if catalog.scope.reaches("rows") and catalog.thumbnail.value is not None:
+    yield from broken(catalog.footers.thumbnail)
+    if catalog.scope.reaches("rows") and catalog.footers.thumbnail.value is not None:
         with suppress(NoEvidenceError):
-            error = catalog.thumbnail_rows.error
+            error = catalog.rows.thumbnail.error
             if error is not None:
                 yield Fault("the data of the file cannot be read", layout.THUMBNAIL, actual=error.message)
 
@@ -26,11 +26,10 @@ def thumbnail_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-206")
 def thumbnail_rows_are_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the rows of the thumbnail are rows of the leaves."""
-    catalog.scope.need("rows")
-    if catalog.tree.can_list and len(catalog.dataset.strays):
+    catalog.scope.require("rows")
+    if catalog.folder.can_list and len(catalog.files.dataset.strays):
         raise NoEvidenceError("some leaves have another suffix, and are not read")
-    tally = catalog.thumbnail_tally()
-    catalog.rows.check_tally(tally)
+    tally = catalog.rows.thumbnail_search
     strange = tally.strange
     if strange.size:
         yield Fault(
@@ -45,14 +44,14 @@ def thumbnail_rows_are_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-208")
 def thumbnail_has_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the thumbnail has rows where the catalog has."""
-    if catalog.thumbnail.need().rows == 0 and catalog.value("hats_nrows") > 0:
+    if catalog.footers.thumbnail.need().rows == 0 and catalog.declared.value("hats_nrows") > 0:
         yield Fault("the thumbnail has no rows", layout.THUMBNAIL, actual=0, expected="rows of the leaves")
 
 
 @catalog_check("HATS-AUX-203")
 def thumbnail_size(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the thumbnail has at most ``hats_max_rows`` rows."""
-    rows, most = catalog.thumbnail.need().rows, catalog.value("hats_max_rows")
+    rows, most = catalog.footers.thumbnail.need().rows, catalog.declared.value("hats_max_rows")
     if rows > most:
         message = "the thumbnail has more rows than hats_max_rows"
         yield Fault(message, layout.THUMBNAIL, actual=rows, expected=f"at most {most}")
@@ -61,7 +60,7 @@ def thumbnail_size(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-204")
 def thumbnail_row_a_leaf(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the thumbnail has one row of each leaf."""
-    rows, leaves = catalog.thumbnail.need().rows, len(catalog.tiles)
+    rows, leaves = catalog.footers.thumbnail.need().rows, len(catalog.files.tiles)
     if rows != leaves:
         message = "the thumbnail does not have one row of each leaf"
         yield Fault(message, layout.THUMBNAIL, actual=f"{rows} rows", expected=f"{leaves} leaves")

@@ -21,9 +21,9 @@ _SIZE_SLACK = 64
 @catalog_check("HATS-PROP-001")
 def has_properties(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that a catalog has its properties file in its root directory."""
-    if not catalog.properties_files:
+    if not catalog.declared.properties_files:
         yield Fault("there is no properties file", layout.PROPERTIES, expected="hats.properties")
-    for name, file in catalog.properties_files.items():
+    for name, file in catalog.declared.properties_files.items():
         file.check_seen()
         if file.error is not None and file.is_broken and not _is_too_large(catalog, name):
             yield Fault("the properties file cannot be read", name, actual=file.error.message)
@@ -32,13 +32,13 @@ def has_properties(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-PROP-010")
 def small_properties(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the properties file is small enough to be one."""
-    for name in catalog.properties_files:
+    for name in catalog.declared.properties_files:
         if _is_too_large(catalog, name):
             yield Fault("the properties file is too large, and is not read", name, expected="at most 1 MiB")
 
 
 def _is_too_large(catalog: CatalogEvidence, name: str) -> bool:
-    error = catalog.properties_files[name].error
+    error = catalog.declared.properties_files[name].error
     return error is not None and error.expected is not None
 
 
@@ -46,7 +46,7 @@ def _is_too_large(catalog: CatalogEvidence, name: str) -> bool:
 def properties_name(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
     """Check that the properties file has the name of the edition."""
     expected = layout.LEGACY_PROPERTIES if rule.id == "HATS-PROP-002" else layout.PROPERTIES
-    found = list(catalog.properties_files)
+    found = list(catalog.declared.properties_files)
     if not found:
         raise NoEvidenceError("there is no properties file")
     if expected not in found:
@@ -58,30 +58,34 @@ def properties_name(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fau
 @catalog_check("HATS-TREE-001")
 def has_dataset(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the data files lie in ``dataset/``."""
-    outside = f"{catalog.prefix}Norder="
-    for path in catalog.tree.files():
+    outside = f"{catalog.folder.prefix}Norder="
+    for path in catalog.folder.tree.files():
         if path.startswith(outside):
-            expected = f"{layout.DATASET}/{path[len(catalog.prefix) :]}"
-            yield Fault("a data file lies outside dataset/", path[len(catalog.prefix) :], expected=expected)
-    if len(catalog.dataset.leaves) or catalog.is_soft:
+            expected = f"{layout.DATASET}/{path[len(catalog.folder.prefix) :]}"
+            yield Fault(
+                "a data file lies outside dataset/", path[len(catalog.folder.prefix) :], expected=expected
+            )
+    if len(catalog.files.dataset.leaves) or catalog.declared.no_leaf_files:
         return
-    if catalog.properties_files and catalog.properties.hats_nrows == 0:
+    if catalog.declared.properties_files and catalog.declared.properties.hats_nrows == 0:
         return
-    expected = "dataset/index/part.0.parquet" if catalog.table_type == "index" else "dataset/Norder=K/…"
+    expected = (
+        "dataset/index/part.0.parquet" if catalog.declared.table_type == "index" else "dataset/Norder=K/…"
+    )
     yield Fault("there are no data files", layout.DATASET, expected=expected)
 
 
 @catalog_check("HATS-TREE-002")
 def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the path of a leaf names a tile that exists."""
-    for path in catalog.dataset.impossible:
+    for path in catalog.files.dataset.impossible:
         yield Fault("the path is not that of a tile's leaf", path, expected="Norder=K/Dir=D/Npix=P")
 
 
 @catalog_check("HATS-TREE-003")
 def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that a leaf lies in the right ``Dir=``."""
-    for leaves in (catalog.dataset.leaves, catalog.dataset.strays):
+    for leaves in (catalog.files.dataset.leaves, catalog.files.dataset.strays):
         for index in leaves.wrong_dirs:
             expected = f"Dir={int(dir_number(leaves.pixels[index]))}"
             actual = f"Dir={leaves.dirs[index]}"
@@ -93,14 +97,14 @@ def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-TREE-004")
 def nothing_else(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that nothing but leaves and metadata lies in ``dataset/``."""
-    for path in catalog.dataset.unexpected:
+    for path in catalog.files.dataset.unexpected:
         yield Fault("the file does not belong into dataset/", path)
 
 
 @catalog_check("HATS-TREE-014")
 def index_part_names(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that the files of an index are called ``part.N.parquet``."""
-    for path in catalog.leaves.paths:
+    for path in catalog.files.leaves.paths:
         if layout.parse_index_part(path) is None:
             expected = "dataset/index/part.N.parquet"
             yield Fault("the file of an index has another name than they have", path, expected=expected)
@@ -109,13 +113,13 @@ def index_part_names(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-TREE-005")
 def one_suffix(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that every leaf has the suffix that the properties say."""
-    declared = catalog.properties.npix_suffix
-    found = catalog.dataset
+    declared = catalog.declared.properties.npix_suffix
+    found = catalog.files.dataset
     message = "the leaf has another suffix than hats_npix_suffix says; readers do not find it"
     wrong = list(found.strays.paths)
     if found.suffix != declared:
         wrong = sorted([*wrong, *found.leaves.paths])
-        place = (catalog.properties_path, "hats_npix_suffix")
+        place = (catalog.declared.properties_path, "hats_npix_suffix")
         yield Fault(message, *place, actual=declared, expected=f"{found.suffix}, as the leaves have it")
     for path in wrong:
         name = layout.parse_leaf_path(path)
@@ -125,7 +129,7 @@ def one_suffix(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-TREE-006")
 def one_leaf(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that a tile has one leaf."""
-    leaves = catalog.dataset.leaves
+    leaves = catalog.files.dataset.leaves
     _, tile, count = np.unique(leaves.uniq, return_inverse=True, return_counts=True)
     first: dict[int, str] = {}
     told: set[str] = set()
@@ -140,25 +144,27 @@ def one_leaf(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-TREE-007")
 def no_links_out(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that no file is a link that leads out of the catalog."""
-    catalog.tree.files()
-    start = len(catalog.prefix)
-    for path in sorted(catalog.tree.links_out):
-        if path.startswith(catalog.prefix) and path[start:] in catalog.files:
+    catalog.folder.require_listing()
+    start = len(catalog.folder.prefix)
+    for path in sorted(catalog.folder.tree.links_out):
+        if path.startswith(catalog.folder.prefix) and path[start:] in catalog.folder.paths:
             yield Fault("the file is a link out of the catalog, and is not opened", path[start:])
-    for path in catalog.tree.linked_folders:
-        if path.startswith(f"{catalog.prefix}{layout.DATASET}"):
+    for path in catalog.folder.tree.linked_folders:
+        if path.startswith(f"{catalog.folder.prefix}{layout.DATASET}"):
             yield Fault("the directory is a link, and is not followed", path[start:])
 
 
 @catalog_check("HATS-TREE-009")
 def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that no tile lies within another."""
-    catalog.tree.files()
-    if catalog.is_soft:
+    catalog.folder.require_listing()
+    if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no leaves")
-    tiles = catalog.tiles
+    tiles = catalog.files.tiles
     for coarse, fine in tiles.overlaps().tolist():
-        path = layout.leaf_path(int(tiles.orders[fine]), int(tiles.pixels[fine]), catalog.dataset.suffix)
+        path = layout.leaf_path(
+            int(tiles.orders[fine]), int(tiles.pixels[fine]), catalog.files.dataset.suffix
+        )
         yield Fault(
             "the tile lies within another tile that has a leaf", path, actual=f"within {tiles[coarse]}"
         )
@@ -167,25 +173,29 @@ def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-PROP-402")
 def deepest_order(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``hats_order`` is the deepest order of the tiles."""
-    stated = catalog.value("hats_order")
-    if not len(catalog.tiles):
+    stated = catalog.declared.value("hats_order")
+    if not len(catalog.files.tiles):
         raise NoEvidenceError("there are no tiles")
-    if stated != catalog.tiles.max_order:
+    if stated != catalog.files.tiles.max_order:
         message = "hats_order is not the deepest order of the tiles"
         yield Fault(
-            message, catalog.properties_path, "hats_order", actual=stated, expected=catalog.tiles.max_order
+            message,
+            catalog.declared.properties_path,
+            "hats_order",
+            actual=stated,
+            expected=catalog.files.tiles.max_order,
         )
 
 
 @catalog_check("HATS-PROP-404")
 def plausible_size(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that ``hats_estsize`` is about the size of the files."""
-    stated = catalog.value("hats_estsize")
-    paths = [catalog.prefix + path for path in catalog.files]
-    start = f"{catalog.prefix}{layout.DATASET}/"
-    data = catalog.tree.total_size([path for path in paths if path.startswith(start)])
+    stated = catalog.declared.value("hats_estsize")
+    paths = [catalog.folder.prefix + path for path in catalog.folder.paths]
+    start = f"{catalog.folder.prefix}{layout.DATASET}/"
+    data = catalog.folder.tree.total_size([path for path in paths if path.startswith(start)])
     everything = (
-        data + catalog.tree.total_size([path for path in paths if not path.startswith(start)])
+        data + catalog.folder.tree.total_size([path for path in paths if not path.startswith(start)])
     ) / 1000
     data /= 1024
     low, high = data / _SIZE_FACTOR - _SIZE_SLACK, everything * _SIZE_FACTOR + _SIZE_SLACK
@@ -193,7 +203,7 @@ def plausible_size(catalog: CatalogEvidence) -> Iterator[Fault]:
         message = "hats_estsize is far from the size of the files"
         yield Fault(
             message,
-            catalog.properties_path,
+            catalog.declared.properties_path,
             "hats_estsize",
             actual=f"{stated} KB",
             expected=f"about {round(everything)} KB",

@@ -47,8 +47,8 @@ def _carries(footer: Footer) -> bool:
 @catalog_check("HATS-AUX-302")
 def all_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that if one data file carries VOParquet metadata, all do."""
-    some = any(map(_carries, catalog.footers.readable))
-    for footer in catalog.footers.each():
+    some = any(map(_carries, catalog.footers.leaves.readable))
+    for footer in catalog.footers.leaves.each():
         if some and not _carries(footer):
             yield Fault("the file has no VOParquet metadata, and others have", footer.path, expected=_VERSION)
 
@@ -56,9 +56,9 @@ def all_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
 @catalog_check("HATS-AUX-303")
 def auxiliary_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
     """Check that if the data files carry VOParquet metadata, so do the other Parquet files."""
-    if not any(map(_carries, catalog.footers.readable)):
+    if not any(map(_carries, catalog.footers.leaves.readable)):
         return
-    for file in (catalog.common_metadata, catalog.thumbnail):
+    for file in (catalog.footers.common_metadata, catalog.footers.thumbnail):
         if file.value is not None and not _carries(file.value):
             yield Fault(
                 "the file has no VOParquet metadata, and the leaves have", file.path, expected=_VERSION
@@ -66,10 +66,10 @@ def auxiliary_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 def _carriers(catalog: CatalogEvidence) -> Iterator[Footer]:
-    """Yield the footers with VOParquet metadata, of the data files last; see `Footers.each`."""
-    files = (catalog.common_metadata, catalog.thumbnail)
+    """Yield the footers with VOParquet metadata, of the data files last; see `FooterSet.each`."""
+    files = (catalog.footers.common_metadata, catalog.footers.thumbnail)
     yield from (file.value for file in files if file.value is not None and _carries(file.value))
-    yield from filter(_carries, catalog.each_footer())
+    yield from filter(_carries, catalog.footers.leaves_and_strays())
 
 
 @catalog_check("HATS-AUX-304")

@@ -14,8 +14,9 @@ from hatsformat import storage
 from hatsformat.artefacts.leaf_reading import FOOTER_GUESS
 from hatsformat.errors import HatsError, LeafError, NotFoundError
 from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence.folder import CatalogFolder
 from hatsformat.validation.evidence.footer_sandbox import Source, read_all
-from hatsformat.validation.evidence.tree import Artefact, Tree
+from hatsformat.validation.evidence.tree import Artefact
 
 REMOTE_THREADS = 32
 FOOTER_LIMIT = 64 << 20
@@ -90,7 +91,7 @@ class SchemaPool:
 
 
 @dataclass(frozen=True)
-class Footers:
+class FooterSet:
     """The footers of many files.
 
     Attributes
@@ -128,17 +129,15 @@ class Footers:
 
 
 def read_footers(
-    tree: Tree, prefix: str, paths: Sequence[str], pool: SchemaPool, column: str | None
-) -> Footers:
+    folder: CatalogFolder, paths: Sequence[str], pool: SchemaPool, column: str | None
+) -> FooterSet:
     """Read footers, away from this process; see `guard`.
 
     Parameters
     ----------
-    tree : Tree
-    prefix : str
-        What comes before the paths in the tree.
+    folder : CatalogFolder
     paths : sequence of str
-        Relative to the catalog.
+        Relative to the folder.
     pool : SchemaPool
     column : str or None
         The index column.
@@ -146,20 +145,20 @@ def read_footers(
     readable: list[Footer] = []
     broken: list[Artefact[Footer]] = []
     options = {"column": column, "files": False}
-    for path, told in ask_footers(tree, prefix, paths, "describe", options):
+    for path, told in ask_footers(folder, paths, "describe", options):
         if isinstance(told, HatsError):
             broken.append(Artefact(path, error=told))
         else:
             readable.append(_footer(path, told, pool))
-    return Footers(readable, broken)
+    return FooterSet(readable, broken)
 
 
 def read_one_footer(
-    tree: Tree, prefix: str, path: str, pool: SchemaPool, column: str | None = None
+    folder: CatalogFolder, path: str, pool: SchemaPool, column: str | None = None
 ) -> Artefact[Footer]:
     """Read the footer of one file, with the files that its row groups are in."""
     options = {"column": column, "files": True}
-    ((_, told),) = ask_footers(tree, prefix, [path], "describe", options, METADATA_LIMIT)
+    ((_, told),) = ask_footers(folder, [path], "describe", options, METADATA_LIMIT)
     return (
         Artefact(path, error=told)
         if isinstance(told, HatsError)
@@ -168,20 +167,19 @@ def read_one_footer(
 
 
 def ask_footers(
-    tree: Tree,
-    prefix: str,
+    folder: CatalogFolder,
     paths: Sequence[str],
     operation: str,
     options: Mapping[str, Any],
     limit: int = FOOTER_LIMIT,
 ) -> Iterator[tuple[str, dict[str, Any] | HatsError]]:
     """Yield what the footers of files say, or why they cannot be read."""
-    local = storage.is_local(tree.root)
+    local = storage.is_local(folder.tree.root)
     # In steps: a `map` over all of them would hold everything at once.
     step = 4_000 if local else 400
 
     def look(path: str) -> Artefact[Source]:
-        return tree.attempt(prefix + path, lambda place: place.path if local else _tail(place, limit), path)
+        return folder.read(path, lambda file: file.path if local else _tail(file, limit))
 
     with ThreadPoolExecutor(REMOTE_THREADS) as threads:
         for start in range(0, len(paths), step):

@@ -18,12 +18,13 @@ from hatsformat.errors import HatsError, UnavailableError
 from hatsformat.healpix import HealpixPixel
 from hatsformat.validation.check_api import Fault, NoEvidenceError, RowCheck, outage
 from hatsformat.validation.evidence.accumulators import Tally
-from hatsformat.validation.evidence.footers import Footer, Footers
+from hatsformat.validation.evidence.folder import CatalogFolder
+from hatsformat.validation.evidence.footers import Footer, FooterSet
 from hatsformat.validation.evidence.memory import kept_memory
 from hatsformat.validation.evidence.row_batch import RowBatch, RowPlan
 from hatsformat.validation.evidence.row_groups import AT_THE_START, Before, GroupPart
 from hatsformat.validation.evidence.streaming import Batch, read_batches, threads_for
-from hatsformat.validation.evidence.tree import BROKEN_DATA, Tree
+from hatsformat.validation.evidence.tree import BROKEN_DATA
 
 DATA_RULE = "HATS-LEAF-009"
 """The requirement that the data of every column can be read."""
@@ -108,9 +109,8 @@ def _counted(fault: Fault, count: int) -> Fault:
 
 
 def scan_rows(
-    tree: Tree,
-    prefix: str,
-    footers: Footers,
+    folder: CatalogFolder,
+    footers: FooterSet,
     tiles: Mapping[str, HealpixPixel | None],
     plan: RowPlan,
     checks: Mapping[str, RowCheck],
@@ -120,10 +120,8 @@ def scan_rows(
 
     Parameters
     ----------
-    tree : Tree
-    prefix : str
-        What comes before the paths in the tree.
-    footers : Footers
+    folder : CatalogFolder
+    footers : FooterSet
     tiles : mapping of str to HealpixPixel or None
         The tile of each file; None for the files of an index.
     plan : RowPlan
@@ -135,9 +133,9 @@ def scan_rows(
     judge = RowJudge(plan, checks, [Watched(tally) for tally in tallies])
 
     def scan(footer: Footer) -> FileScan:
-        return _scan_file(tree, prefix, footer, tiles[footer.path], judge)
+        return _scan_file(folder, footer, tiles[footer.path], judge)
 
-    with kept_memory(), threads_for(tree) as threads:
+    with kept_memory(), threads_for(folder) as threads:
         found = RowScan(list(threads.map(scan, footers.readable)), judge.watched)
     missing = dict.fromkeys((*checks, DATA_RULE), "a data file cannot be read")
     found.files.extend(FileScan(broken.path, missing=missing) for broken in footers.broken)
@@ -169,12 +167,10 @@ class RowJudge:
             scan.before = batch.leaves
 
 
-def _scan_file(
-    tree: Tree, prefix: str, footer: Footer, tile: HealpixPixel | None, judge: RowJudge
-) -> FileScan:
+def _scan_file(folder: CatalogFolder, footer: Footer, tile: HealpixPixel | None, judge: RowJudge) -> FileScan:
     scan = FileScan(footer.path)
     try:
-        for read in read_batches(tree, prefix, footer):
+        for read in read_batches(folder, footer):
             judge.see(read, footer, tile, scan)
     except UnavailableError as error:
         reason = outage(error).reason

@@ -54,17 +54,17 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
     NoEvidenceError
         If there is no such file, it lacks its columns, or a leaf is of several files.
     """
-    footer = catalog.statistics_file.need()
+    footer = catalog.footers.statistics.need()
     if any(footer.schema.names.count(name) != 1 for name in KEYS):
         raise NoEvidenceError("the statistics lack their columns")
-    catalog.footers.check_complete()
-    leaves = catalog.leaves
+    catalog.footers.leaves.check_complete()
+    leaves = catalog.files.leaves
     if len(np.unique(leaves.uniq)) < len(leaves):
         raise NoEvidenceError("a leaf is of several files, which the statistics do not tell apart")
-    files = dict(zip(leaves.uniq.tolist(), catalog.footers.readable, strict=True))
+    files = dict(zip(leaves.uniq.tolist(), catalog.footers.leaves.readable, strict=True))
     scan = StatisticsScan()
     seen: set[tuple[int, int]] = set()
-    for batch in need_batches(catalog.tree, catalog.prefix, footer):
+    for batch in need_batches(catalog.folder, footer):
         places = _places(batch)
         known: dict[int, tuple[str, int, int]] = {}
         for row, place in enumerate(places):
@@ -134,7 +134,7 @@ def _footers(
     """Return the statistics of columns in files: for each row group, by the column's name."""
     found: dict[str, list[dict[str, tuple[Any, ...]] | None]] = {}
     options = {"names": list(names)}
-    for path, told in ask_footers(catalog.tree, catalog.prefix, paths, "columns", options):
+    for path, told in ask_footers(catalog.folder, paths, "columns", options):
         if isinstance(told, HatsError):
             raise NoEvidenceError(f"the footer of {path} cannot be read")
         found[path] = [
