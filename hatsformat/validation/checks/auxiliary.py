@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hatsformat import layout
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.footers import compare_keys
 from hatsformat.validation.checks.schemas import compare_columns, compare_order, compare_types
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.footers import Footer, Statistics
 from hatsformat.validation.evidence.statistics import FIELDS, KEYS, StatisticsScan, scan_statistics
 from hatsformat.validation.evidence.tree import Artefact
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check, catalog_checks
 from hatsformat.validation.requirements import Requirement
 
@@ -22,7 +23,7 @@ _MOST_GROUPS = 10
 
 
 @catalog_checks("HATS-AUX-001", "HATS-AUX-002")
-def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Check that the catalog has ``_metadata`` and ``_common_metadata``."""
     path = layout.METADATA if rule.id == "HATS-AUX-001" else layout.COMMON_METADATA
     if catalog.declared.no_leaf_files:
@@ -34,26 +35,26 @@ def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
             catalog.footers.metadata if path == layout.METADATA else catalog.footers.common_metadata
         ).is_there
     if not there:
-        yield Fault("a recommended file is not there", path)
+        yield Departure.of("a recommended file is not there", path)
 
 
-def broken(file: Artefact[Footer]) -> Iterator[Fault]:
-    """Yield a fault where a Parquet file cannot be opened; raise `NoEvidenceError` where there is none."""
+def broken(file: Artefact[Footer]) -> Iterator[Departure]:
+    """Yield a departure where a Parquet file cannot be opened; raise `NoEvidenceError` if it is missing."""
     if not file.is_there:
         raise NoEvidenceError(f"there is no {file.path}")
     file.check_seen()
     if file.error is not None:
-        yield Fault("the file cannot be read as Parquet", file.path, actual=file.error.message)
+        yield Departure.of("the file cannot be read as Parquet", file.path, actual=file.error.message)
 
 
 @catalog_check("HATS-AUX-003")
-def metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_opens(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` can be read."""
     yield from broken(catalog.footers.metadata)
 
 
 @catalog_check("HATS-AUX-004")
-def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_common_metadata`` can be read."""
     yield from broken(catalog.footers.common_metadata)
 
@@ -85,27 +86,29 @@ def _by_file(footer: Footer) -> dict[str, _Told]:
 
 
 @catalog_check("HATS-AUX-005")
-def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` names every data file, and no other."""
     named = _in_metadata(catalog)
     leaves = set(catalog.files.leaves.paths)
     if "" in named:
-        yield Fault("_metadata has row groups without a file", layout.METADATA)
+        yield Departure.of("_metadata has row groups without a file", layout.METADATA)
     for path in sorted(set(named) - leaves - {""}):
-        yield Fault(
+        yield Departure.of(
             "_metadata names a file that is no data file of the catalog", layout.METADATA, actual=path
         )
     for path in sorted(leaves - set(named)):
-        yield Fault("_metadata does not name a data file", layout.METADATA, actual="nothing", expected=path)
+        yield Departure.of(
+            "_metadata does not name a data file", layout.METADATA, actual="nothing", expected=path
+        )
 
 
 @catalog_check("HATS-AUX-006")
-def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` has as many rows of a file as the file."""
     named = _in_metadata(catalog)
     for footer in catalog.footers.leaves_and_strays():
         if footer.path in named and (rows := sum(named[footer.path].rows)) != footer.rows:
-            yield Fault(
+            yield Departure.of(
                 "_metadata has another number of rows than the file",
                 footer.path,
                 actual=rows,
@@ -114,7 +117,7 @@ def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-016")
-def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` has the row groups of each file, with their sizes and index values."""
     named = _in_metadata(catalog)
     for footer in catalog.footers.leaves_and_strays():
@@ -140,9 +143,11 @@ def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 def _stale(
     path: str, actual: str, expected: str, column: str | None = None, group: int | None = None
-) -> Fault:
+) -> Departure:
     message = "_metadata has other row groups than the file"
-    return Fault(message, layout.METADATA, column, group, actual=f"{path}: {actual}", expected=expected)
+    return Departure.of(
+        message, layout.METADATA, column, group, actual=f"{path}: {actual}", expected=expected
+    )
 
 
 def _list(rows: Sequence[int]) -> str:
@@ -150,7 +155,7 @@ def _list(rows: Sequence[int]) -> str:
 
 
 @catalog_check("HATS-AUX-017")
-def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the other Parquet files have the columns in the order of the data files."""
     files = [catalog.footers.common_metadata, catalog.footers.thumbnail]
     if catalog.scope.reaches("footers"):
@@ -161,7 +166,7 @@ def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_checks("HATS-AUX-007", "HATS-AUX-012", "HATS-AUX-202")
-def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Check that the other Parquet files have the columns and types of the data files."""
     if rule.id == "HATS-AUX-007":
         file = catalog.footers.metadata
@@ -173,7 +178,7 @@ def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fa
 
 
 @catalog_check("HATS-AUX-008")
-def metadata_keys(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_keys(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` has the key-values of ``_common_metadata``."""
     expected = catalog.footers.common_metadata.need().keys
     yield from compare_keys(
@@ -182,33 +187,33 @@ def metadata_keys(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-009")
-def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
+def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_common_metadata`` has no rows."""
     rows = catalog.footers.common_metadata.need().rows
     if rows:
-        yield Fault("_common_metadata has rows", layout.COMMON_METADATA, actual=rows, expected=0)
+        yield Departure.of("_common_metadata has rows", layout.COMMON_METADATA, actual=rows, expected=0)
 
 
 @catalog_check("HATS-AUX-010")
-def statistics_open(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_open(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the statistics file can be read and has its columns."""
     file = catalog.footers.statistics
     yield from broken(file)
     if file.value is not None:
         for name in ("Norder", "Npix", "row_group_index"):
             if name not in file.value.schema.names:
-                yield Fault("the statistics lack a column", file.path, name)
+                yield Departure.of("the statistics lack a column", file.path, name)
 
 
 @catalog_check("HATS-AUX-011")
-def statistics_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the statistics have one row a row group."""
     rows = catalog.footers.statistics.need().rows
     catalog.footers.leaves.check_complete()
     groups = sum(len(footer.group_rows) for footer in catalog.footers.leaves.readable)
     if rows != groups:
         message = "the statistics are not one row a row group"
-        yield Fault(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
+        yield Departure.of(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
 
 
 def _scan(catalog: CatalogEvidence) -> StatisticsScan:
@@ -217,10 +222,10 @@ def _scan(catalog: CatalogEvidence) -> StatisticsScan:
 
 
 @catalog_check("HATS-AUX-013")
-def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that each row of the statistics is of another row group of the leaves."""
     for row, (order, pixel, group) in _scan(catalog).strange:
-        yield Fault(
+        yield Departure.of(
             "a row of the statistics is of no row group of the leaves, or stands twice",
             layout.STATISTICS,
             row=row,
@@ -229,10 +234,10 @@ def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-014")
-def statistics_values(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_values(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the values of the statistics are those of the footers."""
     for row, column, value, expected in _scan(catalog).wrong:
-        yield Fault(
+        yield Departure.of(
             "the statistics have other values than the footers",
             layout.STATISTICS,
             column,
@@ -243,7 +248,7 @@ def statistics_values(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-018")
-def statistics_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the columns of the statistics are about columns of the leaves."""
     names = catalog.footers.statistics.need().schema.names
     own = catalog.footers.schema.names
@@ -254,16 +259,18 @@ def statistics_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
         is_known = column in own or column.startswith(nested)
         if name not in KEYS and not (told in FIELDS and is_known):
             message = "the statistics have a column that is about none of the leaves' columns"
-            yield Fault(message, layout.STATISTICS, name, expected=f"a column and one of {', '.join(FIELDS)}")
+            yield Departure.of(
+                message, layout.STATISTICS, name, expected=f"a column and one of {', '.join(FIELDS)}"
+            )
 
 
 @catalog_check("HATS-AUX-015")
-def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sizes in the statistics are those of the footers."""
     found = _scan(catalog).sizes
     if found:
         row, column, value, expected = found[0]
-        yield Fault(
+        yield Departure.of(
             "the statistics have other sizes than the footers",
             layout.STATISTICS,
             actual=f"{value} bytes of {column.partition('::')[0]} in row {row}, and {len(found) - 1} more",

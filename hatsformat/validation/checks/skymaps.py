@@ -10,10 +10,11 @@ import numpy as np
 from hatsformat import layout
 from hatsformat.artefacts.skymap import degrade
 from hatsformat.healpix import MAX_ORDER, HealpixPixel, change_order
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.partition_info import rows_by_tile
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.skymaps import Skymap
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check
 
 _FRACTION_SLACK = 1e-5
@@ -23,14 +24,14 @@ _LEAST_DIGITS = 50
 
 
 @catalog_check("HATS-AUX-101")
-def is_there(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_there(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an object catalog has a sky map."""
     if not catalog.files.main_map.is_there:
-        yield Fault("there is no sky map", layout.SKYMAP)
+        yield Departure.of("there is no sky map", layout.SKYMAP)
 
 
 @catalog_check("HATS-AUX-102")
-def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sky maps are HEALPix maps of counts."""
     maps = (catalog.files.skymap, catalog.files.point_map)
     if not any(file.is_there for file in maps):
@@ -39,7 +40,7 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
         file.check_seen()
         if file.error is not None and file.is_there:
             found = "" if file.error.found is None else f": {file.error.found}"
-            yield Fault("the sky map cannot be read", file.path, actual=f"{file.error.message}{found}")
+            yield Departure.of("the sky map cannot be read", file.path, actual=f"{file.error.message}{found}")
 
 
 def _maps(catalog: CatalogEvidence) -> Iterator[tuple[str, Skymap]]:
@@ -53,27 +54,29 @@ def _maps(catalog: CatalogEvidence) -> Iterator[tuple[str, Skymap]]:
 
 
 @catalog_check("HATS-AUX-103")
-def is_nested(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_nested(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sky maps are in the NESTED scheme; of ``point_map.fits``, none is asked for."""
     catalog.files.skymap.need()
     for path, found in _maps(catalog):
         if found.ordering != "NESTED" and path != layout.POINT_MAP:
-            yield Fault("the sky map is not NESTED", path, actual=found.ordering, expected="NESTED")
+            yield Departure.of("the sky map is not NESTED", path, actual=found.ordering, expected="NESTED")
 
 
 _SYSTEMS = {"equatorial": ("C", "Q"), "galactic": ("G",), "ecliptic": ("E",)}
 
 
 @catalog_check("HATS-AUX-113")
-def header_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
+def header_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sky maps say that they are of HEALPix, and in the catalog's frame."""
     for path, found in _maps(catalog):
         if found.pixel_type not in ("", "HEALPIX"):
             message = "the sky map says that it is not of HEALPix"
-            yield Fault(message, path, actual=f"PIXTYPE={found.pixel_type}", expected="PIXTYPE=HEALPIX")
+            yield Departure.of(
+                message, path, actual=f"PIXTYPE={found.pixel_type}", expected="PIXTYPE=HEALPIX"
+            )
         expected = _SYSTEMS.get(catalog.declared.properties.hats_frame or "equatorial", ())
         if found.system and expected and found.system[0] not in expected:
-            yield Fault(
+            yield Departure.of(
                 "the sky map is in another frame than the catalog",
                 path,
                 actual=f"COORDSYS={found.system}",
@@ -82,22 +85,22 @@ def header_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-104")
-def has_its_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+def has_its_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the order of the sky map is ``hats_skymap_order``."""
     stated, found = catalog.declared.value("hats_skymap_order"), catalog.files.skymap.need().order
     if stated != found:
         message = "hats_skymap_order is not the order of skymap.fits"
-        yield Fault(
+        yield Departure.of(
             message, catalog.declared.properties_path, "hats_skymap_order", actual=stated, expected=found
         )
 
 
 @catalog_check("HATS-AUX-108")
-def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that there is a sky map where the properties tell its order."""
     stated = catalog.declared.value("hats_skymap_order")
     if not catalog.files.skymap.is_there:
-        yield Fault(
+        yield Departure.of(
             "hats_skymap_order tells of a map that is not there",
             layout.SKYMAP,
             actual=f"hats_skymap_order={stated}",
@@ -105,7 +108,7 @@ def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-105")
-def counts_all_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+def counts_all_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the counts of the sky map add up to the number of rows."""
     found = catalog.files.main_map
     total = int(found.need().counts.sum())
@@ -115,11 +118,11 @@ def counts_all_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
         else catalog.declared.value("hats_nrows")
     )
     if total != rows:
-        yield Fault("the sky map does not count the rows", found.path, actual=total, expected=rows)
+        yield Departure.of("the sky map does not count the rows", found.path, actual=total, expected=rows)
 
 
 @catalog_check("HATS-AUX-106")
-def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Fault]:
+def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the counts of the sky map within each tile are the rows of its leaf."""
     found = catalog.files.main_map
     skymap = found.need()
@@ -135,7 +138,7 @@ def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Fault]:
     own = np.left_shift(np.int64(4), 2 * tiles.orders.astype(np.int64)) + tiles.pixels
     actual = rows[np.searchsorted(numbers, own)]
     for index in np.flatnonzero(counted != actual).tolist():
-        yield Fault(
+        yield Departure.of(
             "the sky map counts other rows than the leaf has",
             found.path,
             actual=f"{counted[index]} in {_tile(tiles[index])}",
@@ -148,7 +151,7 @@ def _tile(tile: HealpixPixel) -> str:
 
 
 @catalog_check("HATS-AUX-110")
-def counts_rows_by_pixel(catalog: CatalogEvidence) -> Iterator[Fault]:
+def counts_rows_by_pixel(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that each pixel of the sky map has the number of rows in it."""
     catalog.scope.require("rows")
     file, tally = catalog.files.main_map, catalog.rows.pixels
@@ -159,7 +162,7 @@ def counts_rows_by_pixel(catalog: CatalogEvidence) -> Iterator[Fault]:
     if wrong.size:
         first = int(wrong[0])
         example = f"{skymap.counts[first]} in {HealpixPixel(skymap.order, first)}"
-        yield Fault(
+        yield Departure.of(
             "the sky map counts other rows than lie in its pixels",
             file.path,
             actual=f"{example}, and wrong in {wrong.size} pixels in all",
@@ -175,7 +178,7 @@ def _differs_by_tile(catalog: CatalogEvidence) -> bool:
 
 
 @catalog_check("HATS-AUX-107")
-def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Fault]:
+def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every down-sampled map is there and is the main map at its order, listed or not."""
     listed = set(catalog.declared.properties.hats_skymap_alt_orders or ())
     orders = listed | set(catalog.files.alt_orders if catalog.folder.can_list else ())
@@ -185,24 +188,26 @@ def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Fault]:
         file = catalog.files.alt_skymap(order)
         file.check_seen()
         if not file.is_there:
-            yield Fault("a down-sampled sky map is not there", file.path, actual="no such file")
+            yield Departure.of("a down-sampled sky map is not there", file.path, actual="no such file")
         elif file.error is not None:
-            yield Fault("a down-sampled sky map cannot be read", file.path, actual=file.error.message)
+            yield Departure.of("a down-sampled sky map cannot be read", file.path, actual=file.error.message)
         elif file.value is not None:
             yield from _compare(file.path, file.value, order, catalog.files.main_map.need())
 
 
-def _compare(path: str, found: Skymap, order: int, main: Skymap) -> Iterator[Fault]:
+def _compare(path: str, found: Skymap, order: int, main: Skymap) -> Iterator[Departure]:
     if found.order != order:
-        yield Fault("a down-sampled sky map has another order", path, actual=found.order, expected=order)
+        yield Departure.of(
+            "a down-sampled sky map has another order", path, actual=found.order, expected=order
+        )
         return
     shared = min(order, main.order)
     if not np.array_equal(degrade(found.counts, shared), degrade(main.counts, shared)):
-        yield Fault("a down-sampled sky map counts other rows than the main map", path)
+        yield Departure.of("a down-sampled sky map counts other rows than the main map", path)
 
 
 @catalog_check("HATS-AUX-111")
-def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
+def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every down-sampled map that is there is listed."""
     if "hats_skymap_alt_orders" in catalog.declared.document.to_dict():
         listed = catalog.declared.value("hats_skymap_alt_orders")
@@ -210,7 +215,7 @@ def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
         listed = ()
     for order in catalog.files.alt_orders:
         if order not in listed:
-            yield Fault(
+            yield Departure.of(
                 "a down-sampled sky map is not in hats_skymap_alt_orders",
                 layout.skymap_path(order),
                 actual=" ".join(map(str, listed)) or "no orders",
@@ -219,16 +224,16 @@ def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-109")
-def same_point_map(catalog: CatalogEvidence) -> Iterator[Fault]:
+def same_point_map(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``point_map.fits`` and ``skymap.fits`` count the same rows."""
     skymap, points = catalog.files.skymap.need(), catalog.files.point_map.need()
     order = min(skymap.order, points.order)
     if not np.array_equal(degrade(skymap.counts, order), degrade(points.counts, order)):
-        yield Fault("point_map.fits counts other rows than skymap.fits", layout.POINT_MAP)
+        yield Departure.of("point_map.fits counts other rows than skymap.fits", layout.POINT_MAP)
 
 
 @catalog_check("HATS-PROP-403")
-def sky_fraction(catalog: CatalogEvidence) -> Iterator[Fault]:
+def sky_fraction(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``moc_sky_fraction`` is the area of the tiles, or of the sky map's pixels with rows.
 
     A MOC can be of any order, and so are the pixels.
@@ -242,7 +247,7 @@ def sky_fraction(catalog: CatalogEvidence) -> Iterator[Fault]:
     areas = areas[areas <= area]
     unit = 10.0 ** int(Decimal(repr(float(stated))).as_tuple().exponent)
     if not (np.abs(stated - areas) <= np.minimum(unit / 2, areas / _LEAST_DIGITS) + _FRACTION_SLACK).any():
-        yield Fault(
+        yield Departure.of(
             "moc_sky_fraction is not the fraction of the sky that the tiles cover",
             catalog.declared.properties_path,
             "moc_sky_fraction",

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hatsformat import layout
 from hatsformat.healpix import HealpixPixel
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.columns import has_column
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.cross_checks import (
@@ -24,6 +24,7 @@ from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.margin_values import scan_margin_values
 from hatsformat.validation.evidence.margins import MarginScan, scan_margin
 from hatsformat.validation.evidence.schemas import plain
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check
 
 _SIDES = (("primary", "hats_primary_table_url"), ("join", "hats_assn_join_table_url"))
@@ -39,14 +40,14 @@ def _margin(catalog: CatalogEvidence) -> MarginScan:
 
 
 @catalog_check("HATS-SUPP-004")
-def margin_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_is_complete(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a margin has every row of its primary table within the threshold of a tile."""
     found = _margin(catalog)
     tiles = catalog.primary.files.tiles
     threshold = catalog.declared.value("hats_margin_threshold")
     for index, (count, example) in found.absent.items():
         tile = tiles[index]
-        yield Fault(
+        yield Departure.of(
             "the margin lacks rows of the primary table that are within the threshold",
             layout.leaf_path(
                 tile.order,
@@ -59,10 +60,10 @@ def margin_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-006")
-def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the rows of a margin are rows of its primary table."""
     for path, (count, row) in _margin(catalog).strange.items():
-        yield Fault(
+        yield Departure.of(
             "the margin has rows that the primary table has not",
             path,
             row=row,
@@ -72,11 +73,11 @@ def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-009")
-def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the rows of a margin have the values of the same rows of its primary table."""
     catalog.scope.require("rows")
     for found in scan_margin_values(catalog, catalog.primary):
-        yield Fault(
+        yield Departure.of(
             "rows of the margin have other values than in the primary table",
             found.path,
             found.column,
@@ -87,10 +88,10 @@ def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault
 
 
 @catalog_check("HATS-SUPP-010")
-def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a margin has no row oftener than its primary table."""
     for path, (count, row) in _margin(catalog).again.items():
-        yield Fault(
+        yield Departure.of(
             "rows stand in the margin again",
             path,
             row=row,
@@ -100,7 +101,7 @@ def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-007")
-def margin_tiles_are_primary_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_tiles_are_primary_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the tiles of a margin are tiles of its primary table."""
     tiles = catalog.primary.files.tiles
     leaves = catalog.files.leaves
@@ -111,7 +112,9 @@ def margin_tiles_are_primary_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
             told.add(leaves.units[index])
             tile = HealpixPixel(int(leaves.orders[index]), int(leaves.pixels[index]))
             message = "the margin has a leaf of a tile that the primary table has not"
-            yield Fault(message, leaves.units[index], actual=tile, expected="a tile of the primary table")
+            yield Departure.of(
+                message, leaves.units[index], actual=tile, expected="a tile of the primary table"
+            )
 
 
 def _index(catalog: CatalogEvidence) -> IndexScan:
@@ -126,10 +129,10 @@ def _index(catalog: CatalogEvidence) -> IndexScan:
 
 
 @catalog_check("HATS-SUPP-105")
-def index_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_is_complete(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an index has every value of its primary table, with its tile."""
     for found in _index(catalog).absent:
-        yield Fault(
+        yield Departure.of(
             "the index lacks values of the primary table",
             layout.DATASET,
             catalog.declared.properties.hats_index_column,
@@ -139,10 +142,10 @@ def index_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-106")
-def index_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the tiles that an index names have the values."""
     for found in _index(catalog).wrong:
-        yield Fault(
+        yield Departure.of(
             "the index names tiles that do not have the value",
             found.path,
             "Npix",
@@ -153,7 +156,7 @@ def index_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-110")
-def index_carries_values(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_carries_values(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the extra columns of an index have the values of the primary's rows, told of or not."""
     primary, column = catalog.primary, catalog.declared.value("hats_index_column")
     told = catalog.declared.properties.hats_index_extra_column or ()
@@ -164,7 +167,7 @@ def index_carries_values(catalog: CatalogEvidence) -> Iterator[Fault]:
     _index(catalog)
     for extra in extras:
         for found in scan_index_extra(catalog, primary, column, extra):
-            yield Fault(
+            yield Departure.of(
                 "the index has other values than the primary table",
                 found.path,
                 extra,
@@ -175,7 +178,7 @@ def index_carries_values(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-107")
-def index_has_its_type(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_has_its_type(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the indexed column has the type of the primary's."""
     name = catalog.declared.value("hats_index_column")
     primary = catalog.primary.footers.schema
@@ -189,11 +192,11 @@ def index_has_its_type(catalog: CatalogEvidence) -> Iterator[Fault]:
     own, expected = kinds
     if not plain(own).equals(plain(expected)):
         message = "the indexed column has another type than in the primary table"
-        yield Fault(message, layout.DATASET, name, actual=own, expected=expected)
+        yield Departure.of(message, layout.DATASET, name, actual=own, expected=expected)
 
 
 @catalog_check("HATS-SUPP-206")
-def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
+def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the columns that an association joins exist in the two tables."""
     missing: NoEvidenceError | None = None
     for side, table_keyword in _SIDES:
@@ -204,7 +207,7 @@ def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
                 catalog.linked(catalog.declared.value(table_keyword)),
             )
             if not has_column(table.footers.schema, name):
-                yield Fault(
+                yield Departure.of(
                     f"{keyword} names a column that the table in {table_keyword} has not",
                     catalog.declared.properties_path,
                     keyword,
@@ -218,7 +221,7 @@ def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-205")
-def keys_are_in_both_tables(catalog: CatalogEvidence) -> Iterator[Fault]:
+def keys_are_in_both_tables(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the keys of an association exist in the tables that it links."""
     if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no keys")
@@ -234,7 +237,7 @@ def keys_are_in_both_tables(catalog: CatalogEvidence) -> Iterator[Fault]:
         raise missing
 
 
-def _keys(catalog: CatalogEvidence, keyword: str, column: str, table_keyword: str) -> Iterator[Fault]:
+def _keys(catalog: CatalogEvidence, keyword: str, column: str, table_keyword: str) -> Iterator[Departure]:
     own = getattr(catalog.declared.properties, keyword) or column
     table = catalog.linked(catalog.declared.value(table_keyword))
     if all(
@@ -244,10 +247,10 @@ def _keys(catalog: CatalogEvidence, keyword: str, column: str, table_keyword: st
         kind, expected = catalog.footers.schema.field(own).type, table.footers.schema.field(column).type
         if {family(kind), family(expected)} == {"integer", "text"}:
             message = f"the association has keys of another type than the table in {table_keyword}"
-            yield Fault(message, layout.DATASET, own, actual=kind, expected=expected)
+            yield Departure.of(message, layout.DATASET, own, actual=kind, expected=expected)
             return
     for found in scan_keys(catalog, own, table, column):
-        yield Fault(
+        yield Departure.of(
             f"the association has keys that the table in {table_keyword} has not",
             found.path,
             own,

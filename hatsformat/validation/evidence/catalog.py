@@ -13,7 +13,7 @@ from hatsformat.validation.evidence.catalog_rows import CatalogRows
 from hatsformat.validation.evidence.declared import PRIMARY_TYPES, Declared, readings
 from hatsformat.validation.evidence.folder import CatalogFolder
 from hatsformat.validation.evidence.scope import Scope
-from hatsformat.validation.evidence.tree import shown
+from hatsformat.validation.sanitizing import one_line
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class CatalogEvidence:
             found = None if self._find is None else self._find(path)
             if found is not None and found is not self:
                 return found
-        raise NoEvidenceError(f"the table {shown(reference)} lies outside of what is validated")
+        raise NoEvidenceError(f"the table {one_line(reference)} lies outside of what is validated")
 
     def cached(self, name: str, gather: Callable[[], T]) -> T:
         """Return what a function gathers, or raise the `NoEvidenceError` it raised; it is called once.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from hatsformat.healpix import HealpixPixel, IntArray
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.accumulators import PixelTally, Tally, ThumbnailTally, thumbnail_tally
 from hatsformat.validation.evidence.catalog_files import CatalogFiles
 from hatsformat.validation.evidence.catalog_footers import CatalogFooters
@@ -18,6 +18,7 @@ from hatsformat.validation.evidence.row_batch import RowPlan
 from hatsformat.validation.evidence.rows import RowScan, scan_rows
 from hatsformat.validation.evidence.scope import Scope
 from hatsformat.validation.evidence.tree import Artefact
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.requirements import requirements
 
 
@@ -51,9 +52,9 @@ class CatalogRows:
         self._footers = footers
         self._primary = primary
 
-    def faults(self, rule: str) -> Iterator[Fault]:
-        """Yield what the row check of a requirement has found; see `RowScan.faults`."""
-        yield from self._scan.faults(rule)
+    def departures(self, rule: str) -> Iterator[Departure]:
+        """Yield what the row check of a requirement has found; see `RowScan.departures`."""
+        yield from self._scan.departures(rule)
 
     @cached_property
     def _scan(self) -> RowScan:

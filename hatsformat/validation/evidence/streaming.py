@@ -14,11 +14,12 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.artefacts import leaf_reading
 from hatsformat.artefacts.leaf_reading import read_footer
-from hatsformat.errors import HatsError, LeafError, UnavailableError
+from hatsformat.errors import LeafError, UnavailableError
 from hatsformat.validation.check_api import NoEvidenceError, outage
 from hatsformat.validation.evidence.folder import CatalogFolder
 from hatsformat.validation.evidence.footers import Footer
 from hatsformat.validation.evidence.tree import BROKEN_DATA
+from hatsformat.validation.sanitizing import error_text
 
 BATCH_CELLS = 1 << 20
 """Values that a batch should have, rows times columns: 8 MB in doubles, which the caches still help with."""
@@ -163,8 +164,8 @@ def need_batches(
     except UnavailableError as error:
         raise outage(error) from error
     except BROKEN_DATA as error:
-        told = error.message if isinstance(error, HatsError) else str(error)
-        raise NoEvidenceError(f"the data of {folder.prefix}{footer.path} cannot be read: {told}") from error
+        reason = error_text(error)
+        raise NoEvidenceError(f"the data of {folder.prefix}{footer.path} cannot be read: {reason}") from error
 
 
 def _runs(footer: Footer, metadata: Any, most: int | None) -> Iterator[list[int]]:
