@@ -56,7 +56,7 @@ def test_a_footer_that_ends_its_reader_is_told_and_others_are_read(tmp_path):
 
 
 def test_a_catalog_full_of_such_footers_takes_a_bounded_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(footer_sandbox, "MOST_DEATHS", 2)
+    monkeypatch.setattr(footer_sandbox, "MOST_CRASHES", 2)
     names = [f"{number}.parquet" for number in range(12)]
     for name in names:
         (tmp_path / name).write_bytes(framed(FATAL[0].read_bytes()))

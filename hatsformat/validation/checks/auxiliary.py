@@ -11,7 +11,8 @@ from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.footers import compare_keys
 from hatsformat.validation.checks.schemas import compare_columns, compare_order, compare_types
 from hatsformat.validation.evidence.catalog import CatalogEvidence
-from hatsformat.validation.evidence.footers import Footer, Statistics
+from hatsformat.validation.evidence.footer_worker import Statistics
+from hatsformat.validation.evidence.footers import Footer
 from hatsformat.validation.evidence.statistics import FIELDS, KEYS, StatisticsScan, scan_statistics
 from hatsformat.validation.evidence.tree import Artefact
 from hatsformat.validation.findings import Departure

@@ -253,13 +253,14 @@ def index_in_tile(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Depar
         order, pixel = tiles[footer.path]
         start, stop = change_range(HealpixPixel(int(order), int(pixel)), catalog.declared.index_order)
         for group, found in enumerate(footer.statistics):
-            if found.low < start or found.high >= stop:
+            low, high = found.low, found.high
+            if low is not None and high is not None and (low < start or high >= stop):
                 yield Departure.of(
                     "index values lie outside the tile of their leaf",
                     footer.path,
                     catalog.declared.index_column,
                     group,
-                    actual=f"{found.low} to {found.high}",
+                    actual=f"{low} to {high}",
                     expected=f"{start} to {stop - 1}",
                 )
                 break
