@@ -35,34 +35,6 @@ def outage(error: UnavailableError) -> NoEvidenceError:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One departure at one place, as a check reports it.
-
-    Faults of a check with the same message and column become one finding, so what differs from place to place
-    belongs into `actual` and `expected`.
-
-    Attributes
-    ----------
-    message : str
-        What is wrong.
-    path : str or None
-        The file, relative to the catalog.
-    column, row_group, row
-        See `hatsformat.validation.report.Location`.
-    actual, expected : object
-        What is there and what should be; turned into text.
-    """
-
-    message: str
-    path: str | None = None
-    column: str | None = None
-    row_group: int | None = None
-    row: int | None = None
-    actual: object = None
-    expected: object = None
-
-
-@dataclass(frozen=True, slots=True)
 class RowVerdict:
     """What a row check says of a batch of rows.
 

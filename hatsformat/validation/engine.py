@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from hatsformat import layout, storage
 from hatsformat.errors import HatsError, NotFoundError, StorageError, UnavailableError, UsageError
 from hatsformat.validation import checks
-from hatsformat.validation.check_api import Fault, NoEvidenceError, outage
+from hatsformat.validation.check_api import NoEvidenceError, outage
 from hatsformat.validation.evidence import footer_sandbox
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.collection import CollectionEvidence
-from hatsformat.validation.evidence.declared import Scope
-from hatsformat.validation.evidence.tree import Tree, printable, shown
-from hatsformat.validation.findings import Finding, Location, NotRun, Place
+from hatsformat.validation.evidence.folder import CatalogFolder
+from hatsformat.validation.evidence.scope import Scope
+from hatsformat.validation.evidence.tree import Tree
+from hatsformat.validation.findings import Departure, Finding, NotRun
 from hatsformat.validation.registry import CATALOG_CHECKS, COLLECTION_CHECKS, ROW_CHECKS
 from hatsformat.validation.report import Report
 from hatsformat.validation.requirements import STAGES, Requirement
+from hatsformat.validation.sanitizing import error_text, one_line
 from hatsformat.validation.settings import Settings
 from hatsformat.validation.sky_drawing import Footprint
 
+E = TypeVar("E", CatalogEvidence, CollectionEvidence)
+
 _EVIDENCE_RULE = "HATS-EVID-001"
-MOST_FAULTS = 100_000
-"""Departures of one member from one requirement that are told; memory must not grow with what is wrong."""
+MOST_DEPARTURES = 100_000
+"""Departures of one member from one requirement that are reported; memory must not grow with their number."""
 
 _RANK = {"error": 0, "warning": 1, "info": 2}
 
@@ -113,7 +117,7 @@ def validate(
     if collection.file.is_there or _looks_like_collection(tree):
         _run_collection(collection, outcome)
     else:
-        _run_catalog(CatalogEvidence(tree, "", scope), outcome)
+        _run_catalog(CatalogEvidence(CatalogFolder(tree), scope), outcome)
     findings = sorted(outcome.findings, key=lambda finding: _RANK[finding.severity])
     off = [NotRun(rule, "disabled") for rule in sorted(outcome.switched_off)]
     return Report(
@@ -174,13 +178,13 @@ def _in_order(rules: Iterable[str], outcome: Outcome) -> list[Requirement]:
 def _run_collection(collection: CollectionEvidence, outcome: Outcome) -> None:
     for rule in _in_order(COLLECTION_CHECKS, outcome):
         if rule.concerns("collection", collection.scope.edition):
-            _run(COLLECTION_CHECKS[rule.id], rule, collection, outcome)
+            _run(COLLECTION_CHECKS[rule.id], rule, collection, "", outcome)
     try:
         catalogs = dict(collection.catalogs)
     except NoEvidenceError:
         catalogs = {}
     if "" not in catalogs and not set(layout.CATALOG_PROPERTIES).isdisjoint(_root_files(collection.tree)):
-        catalogs[""] = CatalogEvidence(collection.tree, "", collection.scope)
+        catalogs[""] = CatalogEvidence(CatalogFolder(collection.tree), collection.scope)
     for catalog in catalogs.values():
         _run_catalog(catalog, outcome)
 
@@ -195,30 +199,34 @@ def _root_files(tree: Tree) -> set[str]:
 
 def _run_catalog(catalog: CatalogEvidence, outcome: Outcome) -> None:
     for rule in _in_order(CATALOG_CHECKS, outcome):
-        if rule.concerns(catalog.table_type, catalog.scope.edition):
-            _run(CATALOG_CHECKS[rule.id], rule, catalog, outcome)
-    if catalog.table_type != "index":
+        if rule.concerns(catalog.declared.table_type, catalog.scope.edition):
+            _run(CATALOG_CHECKS[rule.id], rule, catalog, catalog.folder.prefix, outcome)
+    if catalog.declared.table_type != "index":
         with suppress(NoEvidenceError, HatsError):
-            tiles = catalog.tiles
-            outcome.skies.append(Footprint(catalog.prefix.rstrip("/"), tiles.orders, tiles.pixels))
+            tiles = catalog.files.tiles
+            outcome.skies.append(Footprint(catalog.folder.name, tiles.orders, tiles.pixels))
 
 
 def _run(
-    check: Any, rule: Requirement, evidence: CatalogEvidence | CollectionEvidence, outcome: Outcome
+    check: Callable[[E, Requirement], Iterable[Departure]],
+    rule: Requirement,
+    evidence: E,
+    prefix: str,
+    outcome: Outcome,
 ) -> None:
     """Carry out one check; whatever it raises becomes a part of the outcome."""
     if rule.id in outcome.disabled:
         outcome.switched_off.add(rule.id)
         return
-    faults: list[Fault] = []
+    departures: list[Departure] = []
     reason: str | None = None
-    member = evidence.prefix.rstrip("/") or None
+    member = prefix.rstrip("/") or None
     try:
         # Not a list of its own: what was found before an exception counts.
         found = iter(check(evidence, rule))
-        faults.extend(islice(found, MOST_FAULTS))
-        if len(faults) == MOST_FAULTS and next(found, None) is not None:
-            reason = f"there are more than {MOST_FAULTS} departures; the rest are not told"
+        departures.extend(islice(found, MOST_DEPARTURES))
+        if len(departures) == MOST_DEPARTURES and next(found, None) is not None:
+            reason = f"there are more than {MOST_DEPARTURES} departures; the rest are not told"
     except NoEvidenceError as missing:
         reason = missing.reason
     except UnavailableError as error:
@@ -228,45 +236,31 @@ def _run(
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
         reason = "the evidence could not be judged"
-        problem = Fault(
-            "a check failed on what the files hold", member, None, actual=f"{rule.id}: {_told(error)}"
+        problem = Departure.of(
+            "a check failed on what the files hold", member, actual=f"{rule.id}: {error_text(error)}"
         )
         if _EVIDENCE_RULE in outcome.disabled:
             outcome.switched_off.add(_EVIDENCE_RULE)
         else:
-            outcome.findings.extend(_group(outcome.rules[_EVIDENCE_RULE], [problem], ""))
-    outcome.findings.extend(_group(rule, faults, evidence.prefix))
+            outcome.findings.extend(_group(outcome.rules[_EVIDENCE_RULE], [problem]))
+    outcome.findings.extend(_group(rule, [departure.within(prefix) for departure in departures]))
     if reason is not None:
-        outcome.not_run.append(NotRun(rule.id, shown(reason, 300), member))
-    elif not faults:
+        outcome.not_run.append(NotRun(rule.id, one_line(reason, 300), member))
+    elif not departures:
         outcome.passed.append(rule.id)
 
 
-def _told(error: BaseException) -> str:
-    return error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
-
-
-def _group(rule: Requirement, faults: Iterable[Fault], prefix: str) -> list[Finding]:
-    """Make one finding of all faults with the same message and column."""
-    groups: dict[tuple[str, str | None], list[Place]] = {}
-    for fault in faults:
-        path = (prefix.rstrip("/") or None) if fault.path is None else prefix + fault.path
-        column = None if fault.column is None else shown(fault.column, 200)
-        location = Location(None if path is None else printable(path), column, fault.row_group, fault.row)
-        place = Place(location, _text(fault.actual), _text(fault.expected))
-        groups.setdefault((shown(fault.message, 300), column), []).append(place)
+def _group(rule: Requirement, departures: Iterable[Departure]) -> list[Finding]:
+    """Make one finding of all departures with the same message and column."""
+    groups: dict[tuple[str, str | None], list[Departure]] = {}
+    for departure in departures:
+        groups.setdefault((departure.message, departure.location.column), []).append(departure)
     return [
-        Finding(
-            rule.id, rule.severity, message, rule.fix, rule.section, tuple(sorted(places, key=_place_key))
-        )
-        for (message, _), places in groups.items()
+        Finding(rule.id, rule.severity, rule.fix, rule.section, tuple(sorted(group, key=_by_location)))
+        for group in groups.values()
     ]
 
 
-def _place_key(place: Place) -> tuple[str, int, int]:
-    at = place.location
-    return at.path or "", at.row_group or 0, at.row or 0
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else shown(value, 300)
+def _by_location(departure: Departure) -> tuple[str, int, int]:
+    location = departure.location
+    return location.path or "", location.row_group or 0, location.row or 0

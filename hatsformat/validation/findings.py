@@ -1,14 +1,15 @@
-"""Findings and their places, as values."""
+"""Departures from requirements, and the findings that group them, as values."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hatsformat.validation.requirements import Severity
+from hatsformat.validation.sanitizing import encodable, one_line
 
 EXAMPLES = 5
-"""How many places of a finding are shown to people."""
+"""How many departures of a finding are shown to people."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,77 +49,137 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One of the places where a fault was found, with what is there and what should be.
+class Departure:
+    """One departure from a requirement, as a check reports it and a report shows it.
+
+    Departures of a check with the same message and column become one finding, so what differs from location
+    to location belongs into `actual` and `expected`.
 
     Attributes
     ----------
+    message : str
+        What is wrong.
     location : Location
     actual, expected : str or None
+        What is there, and what should be.
     """
 
+    message: str
     location: Location
     actual: str | None = None
     expected: str | None = None
 
+    @classmethod
+    def of(
+        cls,
+        message: str,
+        path: str | None = None,
+        column: str | None = None,
+        row_group: int | None = None,
+        row: int | None = None,
+        *,
+        actual: object = None,
+        expected: object = None,
+    ) -> Departure:
+        """Make one from whatever a catalog holds: each part becomes one short line of text.
+
+        Parameters
+        ----------
+        message : str
+        path : str or None
+            The file, relative to the catalog; None for the catalog as a whole.
+        column, row_group, row
+            See `Location`.
+        actual, expected : object
+        """
+        location = Location(
+            None if path is None else encodable(path),
+            None if column is None else one_line(column, 200),
+            row_group,
+            row,
+        )
+        return cls(
+            one_line(message, 300),
+            location,
+            None if actual is None else one_line(actual, 300),
+            None if expected is None else one_line(expected, 300),
+        )
+
+    def within(self, prefix: str) -> Departure:
+        """Return it with its path relative to a folder above the catalog.
+
+        Parameters
+        ----------
+        prefix : str
+            The catalog's folder, with a slash at its end; empty for the root.
+        """
+        if not prefix:
+            return self
+        path = encodable(prefix.rstrip("/") if self.location.path is None else prefix) + (
+            self.location.path or ""
+        )
+        return replace(self, location=replace(self.location, path=path))
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the place for JSON."""
+        """Return the departure for JSON, without the message that its finding has."""
         return {"location": self.location.to_dict(), "actual": self.actual, "expected": self.expected}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A departure from a requirement: one fault, at one or many places.
+    """All departures of a catalog from a requirement with the same message and column.
 
     Attributes
     ----------
     rule : str
         The id of the requirement.
     severity : {"error", "warning", "info"}
-    message : str
-        What is wrong.
     fix : str
         What to do about it.
     section : str
         The section of the note.
-    places : tuple of Place
-        Every place, in the order of their paths; never empty.
+    departures : tuple of Departure
+        Every one, in the order of their paths; never empty.
     """
 
     rule: str
     severity: Severity
-    message: str
     fix: str
     section: str
-    places: tuple[Place, ...]
+    departures: tuple[Departure, ...]
+
+    @property
+    def message(self) -> str:
+        """What is wrong."""
+        return self.departures[0].message
 
     @property
     def location(self) -> Location:
-        """The first place."""
-        return self.places[0].location
+        """Where the first departure is."""
+        return self.departures[0].location
 
     @property
     def actual(self) -> str | None:
-        """What is at the first place."""
-        return self.places[0].actual
+        """What is at the first location."""
+        return self.departures[0].actual
 
     @property
     def expected(self) -> str | None:
-        """What should be at the first place."""
-        return self.places[0].expected
+        """What should be at the first location."""
+        return self.departures[0].expected
 
     @property
     def count(self) -> int:
-        """The number of places."""
-        return len(self.places)
+        """The number of departures."""
+        return len(self.departures)
 
     @property
-    def examples(self) -> tuple[Place, ...]:
-        """The first few places."""
-        return self.places[:EXAMPLES]
+    def examples(self) -> tuple[Departure, ...]:
+        """The first few departures."""
+        return self.departures[:EXAMPLES]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the finding for JSON, with all its places."""
+        """Return the finding for JSON, with all its departures."""
         return {
             "rule": self.rule,
             "severity": self.severity,
@@ -129,7 +190,7 @@ class Finding:
             "fix": self.fix,
             "section": self.section,
             "count": self.count,
-            "places": [place.to_dict() for place in self.places],
+            "places": [departure.to_dict() for departure in self.departures],
         }
 
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from html import escape
 
 from hatsformat._version import __version__
-from hatsformat.validation.findings import Finding, NotRun, Place, Verdict
+from hatsformat.validation.findings import Departure, Finding, NotRun, Verdict
 from hatsformat.validation.html_assets import SCRIPT, STYLE
 from hatsformat.validation.requirements import Requirement, requirements
 from hatsformat.validation.sanitizing import visible
 from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark
 
-PLACES = 20_000
-"""The most places of a finding that are listed; the report as JSON has them all."""
+MOST_SHOWN = 20_000
+"""The most departures of a finding that are listed; the report as JSON has them all."""
 
 _SEVERITIES = ("error", "warning", "info")
 _NAMES = {"error": "errors", "warning": "warnings", "info": "info"}
@@ -158,7 +158,7 @@ def _finding(finding: Finding) -> str:
         f'<summary><span class="badge">{finding.severity}</span> <b>{_text(finding.rule)}</b> '
         f"{_text(finding.message)}{count}</summary>{_explained(rule)}"
         f"<p><b>How to mend it:</b> {_prose(finding.fix)} (Note, section {_text(finding.section)})</p>"
-        f"{_places(finding)}</details>"
+        f"{_departures(finding)}</details>"
     )
 
 
@@ -170,16 +170,16 @@ def _explained(rule: Requirement | None) -> str:
     return f"<p><b>{rule.level}:</b> {_prose(rule.summary)}</p>{quote}{why}"
 
 
-def _places(finding: Finding) -> str:
-    rows = "".join(_place(place) for place in finding.places[:PLACES])
-    more = finding.count - PLACES
+def _departures(finding: Finding) -> str:
+    rows = "".join(_departure(departure) for departure in finding.departures[:MOST_SHOWN])
+    more = finding.count - MOST_SHOWN
     rest = f"<p>and {more} more: the report as JSON lists them all</p>" if more > 0 else ""
     head = "<tr><th>where</th><th>found</th><th>expected</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{rest}"
 
 
-def _place(place: Place) -> str:
-    cells = (str(place.location), place.actual or "", place.expected or "")
+def _departure(departure: Departure) -> str:
+    cells = (str(departure.location), departure.actual or "", departure.expected or "")
     return f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
 
 

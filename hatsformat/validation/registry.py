@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import TypeAlias
 
-from hatsformat.validation.check_api import Fault, RowCheck, RowVerdict
+from hatsformat.validation.check_api import RowCheck, RowVerdict
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.collection import CollectionEvidence
 from hatsformat.validation.evidence.row_batch import RowBatch
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.requirements import Requirement
 
-CatalogCheck: TypeAlias = Callable[[CatalogEvidence, Requirement], Iterable[Fault]]
-CollectionCheck: TypeAlias = Callable[[CollectionEvidence, Requirement], Iterable[Fault]]
-_OfCatalog: TypeAlias = Callable[[CatalogEvidence], Iterable[Fault]]
-_OfCollection: TypeAlias = Callable[[CollectionEvidence], Iterable[Fault]]
+CatalogCheck: TypeAlias = Callable[[CatalogEvidence, Requirement], Iterable[Departure]]
+CollectionCheck: TypeAlias = Callable[[CollectionEvidence, Requirement], Iterable[Departure]]
+_OfCatalog: TypeAlias = Callable[[CatalogEvidence], Iterable[Departure]]
+_OfCollection: TypeAlias = Callable[[CollectionEvidence], Iterable[Departure]]
 
 CATALOG_CHECKS: dict[str, CatalogCheck] = {}
 """The check of each requirement on a catalog, by the requirement's id."""
@@ -27,8 +28,8 @@ COLLECTION_CHECKS: dict[str, CollectionCheck] = {}
 def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
     """Register a function as the check of a requirement on catalogs.
 
-    The function takes the evidence, and yields a `Fault` for every departure. It raises `NoEvidenceError`,
-    usually through the evidence it asks for, where it cannot say.
+    The function takes the evidence, and yields departures. It raises `NoEvidenceError`, usually through the
+    evidence it asks for, where it cannot say.
     """
 
     def register(function: _OfCatalog) -> _OfCatalog:
@@ -83,16 +84,32 @@ ROW_CHECKS: dict[str, RowCheck] = {}
 _Judge: TypeAlias = Callable[[RowBatch], RowVerdict]
 
 
-def row_check(rule: str, message: str) -> Callable[[_Judge], _Judge]:
+def row_check(rule: str, message: str, *, reported: bool = True) -> Callable[[_Judge], _Judge]:
     """Register a function as the check of a requirement on rows.
 
     The function takes a batch of rows of one file and says which are wrong. It raises `NoEvidenceError`,
     usually through the columns it asks for, where it cannot say.
+
+    Parameters
+    ----------
+    rule : str
+    message : str
+        Of the departures.
+    reported : bool
+        Whether what it finds is reported as it is; False where a check on catalogs of the same requirement
+        does that.
     """
 
     def register(function: _Judge) -> _Judge:
         _claim(rule, ROW_CHECKS)
         ROW_CHECKS[rule] = RowCheck(message, function)
+        if reported:
+            catalog_checks(rule)(_row_departures)
         return function
 
     return register
+
+
+def _row_departures(catalog: CatalogEvidence, rule: Requirement) -> Iterable[Departure]:
+    """Report what the row check of a requirement has found."""
+    return catalog.rows.departures(rule.id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from hatsformat.errors import HatsError
+
 # C0 and C1 controls, line and paragraph separators, marks that turn the direction of text or take no room,
 # surrogates (bytes of a name that are not UTF-8) and what Unicode keeps for none.
 _INVISIBLE = re.compile(
@@ -41,6 +43,18 @@ def _written(found: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def encodable(json_text: str) -> str:
-    """Return JSON text with lone surrogates as escapes, so that it can be encoded in UTF-8."""
-    return _SURROGATE.sub(_written, json_text)
+def encodable(text: str) -> str:
+    """Return text, or JSON, with lone surrogates as escapes, so that it can be encoded in UTF-8."""
+    return text if text.isascii() else _SURROGATE.sub(_written, text)
+
+
+def one_line(value: object, limit: int = 120) -> str:
+    """Return a value as one short line that can be encoded in UTF-8."""
+    text = str(value)
+    text = encodable(" ".join(text[: 2 * limit + 1_000].split()))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def error_text(error: BaseException) -> str:
+    """Return what an exception says, with its type unless the package raised it itself."""
+    return error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"

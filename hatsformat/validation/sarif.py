@@ -10,16 +10,16 @@ from typing import Any
 from urllib.parse import quote
 
 from hatsformat._version import __version__
-from hatsformat.validation.findings import Finding, Location, NotRun, Place, Verdict
+from hatsformat.validation.findings import Departure, Finding, Location, NotRun, Verdict
 from hatsformat.validation.requirements import Requirement, requirements
 from hatsformat.validation.sanitizing import encodable, visible
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 NOTE = "https://www.ivoa.net/documents/Notes/hats-ivoa"
-"""Where the note is published; no page of the rules has a place on the web that lasts as long."""
+"""Where the note is published; no page of the rules has an address that lasts as long."""
 
-PLACES = 1000
-"""The most places of a finding; hosts of code take no more. `occurrenceCount` has their number."""
+MOST_LOCATIONS = 1000
+"""The most locations of a finding; hosts of code take no more. `occurrenceCount` has their number."""
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _BASE = "CATALOG"
@@ -41,7 +41,7 @@ def render_sarif(
     Returns
     -------
     str
-        JSON. Paths are relative to the catalog, whose place is the base ``CATALOG``.
+        JSON. Paths are relative to the catalog, whose address is the base ``CATALOG``.
     """
     known = requirements()
     named = {finding.rule for finding in findings} | {item.rule for item in not_run} | set(passed)
@@ -113,7 +113,7 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
         "kind": "fail",
         "level": _LEVELS[finding.severity],
         "message": {"text": _message(finding)},
-        "locations": [_location(place) for place in finding.places[:PLACES]],
+        "locations": [_location(departure) for departure in finding.departures[:MOST_LOCATIONS]],
         "occurrenceCount": finding.count,
         "partialFingerprints": {"hatsFinding/v1": _fingerprint(finding)},
         "properties": {"section": finding.section},
@@ -124,22 +124,22 @@ def _message(finding: Finding) -> str:
     text = finding.message
     if finding.count > 1:
         text += f" ({finding.count} places)"
-    elif (detail := _detail(finding.places[0])) is not None:
+    elif (detail := _detail(finding.departures[0])) is not None:
         text += f": {detail}"
     return visible(f"{text}. {_plain(finding.fix)}")
 
 
-def _detail(place: Place) -> str | None:
-    """Return what is there and what should be, where the place says so."""
-    if place.actual is None and place.expected is None:
+def _detail(departure: Departure) -> str | None:
+    """Return what is there and what should be, where the departure says so."""
+    if departure.actual is None and departure.expected is None:
         return None
-    if place.expected is None:
-        return place.actual
-    return f"{'' if place.actual is None else place.actual + ', '}expected {place.expected}"
+    if departure.expected is None:
+        return departure.actual
+    return f"{'' if departure.actual is None else departure.actual + ', '}expected {departure.expected}"
 
 
-def _location(place: Place) -> dict[str, Any]:
-    at = place.location
+def _location(departure: Departure) -> dict[str, Any]:
+    at = departure.location
     physical: dict[str, Any] = {"artifactLocation": {"uri": _relative_uri(at.path), "uriBaseId": _BASE}}
     if at.row is not None and at.row_group is None and at.row > 0:
         physical["region"] = {"startLine": at.row}
@@ -150,7 +150,7 @@ def _location(place: Place) -> dict[str, Any]:
             {"name": name, "kind": kind, "fullyQualifiedName": f"{visible(at.path or '.')}#{name}"}
             for kind, name in inside
         ]
-    detail = _detail(place)
+    detail = _detail(departure)
     if detail is not None:
         found["message"] = {"text": visible(detail)}
     return found
@@ -198,7 +198,7 @@ def _quoted(path: str) -> str:
 
 
 def _root_uri(path: str) -> str:
-    """Return the place of the catalog as a URI that ends in a slash."""
+    """Return the address of the catalog as a URI that ends in a slash."""
     scheme, found, rest = path.partition("://")
     if found:
         return f"{scheme}://{quote(rest.rstrip('/'), safe='/=:@%', errors='replace')}/"

@@ -75,7 +75,7 @@ def mark(footprint: Footprint, findings: Sequence[Finding]) -> Tiles:
     Returns
     -------
     Tiles
-        Also those that only findings name, such as leaves in the wrong place.
+        Also those that only findings name, such as leaves in the wrong folder.
     """
     worst = _worst(footprint.member, findings)
     marked = np.array([(order, pixel, kind) for (order, pixel), kind in worst.items()], dtype=np.int64)
@@ -95,7 +95,7 @@ def _worst(member: str, findings: Sequence[Finding]) -> Mapping[tuple[int, int],
     worst: dict[tuple[int, int], int] = {}
     for finding in findings:
         kind = _KINDS.index(finding.severity)
-        paths = {place.location.path for place in finding.places}
+        paths = {departure.location.path for departure in finding.departures}
         for path in paths:
             if path is None or not path.startswith(f"{prefix}dataset/"):
                 continue
@@ -212,7 +212,7 @@ def _line(xs: Sequence[float], ys: Sequence[float], end: str = "Z") -> str:
 
 
 def mollweide(longitude: npt.ArrayLike, latitude: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return the places on the picture, east to the left; the projection keeps areas.
+    """Return points on the picture, east to the left; the projection keeps areas.
 
     Parameters
     ----------

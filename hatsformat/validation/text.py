@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hatsformat.validation.findings import EXAMPLES, Finding, NotRun, Place, Verdict
+from hatsformat.validation.findings import EXAMPLES, Departure, Finding, NotRun, Verdict
 from hatsformat.validation.requirements import requirements
 from hatsformat.validation.sanitizing import visible
 
@@ -49,7 +49,7 @@ def _finding(finding: Finding, color: bool) -> list[str]:
     head = f"{_paint(finding.severity, finding.severity, color)} {finding.rule}: {visible(finding.message)}"
     if finding.count > 1:
         head += f" ({finding.count} places)"
-    lines = [head, *(f"  at {_place(place)}" for place in finding.examples)]
+    lines = [head, *(f"  at {_departure(departure)}" for departure in finding.examples)]
     if finding.count > EXAMPLES:
         lines.append(f"  and {finding.count - EXAMPLES} more")
     rule = requirements().get(finding.rule)
@@ -59,12 +59,12 @@ def _finding(finding: Finding, color: bool) -> list[str]:
     return lines
 
 
-def _place(place: Place) -> str:
-    text = str(place.location)
-    if place.actual is not None:
-        text += f": {place.actual}"
-    if place.expected is not None:
-        text += f"{':' if place.actual is None else ','} expected {place.expected}"
+def _departure(departure: Departure) -> str:
+    text = str(departure.location)
+    if departure.actual is not None:
+        text += f": {departure.actual}"
+    if departure.expected is not None:
+        text += f"{':' if departure.actual is None else ','} expected {departure.expected}"
     return visible(text)
 
 

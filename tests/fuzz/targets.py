@@ -20,6 +20,7 @@ from hatsformat.properties import (
     validate_table,
 )
 from hatsformat.properties.document import Entry
+from hatsformat.validation.evidence.folder import CatalogFolder
 from hatsformat.validation.evidence.footers import SchemaPool, read_footers
 from hatsformat.validation.evidence.leaves import sort_out
 from hatsformat.validation.evidence.partitions import PartitionLines
@@ -96,7 +97,7 @@ def footer(data: bytes) -> None:
     """The Thrift bytes alone, with a sound frame around them: most mutations of the frame end at once."""
     root = UPath("memory://fuzz-footer")
     root.fs.pipe_file(f"{root.path.rstrip('/')}/a.parquet", framed(data))
-    found = read_footers(Tree(root), "", ["a.parquet"], SchemaPool(), "_healpix_29")
+    found = read_footers(CatalogFolder(Tree(root)), ["a.parquet"], SchemaPool(), "_healpix_29")
     assert len(found.readable) + len(found.broken) == 1
     assert all(isinstance(broken.error, HatsError) for broken in found.broken)
 

@@ -9,6 +9,7 @@ import pytest
 from upath import UPath
 
 from hatsformat.validation.evidence import footer_sandbox, footers
+from hatsformat.validation.evidence.folder import CatalogFolder
 from hatsformat.validation.evidence.tree import Tree
 
 FUZZ = Path(__file__).resolve().parents[1] / "fuzz"
@@ -49,17 +50,17 @@ def test_a_footer_that_ends_its_reader_is_told_and_others_are_read(tmp_path):
     for name, content in zip(names, [sound, fatal[0], sound, *fatal], strict=True):
         (tmp_path / name).write_bytes(content)
     column = "_healpix_29"
-    found = footers.read_footers(Tree(UPath(tmp_path)), "", names, footers.SchemaPool(), column)
+    found = footers.read_footers(CatalogFolder(Tree(UPath(tmp_path))), names, footers.SchemaPool(), column)
     assert [footer.path for footer in found.readable] == ["0.parquet", "2.parquet"]
     assert all(footer_sandbox.FATAL in str(broken.error) for broken in found.broken)
 
 
 def test_a_catalog_full_of_such_footers_takes_a_bounded_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(footer_sandbox, "MOST_DEATHS", 2)
+    monkeypatch.setattr(footer_sandbox, "MOST_CRASHES", 2)
     names = [f"{number}.parquet" for number in range(12)]
     for name in names:
         (tmp_path / name).write_bytes(framed(FATAL[0].read_bytes()))
-    found = footers.read_footers(Tree(UPath(tmp_path)), "", names, footers.SchemaPool(), None)
+    found = footers.read_footers(CatalogFolder(Tree(UPath(tmp_path))), names, footers.SchemaPool(), None)
     told = [str(broken.error) for broken in found.broken]
     assert len(told) == len(names)
     assert sum(footer_sandbox.FATAL in text for text in told) == 3

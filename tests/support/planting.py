@@ -94,7 +94,7 @@ def check_planted(tmp_path, planted: Planted) -> None:
     report = validate(write(tmp_path, files), edition=planted.edition)
     found = {finding.rule: finding for finding in reversed(report.findings)}
     assert set(found) == {planted.rule} | planted.also, described(report)
-    places = [place.location for f in report.findings if f.rule == planted.rule for place in f.places]
+    places = [place.location for f in report.findings if f.rule == planted.rule for place in f.departures]
     assert planted.path in {place.path for place in places}, described(report)
     if planted.column is not None:
         assert planted.column in {place.column for place in places}, described(report)

@@ -171,4 +171,4 @@ def test_rows_that_stand_twice(times, tmp_path):
     row = pq.read_table(place).slice(0, 1)
     pq.write_table(pa.concat_tables([row] * times), place)
     findings = [finding for finding in validate(root).findings if finding.rule == "HATS-AUX-206"]
-    assert [finding.places[0].location.row for finding in findings] == ([] if times <= 2 else [2])
+    assert [finding.departures[0].location.row for finding in findings] == ([] if times <= 2 else [2])

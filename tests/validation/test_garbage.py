@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from hatsformat.validation import validate
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import CATALOG_CHECKS
 from tests.support.catalogs_to_break import (
     Files,
@@ -188,7 +189,7 @@ def test_a_check_that_panics_is_a_finding_too(tmp_path, monkeypatch):
 
 def test_evidence_that_fails_late_keeps_what_was_found(tmp_path, monkeypatch):
     def late(catalog, rule):
-        yield Fault("first", "a")
+        yield Departure.of("first", "a")
         raise NoEvidenceError("the rest is missing")
 
     monkeypatch.setitem(CATALOG_CHECKS, "HATS-PROP-402", late)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatsformat import healpix
-from hatsformat.validation import Finding, Location, NotRun, Place, Report, validate
-from hatsformat.validation.html import PLACES
+from hatsformat.validation import Departure, Finding, Location, NotRun, Report, validate
+from hatsformat.validation.html import MOST_SHOWN
 from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark, mollweide
 from tests.support.catalogs_to_break import collection, index_table, object_catalog, parquet, read, write
 
@@ -62,8 +63,13 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def finding(*places, rule="HATS-LEAF-001", severity="error", message="it is wrong"):
-    return Finding(rule, severity, message, "Mend `it`.", "3.5", places or (Place(Location("a")),))
+def departure(location, actual=None, expected=None, message="it is wrong"):
+    return Departure(message, location, actual, expected)
+
+
+def finding(*departures, rule="HATS-LEAF-001", severity="error", message="it is wrong"):
+    found = tuple(replace(found, message=message) for found in departures or (departure(Location("a")),))
+    return Finding(rule, severity, "Mend `it`.", "3.5", found)
 
 
 def report_of(*findings, skies=(), path="/data/stars"):
@@ -92,7 +98,7 @@ def test_everything_of_the_report_is_on_the_page(broken):
         assert found.rule in page.text
         assert found.message in page.text
         assert found.section in page.text
-        for place in found.places:
+        for place in found.departures:
             assert str(place.location) in page.text
             assert (place.actual or "") in page.text
     for item in broken.not_run:
@@ -146,13 +152,13 @@ ATTACKS = [
 
 
 def hostile(text):
-    place = Place(Location(f"dataset/{text}", text, 1, 2), text, text)
+    found = Departure(text, Location(f"dataset/{text}", text, 1, 2), text, text)
     sky = Footprint(text, np.array([0], np.uint8), np.array([3]))
     return Report(
         text,
         text,
         text,
-        (Finding("HATS-LEAF-001", "error", text, text, text, (place, place)),),
+        (Finding("HATS-LEAF-001", "error", text, text, (found, found)),),
         (NotRun("HATS-LEAF-002", text, text),),
         skies=(sky,),
     )
@@ -195,12 +201,12 @@ def test_findings_can_be_filtered():
 
 
 def test_many_places_are_listed_up_to_a_limit():
-    places = [Place(Location(f"file-{number}")) for number in range(PLACES + 3)]
+    places = [departure(Location(f"file-{number}")) for number in range(MOST_SHOWN + 3)]
     text = report_of(finding(*places)).to_html()
-    assert f"({PLACES + 3} places)" in text
+    assert f"({MOST_SHOWN + 3} places)" in text
     assert "and 3 more" in text
-    assert f"file-{PLACES - 1}<" in text
-    assert f"file-{PLACES}<" not in text
+    assert f"file-{MOST_SHOWN - 1}<" in text
+    assert f"file-{MOST_SHOWN}<" not in text
 
 
 def test_a_sound_catalog_without_tiles_has_a_page():
@@ -251,13 +257,13 @@ def test_each_member_has_its_picture(tmp_path):
 def test_only_the_members_own_findings_count():
     sky = Footprint("margin", np.array([1, 1], np.uint8), np.array([4, 5]))
     faults = finding(
-        Place(Location(leaf(1, 4))),
-        Place(Location(f"margin/{leaf(1, 5)}")),
-        Place(Location(f"margin/{leaf(2, 7)}")),
-        Place(Location("margin/hats.properties")),
-        Place(Location(None)),
+        departure(Location(leaf(1, 4))),
+        departure(Location(f"margin/{leaf(1, 5)}")),
+        departure(Location(f"margin/{leaf(2, 7)}")),
+        departure(Location("margin/hats.properties")),
+        departure(Location(None)),
     )
-    warned = finding(Place(Location(f"margin/{leaf(1, 5)}")), severity="warning")
+    warned = finding(departure(Location(f"margin/{leaf(1, 5)}")), severity="warning")
     tiles = mark(sky, (warned, faults))
     found = dict(
         zip(zip(tiles.orders.tolist(), tiles.pixels.tolist(), strict=True), tiles.kinds.tolist(), strict=True)
@@ -300,7 +306,7 @@ def test_coarser_tiles_stand_for_those_within(data):
 def test_a_hundred_thousand_tiles_make_a_small_picture():
     pixels = np.sort(np.random.default_rng(1).choice(12 * 4**8, 100_000, replace=False))
     sky = Footprint("", np.full(len(pixels), 8, np.uint8), pixels)
-    fault = finding(Place(Location(leaf(8, int(pixels[500])))))
+    fault = finding(departure(Location(leaf(8, int(pixels[500])))))
     text = report_of(fault, skies=(sky,)).to_html()
     (group,) = re.findall(r'<g class="error">(.*?)</g>', text)
     (title,) = re.findall("<title>(.*?)</title>", group)

@@ -56,7 +56,7 @@ def test_a_leaf_with_another_unit_of_time(unit, tmp_path):
     changed(first, lambda rows: rows.set_column(3, "x", rows.column("x").cast(pa.timestamp(unit))))
     findings = [finding for finding in validate(tmp_path / "odd").findings if finding.rule == "HATS-LEAF-004"]
     assert [finding.severity for finding in findings] == ["error"]
-    location = findings[0].places[0].location
+    location = findings[0].departures[0].location
     assert location.path == str(first.relative_to(tmp_path / "odd"))
     assert location.column == "x"
 
@@ -96,4 +96,4 @@ def test_very_many_columns(tmp_path):
 
     changed(leaves[0], widen)
     found = [finding for finding in validate(tmp_path / "odd").findings if finding.rule == "HATS-LEAF-003"]
-    assert [finding.places[0].location.column for finding in found] == list(more)
+    assert [finding.departures[0].location.column for finding in found] == list(more)

@@ -10,7 +10,7 @@ import pytest
 import hatsformat
 from hatsformat import NotFoundError, UsageError
 from hatsformat._spec import spec_path
-from hatsformat.validation import Finding, Location, NotRun, Place, Report, validate
+from hatsformat.validation import Departure, Finding, Location, NotRun, Report, validate
 from tests.support.catalogs_to_break import collection, object_catalog, parquet, read, set_property, write
 
 
@@ -47,8 +47,8 @@ def test_many_places_of_one_fault_are_one_finding(tmp_path):
     assert finding.count == 7
     assert len(finding.examples) == 5
     assert len(finding.to_dict()["places"]) == 7
-    assert [place.location.path for place in finding.places] == sorted(
-        p.location.path for p in finding.places
+    assert [found.location.path for found in finding.departures] == sorted(
+        found.location.path for found in finding.departures
     )
     assert finding.location.column == "mag"
     assert "(7 places)" in report.to_text()
@@ -73,7 +73,7 @@ def test_what_is_not_run_is_not_passed(tmp_path):
 
 
 def test_a_level_reads_no_more_than_it_says(tmp_path, monkeypatch):
-    from hatsformat.validation.evidence import contents, rows
+    from hatsformat.validation.evidence import catalog_footers, rows
 
     def forbidden(*arguments, **options):
         raise AssertionError("this is not to be read")
@@ -81,7 +81,7 @@ def test_a_level_reads_no_more_than_it_says(tmp_path, monkeypatch):
     root = write(tmp_path, object_catalog())
     monkeypatch.setattr(rows, "read_batches", forbidden)
     assert validate(root, level="footers").valid
-    monkeypatch.setattr(contents, "read_footers", forbidden)
+    monkeypatch.setattr(catalog_footers, "read_footers", forbidden)
     assert validate(root, level="metadata").valid
 
 
@@ -101,8 +101,9 @@ def test_members_are_named(tmp_path):
 
 
 def test_text_says_what_where_and_how():
-    places = (Place(Location("a.parquet", "ra", 0, 4), "nan", "a finite number"),)
-    finding = Finding("HATS-HPX-012", "error", "rows have no position", "Give them one.", "3.6.1", places)
+    location = Location("a.parquet", "ra", 0, 4)
+    departure = Departure("rows have no position", location, "nan", "a finite number")
+    finding = Finding("HATS-HPX-012", "error", "Give them one.", "3.6.1", (departure,))
     report = Report(
         "there", "1.0", "rows", (finding,), (NotRun("HATS-AUX-101", "no such file", "m"),), ("x", "y")
     )
@@ -127,8 +128,8 @@ HOSTILE = "a\x1b[31m\x00\r\nb\x9b\u202e\u2028\udcff\ud800"
 
 def test_nothing_from_a_catalog_reaches_the_terminal(schema):
     """No control character, no mark of direction, no half of a pair: each is written out."""
-    place = Place(Location(HOSTILE, HOSTILE), HOSTILE, HOSTILE)
-    finding = Finding("HATS-LEAF-001", "error", HOSTILE, "f", "3.5", (place, place))
+    departure = Departure(HOSTILE, Location(HOSTILE, HOSTILE), HOSTILE, HOSTILE)
+    finding = Finding("HATS-LEAF-001", "error", "f", "3.5", (departure, departure))
     report = Report(HOSTILE, "1.0", "rows", (finding,), (NotRun("HATS-LEAF-002", HOSTILE, HOSTILE),))
     text = report.to_text()
     assert text.encode("utf-8").decode() == text
@@ -140,8 +141,7 @@ def test_nothing_from_a_catalog_reaches_the_terminal(schema):
 
 
 def test_warnings_leave_a_catalog_valid():
-    places = (Place(Location("a")),)
-    finding = Finding("HATS-AUX-001", "warning", "m", "f", "3", places)
+    finding = Finding("HATS-AUX-001", "warning", "f", "3", (Departure("m", Location("a")),))
     assert Report("p", "1.0", "rows", (finding,)).valid
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 import jsonschema
 import pytest
 
-from hatsformat.validation import Finding, Location, NotRun, Place, Report, requirements, validate
-from hatsformat.validation.sarif import PLACES
+from hatsformat.validation import Departure, Finding, Location, NotRun, Report, requirements, validate
+from hatsformat.validation.sarif import MOST_LOCATIONS
 from tests.support.catalogs_to_break import collection, object_catalog, parquet, read, set_property, write
 
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
@@ -138,8 +139,13 @@ def run_of(report):
     return log["runs"][0]
 
 
-def finding(*places, rule="HATS-LEAF-001", message="it is wrong", severity="error"):
-    return Finding(rule, severity, message, "Mend `it`.", "3.5", tuple(places))
+def departure(location, actual=None, expected=None, message="it is wrong"):
+    return Departure(message, location, actual, expected)
+
+
+def finding(*departures, rule="HATS-LEAF-001", message="it is wrong", severity="error"):
+    found = tuple(replace(found, message=message) for found in departures)
+    return Finding(rule, severity, "Mend `it`.", "3.5", found)
 
 
 def report_of(*findings, path="/data/stars"):
@@ -198,7 +204,7 @@ def test_members_of_a_collection_are_below_it(tmp_path):
 
 
 def test_rows_of_parquet_are_no_lines():
-    place = Place(Location("dataset/a.parquet", "ra", 2, 5), "nan", "a finite number")
+    place = departure(Location("dataset/a.parquet", "ra", 2, 5), "nan", "a finite number")
     (result,) = run_of(report_of(finding(place)))["results"]
     (location,) = result["locations"]
     assert "region" not in location["physicalLocation"]
@@ -208,7 +214,7 @@ def test_rows_of_parquet_are_no_lines():
 
 
 def test_the_catalog_as_a_whole_is_a_place():
-    (result,) = run_of(report_of(finding(Place(Location()))))["results"]
+    (result,) = run_of(report_of(finding(departure(Location()))))["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "."
 
 
@@ -227,7 +233,7 @@ def test_the_catalog_as_a_whole_is_a_place():
     ],
 )
 def test_any_name_is_a_relative_uri(path):
-    place = Place(Location(path, "co\x07l\udcff", None, None), "va\x1blue\udcff", "\u202eright")
+    place = departure(Location(path, "co\x07l\udcff", None, None), "va\x1blue\udcff", "\u202eright")
     report = report_of(finding(place, message="odd \x00 name \udcff"), path=f"/data/{path}")
     (result,) = run_of(report)["results"]
     uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
@@ -255,9 +261,9 @@ def test_the_base_is_the_catalogs_place(path, uri):
 
 
 def test_ten_thousand_places_are_one_result():
-    places = [Place(Location(f"dataset/Norder=6/Dir=0/Npix={n}.parquet", "mag")) for n in range(10_000)]
+    places = [departure(Location(f"dataset/Norder=6/Dir=0/Npix={n}.parquet", "mag")) for n in range(10_000)]
     (result,) = run_of(report_of(finding(*places)))["results"]
-    assert (result["occurrenceCount"], len(result["locations"])) == (10_000, PLACES)
+    assert (result["occurrenceCount"], len(result["locations"])) == (10_000, MOST_LOCATIONS)
     assert "(10000 places)" in result["message"]["text"]
 
 
@@ -266,8 +272,8 @@ def test_fingerprints_stay_while_the_fault_stays():
         (result,) = run_of(report_of(finding(*places, **more)))["results"]
         return result["partialFingerprints"]["hatsFinding/v1"]
 
-    here, there = Place(Location("a", None, None, 3), "1"), Place(Location("b", None, None, 3), "1")
-    moved, column = Place(Location("a", None, None, 9), "2"), Place(Location("a", "ra"))
+    here, there = departure(Location("a", None, None, 3), "1"), departure(Location("b", None, None, 3), "1")
+    moved, column = departure(Location("a", None, None, 9), "2"), departure(Location("a", "ra"))
     assert fingerprint(here) == fingerprint(moved)
     assert len({fingerprint(here), fingerprint(there), fingerprint(column)}) == 3
     assert fingerprint(here) != fingerprint(here, rule="HATS-LEAF-002")

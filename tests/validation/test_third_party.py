@@ -51,7 +51,7 @@ def test_a_catalog_of_another_tool(shared, name):
 
 
 def found(report, rule):
-    places = [place for finding in report.findings if finding.rule == rule for place in finding.places]
+    places = [place for finding in report.findings if finding.rule == rule for place in finding.departures]
     return {
         ((place.location.path or "").replace("dataset/Norder=0/Dir=0/", ""), place.location.column)
         for place in places
@@ -89,7 +89,7 @@ def test_the_planted_files_and_rows_are_named(shared):
     stale = {
         place.actual
         for finding in report.findings
-        for place in finding.places
+        for place in finding.departures
         if finding.rule == "HATS-AUX-005"
     }
     assert "dataset/Norder=0/Dir=0/Npix=11.missing_file.parquet" in stale

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hatsformat import layout
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.footers import compare_keys
 from hatsformat.validation.checks.schemas import compare_columns, compare_order, compare_types
 from hatsformat.validation.evidence.catalog import CatalogEvidence
-from hatsformat.validation.evidence.footers import Footer, Statistics
+from hatsformat.validation.evidence.footer_worker import Statistics
+from hatsformat.validation.evidence.footers import Footer
 from hatsformat.validation.evidence.statistics import FIELDS, KEYS, StatisticsScan, scan_statistics
 from hatsformat.validation.evidence.tree import Artefact
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check, catalog_checks
 from hatsformat.validation.requirements import Requirement
 
@@ -22,38 +24,40 @@ _MOST_GROUPS = 10
 
 
 @catalog_checks("HATS-AUX-001", "HATS-AUX-002")
-def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Check that the catalog has ``_metadata`` and ``_common_metadata``."""
     path = layout.METADATA if rule.id == "HATS-AUX-001" else layout.COMMON_METADATA
-    if catalog.is_soft:
+    if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files needs none")
-    if catalog.tree.can_list:
-        there = path in catalog.files
+    if catalog.folder.can_list:
+        there = path in catalog.folder.paths
     else:
-        there = (catalog.metadata if path == layout.METADATA else catalog.common_metadata).is_there
+        there = (
+            catalog.footers.metadata if path == layout.METADATA else catalog.footers.common_metadata
+        ).is_there
     if not there:
-        yield Fault("a recommended file is not there", path)
+        yield Departure.of("a recommended file is not there", path)
 
 
-def broken(file: Artefact[Footer]) -> Iterator[Fault]:
-    """Yield a fault where a Parquet file cannot be opened; raise `NoEvidenceError` where there is none."""
+def broken(file: Artefact[Footer]) -> Iterator[Departure]:
+    """Yield a departure where a Parquet file cannot be opened; raise `NoEvidenceError` if it is missing."""
     if not file.is_there:
         raise NoEvidenceError(f"there is no {file.path}")
     file.check_seen()
     if file.error is not None:
-        yield Fault("the file cannot be read as Parquet", file.path, actual=file.error.message)
+        yield Departure.of("the file cannot be read as Parquet", file.path, actual=file.error.message)
 
 
 @catalog_check("HATS-AUX-003")
-def metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_opens(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` can be read."""
-    yield from broken(catalog.metadata)
+    yield from broken(catalog.footers.metadata)
 
 
 @catalog_check("HATS-AUX-004")
-def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Fault]:
+def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_common_metadata`` can be read."""
-    yield from broken(catalog.common_metadata)
+    yield from broken(catalog.footers.common_metadata)
 
 
 @dataclass
@@ -67,7 +71,7 @@ class _Told:
 
 def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _Told]:
     """Return what ``_metadata`` says of each file, by path in the catalog."""
-    return catalog.once("metadata", lambda: _by_file(catalog.metadata.need()))
+    return catalog.cached("row groups in _metadata", lambda: _by_file(catalog.footers.metadata.need()))
 
 
 def _by_file(footer: Footer) -> dict[str, _Told]:
@@ -83,27 +87,29 @@ def _by_file(footer: Footer) -> dict[str, _Told]:
 
 
 @catalog_check("HATS-AUX-005")
-def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` names every data file, and no other."""
     named = _in_metadata(catalog)
-    leaves = set(catalog.leaves.paths)
+    leaves = set(catalog.files.leaves.paths)
     if "" in named:
-        yield Fault("_metadata has row groups without a file", layout.METADATA)
+        yield Departure.of("_metadata has row groups without a file", layout.METADATA)
     for path in sorted(set(named) - leaves - {""}):
-        yield Fault(
+        yield Departure.of(
             "_metadata names a file that is no data file of the catalog", layout.METADATA, actual=path
         )
     for path in sorted(leaves - set(named)):
-        yield Fault("_metadata does not name a data file", layout.METADATA, actual="nothing", expected=path)
+        yield Departure.of(
+            "_metadata does not name a data file", layout.METADATA, actual="nothing", expected=path
+        )
 
 
 @catalog_check("HATS-AUX-006")
-def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` has as many rows of a file as the file."""
     named = _in_metadata(catalog)
-    for footer in catalog.each_footer():
+    for footer in catalog.footers.leaves_and_strays():
         if footer.path in named and (rows := sum(named[footer.path].rows)) != footer.rows:
-            yield Fault(
+            yield Departure.of(
                 "_metadata has another number of rows than the file",
                 footer.path,
                 actual=rows,
@@ -112,13 +118,13 @@ def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-016")
-def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` has the row groups of each file, with their sizes and index values."""
     named = _in_metadata(catalog)
-    for footer in catalog.each_footer():
+    for footer in catalog.footers.leaves_and_strays():
         told = named.get(footer.path)
         # What is not named, and what has other columns, is told already.
-        if told is None or footer.schema is not catalog.schema:
+        if told is None or footer.schema is not catalog.footers.schema:
             continue
         if tuple(told.rows) != footer.group_rows:
             yield _stale(footer.path, f"rows {_list(told.rows)}", f"rows {_list(footer.group_rows)}")
@@ -126,21 +132,23 @@ def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
         for group, (found, own) in enumerate(zip(told.ranges, footer.statistics, strict=False)):
             if None not in (*found, own.low) and found != (own.low, own.high):
                 actual, expected = f"{found[0]} to {found[1]}", f"{own.low} to {own.high}"
-                yield _stale(footer.path, actual, expected, catalog.index_column, group)
+                yield _stale(footer.path, actual, expected, catalog.declared.index_column, group)
                 break
         else:
             sizes = zip(told.sizes, footer.group_bytes, strict=True)
             differ = [group for group, (told_size, own_size) in enumerate(sizes) if told_size != own_size]
-            if differ and catalog.metadata.need().schema is catalog.schema:
+            if differ and catalog.footers.metadata.need().schema is catalog.footers.schema:
                 told_size, own_size = told.sizes[differ[0]], footer.group_bytes[differ[0]]
                 yield _stale(footer.path, f"{told_size} bytes", f"{own_size} bytes", None, differ[0])
 
 
 def _stale(
     path: str, actual: str, expected: str, column: str | None = None, group: int | None = None
-) -> Fault:
+) -> Departure:
     message = "_metadata has other row groups than the file"
-    return Fault(message, layout.METADATA, column, group, actual=f"{path}: {actual}", expected=expected)
+    return Departure.of(
+        message, layout.METADATA, column, group, actual=f"{path}: {actual}", expected=expected
+    )
 
 
 def _list(rows: Sequence[int]) -> str:
@@ -148,75 +156,77 @@ def _list(rows: Sequence[int]) -> str:
 
 
 @catalog_check("HATS-AUX-017")
-def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the other Parquet files have the columns in the order of the data files."""
-    files = [catalog.common_metadata, catalog.thumbnail]
+    files = [catalog.footers.common_metadata, catalog.footers.thumbnail]
     if catalog.scope.reaches("footers"):
-        files.append(catalog.metadata)
+        files.append(catalog.footers.metadata)
     for file in files:
         if file.value is not None:
-            yield from compare_order(file.path, file.value.schema, catalog.schema)
+            yield from compare_order(file.path, file.value.schema, catalog.footers.schema)
 
 
 @catalog_checks("HATS-AUX-007", "HATS-AUX-012", "HATS-AUX-202")
-def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Check that the other Parquet files have the columns and types of the data files."""
     if rule.id == "HATS-AUX-007":
-        file = catalog.metadata
+        file = catalog.footers.metadata
     else:
-        file = catalog.common_metadata if rule.id == "HATS-AUX-012" else catalog.thumbnail
+        file = catalog.footers.common_metadata if rule.id == "HATS-AUX-012" else catalog.footers.thumbnail
     found = file.need().schema
-    yield from compare_columns(file.path, found, catalog.schema)
-    yield from compare_types(file.path, found, catalog.schema)
+    yield from compare_columns(file.path, found, catalog.footers.schema)
+    yield from compare_types(file.path, found, catalog.footers.schema)
 
 
 @catalog_check("HATS-AUX-008")
-def metadata_keys(catalog: CatalogEvidence) -> Iterator[Fault]:
+def metadata_keys(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` has the key-values of ``_common_metadata``."""
-    expected = catalog.common_metadata.need().keys
-    yield from compare_keys(layout.METADATA, catalog.metadata.need().keys, expected, layout.COMMON_METADATA)
+    expected = catalog.footers.common_metadata.need().keys
+    yield from compare_keys(
+        layout.METADATA, catalog.footers.metadata.need().keys, expected, layout.COMMON_METADATA
+    )
 
 
 @catalog_check("HATS-AUX-009")
-def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
+def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_common_metadata`` has no rows."""
-    rows = catalog.common_metadata.need().rows
+    rows = catalog.footers.common_metadata.need().rows
     if rows:
-        yield Fault("_common_metadata has rows", layout.COMMON_METADATA, actual=rows, expected=0)
+        yield Departure.of("_common_metadata has rows", layout.COMMON_METADATA, actual=rows, expected=0)
 
 
 @catalog_check("HATS-AUX-010")
-def statistics_open(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_open(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the statistics file can be read and has its columns."""
-    file = catalog.statistics_file
+    file = catalog.footers.statistics
     yield from broken(file)
     if file.value is not None:
         for name in ("Norder", "Npix", "row_group_index"):
             if name not in file.value.schema.names:
-                yield Fault("the statistics lack a column", file.path, name)
+                yield Departure.of("the statistics lack a column", file.path, name)
 
 
 @catalog_check("HATS-AUX-011")
-def statistics_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the statistics have one row a row group."""
-    rows = catalog.statistics_file.need().rows
-    catalog.footers.check_complete()
-    groups = sum(len(footer.group_rows) for footer in catalog.footers.readable)
+    rows = catalog.footers.statistics.need().rows
+    catalog.footers.leaves.check_complete()
+    groups = sum(len(footer.group_rows) for footer in catalog.footers.leaves.readable)
     if rows != groups:
         message = "the statistics are not one row a row group"
-        yield Fault(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
+        yield Departure.of(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
 
 
 def _scan(catalog: CatalogEvidence) -> StatisticsScan:
-    catalog.scope.need("footers")
-    return catalog.once("statistics", lambda: scan_statistics(catalog))
+    catalog.scope.require("footers")
+    return catalog.cached("statistics", lambda: scan_statistics(catalog))
 
 
 @catalog_check("HATS-AUX-013")
-def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that each row of the statistics is of another row group of the leaves."""
     for row, (order, pixel, group) in _scan(catalog).strange:
-        yield Fault(
+        yield Departure.of(
             "a row of the statistics is of no row group of the leaves, or stands twice",
             layout.STATISTICS,
             row=row,
@@ -225,10 +235,10 @@ def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-014")
-def statistics_values(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_values(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the values of the statistics are those of the footers."""
     for row, column, value, expected in _scan(catalog).wrong:
-        yield Fault(
+        yield Departure.of(
             "the statistics have other values than the footers",
             layout.STATISTICS,
             column,
@@ -239,10 +249,10 @@ def statistics_values(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-018")
-def statistics_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the columns of the statistics are about columns of the leaves."""
-    names = catalog.statistics_file.need().schema.names
-    own = catalog.schema.names
+    names = catalog.footers.statistics.need().schema.names
+    own = catalog.footers.schema.names
     # Of nested columns each list is told: "lightcurve.mag.list.element".
     nested = tuple(f"{name}." for name in own)
     for name in names:
@@ -250,16 +260,18 @@ def statistics_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
         is_known = column in own or column.startswith(nested)
         if name not in KEYS and not (told in FIELDS and is_known):
             message = "the statistics have a column that is about none of the leaves' columns"
-            yield Fault(message, layout.STATISTICS, name, expected=f"a column and one of {', '.join(FIELDS)}")
+            yield Departure.of(
+                message, layout.STATISTICS, name, expected=f"a column and one of {', '.join(FIELDS)}"
+            )
 
 
 @catalog_check("HATS-AUX-015")
-def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Fault]:
+def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sizes in the statistics are those of the footers."""
     found = _scan(catalog).sizes
     if found:
         row, column, value, expected = found[0]
-        yield Fault(
+        yield Departure.of(
             "the statistics have other sizes than the footers",
             layout.STATISTICS,
             actual=f"{value} bytes of {column.partition('::')[0]} in row {row}, and {len(found) - 1} more",

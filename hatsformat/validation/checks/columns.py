@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from hatsformat import layout
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check, catalog_checks
 from hatsformat.validation.requirements import Requirement
 
 
 def _names(catalog: CatalogEvidence, keyword: str) -> tuple[str, ...]:
-    value = getattr(catalog.properties, keyword)
+    value = getattr(catalog.declared.properties, keyword)
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(value)
@@ -33,12 +34,16 @@ def has_column(schema: pa.Schema, name: str) -> bool:
     return bool(pa.types.is_struct(kind)) and kind.get_field_index(inner) >= 0
 
 
-def _missing(catalog: CatalogEvidence, keyword: str, names: Iterable[str]) -> Iterator[Fault]:
+def _missing(catalog: CatalogEvidence, keyword: str, names: Iterable[str]) -> Iterator[Departure]:
     for name in names:
-        if not has_column(catalog.schema, name):
+        if not has_column(catalog.footers.schema, name):
             message = f"{keyword} names a column that is not there"
-            yield Fault(
-                message, catalog.properties_path, keyword, actual=name, expected="a column of the data files"
+            yield Departure.of(
+                message,
+                catalog.declared.properties_path,
+                keyword,
+                actual=name,
+                expected="a column of the data files",
             )
 
 
@@ -51,7 +56,7 @@ def _missing(catalog: CatalogEvidence, keyword: str, names: Iterable[str]) -> It
     "HATS-HPX-002",
     "HATS-SUPP-102",
 )
-def named_columns(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def named_columns(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Check that the columns that a keyword names exist."""
     keyword = str(rule.keyword)
     names = _names(catalog, keyword)
@@ -60,36 +65,36 @@ def named_columns(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault
 
 
 @catalog_check("HATS-PROP-407")
-def numeric_coordinates(catalog: CatalogEvidence) -> Iterator[Fault]:
+def numeric_coordinates(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the coordinates are numbers."""
     for name in (*_names(catalog, "hats_col_ra"), *_names(catalog, "hats_col_dec")):
-        if catalog.schema.names.count(name) == 1:
-            kind = catalog.schema.field(name).type
+        if catalog.footers.schema.names.count(name) == 1:
+            kind = catalog.footers.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
                 message = "the coordinate's column holds no numbers"
-                yield Fault(message, layout.DATASET, name, actual=kind, expected="double")
+                yield Departure.of(message, layout.DATASET, name, actual=kind, expected="double")
 
 
 @catalog_check("HATS-SUPP-101")
-def index_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an index has the indexed column, ``Norder`` and ``Npix``."""
     yield from _missing(catalog, "hats_index_column", _names(catalog, "hats_index_column"))
     for name in ("Norder", "Npix"):
-        if name not in catalog.schema.names:
-            yield Fault(
+        if name not in catalog.footers.schema.names:
+            yield Departure.of(
                 "the index does not tell the tiles of its rows", layout.DATASET, name, actual="no such column"
             )
 
 
 @catalog_check("HATS-SUPP-108")
-def index_tells_whole_numbers(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_tells_whole_numbers(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``Norder`` and ``Npix`` of an index hold whole numbers."""
     for name in ("Norder", "Npix"):
-        if catalog.schema.names.count(name) == 1:
-            kind = catalog.schema.field(name).type
+        if catalog.footers.schema.names.count(name) == 1:
+            kind = catalog.footers.schema.field(name).type
             if not pa.types.is_integer(kind):
                 expected = "uint8" if name == "Norder" else "uint64"
-                yield Fault(
+                yield Departure.of(
                     "the index does not tell tiles in whole numbers",
                     layout.DATASET,
                     name,
@@ -99,25 +104,25 @@ def index_tells_whole_numbers(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-201")
-def association_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
+def association_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the columns of an association that match its two tables exist."""
-    if catalog.is_soft:
+    if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no columns")
     for keyword in ("hats_col_assn_primary_assn", "hats_col_assn_join_assn"):
         yield from _missing(catalog, keyword, _names(catalog, keyword))
 
 
 @catalog_check("HATS-SUPP-202")
-def association_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
+def association_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an association has leaf files exactly if it says so."""
-    stated = catalog.value("hats_assn_leaf_files")
-    catalog.tree.files()
-    count = len(catalog.dataset.leaves)
+    stated = catalog.declared.value("hats_assn_leaf_files")
+    catalog.folder.require_listing()
+    count = len(catalog.files.dataset.leaves)
     if stated is not (count > 0):
         message = "hats_assn_leaf_files is not what the tree has"
-        yield Fault(
+        yield Departure.of(
             message,
-            catalog.properties_path,
+            catalog.declared.properties_path,
             "hats_assn_leaf_files",
             actual=stated,
             expected=f"{count > 0}: {count} leaf files",

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from hatsformat import layout
 from hatsformat.errors import UnavailableError
 from hatsformat.properties import Problem
-from hatsformat.validation.check_api import Fault, NoEvidenceError, outage
+from hatsformat.validation.check_api import NoEvidenceError, outage
 from hatsformat.validation.checks.columns import has_column
-from hatsformat.validation.checks.properties import as_faults
+from hatsformat.validation.checks.properties import as_departures
 from hatsformat.validation.evidence.collection import CollectionEvidence, Extension
 from hatsformat.validation.evidence.tree import OutsideError
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import collection_check, collection_checks
 from hatsformat.validation.requirements import Requirement
 
@@ -45,7 +46,7 @@ def _readable(collection: CollectionEvidence) -> Iterator[Extension]:
 
 
 @collection_check("HATS-EXT-001")
-def is_readable(collection: CollectionEvidence) -> Iterator[Fault]:
+def is_readable(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the files of extensions can be read."""
     if not collection.extensions:
         raise NoEvidenceError("the collection lists no extensions")
@@ -54,7 +55,9 @@ def is_readable(collection: CollectionEvidence) -> Iterator[Fault]:
         if isinstance(error, UnavailableError):
             raise outage(error)
         if error is not None and extension.file.is_there and not _is_outside(extension):
-            yield Fault("the extension's properties cannot be read", extension.path, actual=error.message)
+            yield Departure.of(
+                "the extension's properties cannot be read", extension.path, actual=error.message
+            )
 
 
 def _is_outside(extension: Extension) -> bool:
@@ -62,21 +65,21 @@ def _is_outside(extension: Extension) -> bool:
 
 
 @collection_check("HATS-EXT-002")
-def is_extension(collection: CollectionEvidence) -> Iterator[Fault]:
+def is_extension(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the files of extensions say that they are of one."""
     for extension in _readable(collection):
         told = extension.document.to_dict().get("dataproduct_type", "").strip()
         if told and told != "extension":
-            yield Fault(
+            yield Departure.of(
                 "this is no extension", extension.path, "dataproduct_type", actual=told, expected="extension"
             )
 
 
 @collection_checks(*_KINDS)
-def extension_problems(collection: CollectionEvidence, rule: Requirement) -> Iterator[Fault]:
+def extension_problems(collection: CollectionEvidence, rule: Requirement) -> Iterator[Departure]:
     """Report the problems of the properties of extensions that belong to this requirement."""
     for extension in _readable(collection):
-        yield from as_faults(_of(rule.id, extension.problems), extension.path)
+        yield from as_departures(_of(rule.id, extension.problems), extension.path)
 
 
 def _of(rule: str, problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -88,7 +91,7 @@ def _of(rule: str, problems: Iterable[Problem]) -> Iterator[Problem]:
 
 
 @collection_check("HATS-EXT-007")
-def names_primary(collection: CollectionEvidence) -> Iterator[Fault]:
+def names_primary(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that extensions name the collection's primary."""
     primary = next((member for member in collection.members if member.role == "primary"), None)
     if primary is None or primary.path is None:
@@ -98,7 +101,7 @@ def names_primary(collection: CollectionEvidence) -> Iterator[Fault]:
         if told is not None and posixpath.basename(posixpath.normpath(told)) != posixpath.basename(
             primary.path
         ):
-            yield Fault(
+            yield Departure.of(
                 "the extension names another primary than the collection",
                 extension.path,
                 "hats_primary_table_url",
@@ -108,7 +111,7 @@ def names_primary(collection: CollectionEvidence) -> Iterator[Fault]:
 
 
 @collection_check("HATS-EXT-008")
-def columns_exist(collection: CollectionEvidence) -> Iterator[Fault]:
+def columns_exist(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the columns that an extension joins and offers exist in its tables."""
     missing: NoEvidenceError | None = None
     for extension in _readable(collection):
@@ -134,14 +137,14 @@ def _columns(
     reference: str,
     keyword: str,
     names: Sequence[str | None],
-) -> Iterator[Fault]:
+) -> Iterator[Departure]:
     path = posixpath.normpath(reference)
     table = collection.find("" if path == "." else path) if layout.is_inside(reference) else None
     if table is None:
         raise NoEvidenceError("a table of the extension lies outside of what is validated")
     for name in names:
-        if name is not None and not has_column(table.schema, name):
-            yield Fault(
+        if name is not None and not has_column(table.footers.schema, name):
+            yield Departure.of(
                 f"{keyword} names a column that is not there",
                 extension.path,
                 keyword,
@@ -151,20 +154,20 @@ def _columns(
 
 
 @collection_check("HATS-EXT-009")
-def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Fault]:
+def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the extensions at the collection's root are listed."""
     for path in collection.unlisted_extensions:
-        yield Fault("the extension is not listed in all_extensions", path)
+        yield Departure.of("the extension is not listed in all_extensions", path)
 
 
 @collection_check("HATS-EXT-010")
-def lies_at_the_root(collection: CollectionEvidence) -> Iterator[Fault]:
+def lies_at_the_root(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the files of extensions lie at the collection's root."""
     if not collection.extensions:
         raise NoEvidenceError("the collection lists no extensions")
     for extension in collection.extensions:
         if "/" in posixpath.normpath(extension.path) and layout.is_inside(extension.path):
-            yield Fault(
+            yield Departure.of(
                 "the extension does not lie at the collection's root",
                 layout.COLLECTION_PROPERTIES,
                 "all_extensions",

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hatsformat.arrays import as_mask, as_there
-from hatsformat.validation.check_api import Fault, NoEvidenceError, RowVerdict
-from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.check_api import NoEvidenceError, RowVerdict
 from hatsformat.validation.evidence.row_batch import RowBatch
-from hatsformat.validation.registry import catalog_checks, row_check
-from hatsformat.validation.requirements import Requirement
+from hatsformat.validation.registry import row_check
 
 
 @row_check("HATS-SUPP-109", "rows of the index are not sorted by the indexed column")
@@ -42,9 +38,3 @@ def keys_are_there(batch: RowBatch) -> RowVerdict:
             wrong |= ~as_there(values)
             column = column or name
     return RowVerdict(wrong, column, None, "a value")
-
-
-@catalog_checks("HATS-SUPP-109", "HATS-SUPP-211")
-def key_faults(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Report what the row checks have found."""
-    yield from catalog.rows.faults(rule.id)

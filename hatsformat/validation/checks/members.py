@@ -4,60 +4,63 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 
 from hatsformat import layout
-from hatsformat.validation.check_api import Fault, NoEvidenceError, RowVerdict
+from hatsformat.validation.check_api import NoEvidenceError, RowVerdict
 from hatsformat.validation.checks.schemas import compare_columns, compare_types
-from hatsformat.validation.evidence.catalog import PRIMARY_TYPES, CatalogEvidence
+from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.collection import CollectionEvidence
+from hatsformat.validation.evidence.declared import PRIMARY_TYPES
 from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.row_batch import RowBatch
 from hatsformat.validation.evidence.tree import OutsideError
-from hatsformat.validation.registry import catalog_check, catalog_checks, collection_check, row_check
-from hatsformat.validation.requirements import Requirement
+from hatsformat.validation.findings import Departure
+from hatsformat.validation.registry import catalog_check, collection_check, row_check
 
 _PATH = layout.COLLECTION_PROPERTIES
 
 
 @collection_check("HATS-COLL-001")
-def has_properties(collection: CollectionEvidence) -> Iterator[Fault]:
+def has_properties(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that a collection has its ``collection.properties``."""
     file = collection.file
     file.check_seen()
     if not file.is_there:
-        yield Fault("there is no collection.properties", _PATH)
+        yield Departure.of("there is no collection.properties", _PATH)
     elif file.error is not None and file.error.expected is None:
-        yield Fault("collection.properties cannot be read", _PATH, actual=file.error.message)
+        yield Departure.of("collection.properties cannot be read", _PATH, actual=file.error.message)
 
 
 @collection_check("HATS-PROP-010")
-def small_properties(collection: CollectionEvidence) -> Iterator[Fault]:
+def small_properties(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the properties file is small enough to be one."""
     error = collection.file.error
     if error is not None and error.expected is not None:
-        yield Fault("the properties file is too large, and is not read", _PATH, expected="at most 1 MiB")
+        yield Departure.of(
+            "the properties file is too large, and is not read", _PATH, expected="at most 1 MiB"
+        )
 
 
 @collection_check("HATS-TREE-007")
-def no_links_out(collection: CollectionEvidence) -> Iterator[Fault]:
+def no_links_out(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that no file at the collection's root is a link that leads out of it."""
     collection.tree.files()
     for path in sorted(path for path in collection.tree.links_out if "/" not in path):
-        yield Fault("the file is a link out of the collection, and is not opened", path)
+        yield Departure.of("the file is a link out of the collection, and is not opened", path)
     for path in collection.tree.linked_folders:
         if "/" not in path:
-            yield Fault("the directory is a link, and is not followed", path)
+            yield Departure.of("the directory is a link, and is not followed", path)
 
 
 @collection_check("HATS-COLL-004")
-def members_are_inside(collection: CollectionEvidence) -> Iterator[Fault]:
+def members_are_inside(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the members of a collection are its subdirectories."""
     for member in collection.members:
         if member.path is None:
-            yield Fault(
+            yield Departure.of(
                 "the member lies outside of the collection, and is not opened",
                 _PATH,
                 member.keyword,
@@ -66,7 +69,7 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Fault]:
             )
     for extension in collection.extensions:
         if isinstance(extension.file.error, OutsideError):
-            yield Fault(
+            yield Departure.of(
                 "the extension lies outside of the collection, and is not opened",
                 _PATH,
                 "all_extensions",
@@ -76,16 +79,16 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Fault]:
 
 
 @collection_check("HATS-COLL-005")
-def members_are_there(collection: CollectionEvidence) -> Iterator[Fault]:
+def members_are_there(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that every member that the collection names is there."""
     for member in collection.members:
         if member.path is not None and member.path not in collection.catalogs:
-            yield Fault(
+            yield Departure.of(
                 "the member is not there", _PATH, member.keyword, actual=member.told, expected="a catalog"
             )
     for extension in collection.extensions:
         if not extension.file.is_there:
-            yield Fault(
+            yield Departure.of(
                 "the extension is not there",
                 _PATH,
                 "all_extensions",
@@ -94,13 +97,13 @@ def members_are_there(collection: CollectionEvidence) -> Iterator[Fault]:
             )
 
 
-def _typed(collection: CollectionEvidence, role: str, types: tuple[str, ...]) -> Iterator[Fault]:
+def _typed(collection: CollectionEvidence, role: str, types: tuple[str, ...]) -> Iterator[Departure]:
     for member in collection.members:
         if member.role == role and member.path in collection.catalogs:
-            found = collection.catalog(member).table_type
+            found = collection.catalog(member).declared.table_type
             if found not in types:
                 message = f"the {role} is no table of the right type"
-                yield Fault(
+                yield Departure.of(
                     message,
                     _PATH,
                     member.keyword,
@@ -110,27 +113,27 @@ def _typed(collection: CollectionEvidence, role: str, types: tuple[str, ...]) ->
 
 
 @collection_check("HATS-COLL-006")
-def primary_is_catalog(collection: CollectionEvidence) -> Iterator[Fault]:
+def primary_is_catalog(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the primary is a catalog."""
     yield from _typed(collection, "primary", PRIMARY_TYPES)
 
 
 @collection_check("HATS-COLL-007")
-def margins_are_margins(collection: CollectionEvidence) -> Iterator[Fault]:
+def margins_are_margins(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the members in ``all_margins`` are margins."""
     yield from _typed(collection, "margin", ("margin",))
 
 
 @collection_check("HATS-COLL-008")
-def indexes_are_indexes(collection: CollectionEvidence) -> Iterator[Fault]:
+def indexes_are_indexes(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the members in ``all_indexes`` are indexes over their field."""
     yield from _typed(collection, "index", ("index",))
     for member in collection.members:
         if member.role == "index" and member.path in collection.catalogs:
-            over = collection.catalog(member).properties.hats_index_column
+            over = collection.catalog(member).declared.properties.hats_index_column
             if over is not None and over != member.field:
                 message = "the index is over another column than its field in all_indexes"
-                yield Fault(
+                yield Departure.of(
                     message,
                     _PATH,
                     member.keyword,
@@ -140,39 +143,41 @@ def indexes_are_indexes(collection: CollectionEvidence) -> Iterator[Fault]:
 
 
 @collection_check("HATS-COLL-011")
-def supplements_name_primary(collection: CollectionEvidence) -> Iterator[Fault]:
+def supplements_name_primary(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the supplements of a collection name its primary."""
     primary = next((member for member in collection.members if member.role == "primary"), None)
     if primary is None or primary.path is None:
         raise NoEvidenceError("the collection names no primary that can be looked at")
     accepted = {posixpath.basename(primary.path or posixpath.normpath(collection.tree.root.path))}
-    if primary.path in collection.catalogs and collection.catalogs[primary.path].properties_files:
-        accepted.add(collection.catalogs[primary.path].properties.obs_collection or "")
+    if primary.path in collection.catalogs and collection.catalogs[primary.path].declared.properties_files:
+        accepted.add(collection.catalogs[primary.path].declared.properties.obs_collection or "")
     for path, catalog in collection.catalogs.items():
-        is_own = path != primary.path and catalog.table_type != "association"
-        told = catalog.properties.hats_primary_table_url if is_own else None
+        is_own = path != primary.path and catalog.declared.table_type != "association"
+        told = catalog.declared.properties.hats_primary_table_url if is_own else None
         if told is not None and posixpath.basename(posixpath.normpath(told)) not in accepted:
-            name = posixpath.join(path, catalog.properties_path)
+            name = posixpath.join(path, catalog.declared.properties_path)
             message = "the supplement names another primary than the collection"
-            yield Fault(message, name, "hats_primary_table_url", actual=told, expected=primary.told)
+            yield Departure.of(message, name, "hats_primary_table_url", actual=told, expected=primary.told)
 
 
 @collection_check("HATS-COLL-012")
-def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Fault]:
+def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that every catalog in the collection's directory is listed."""
     for path in collection.unlisted:
-        yield Fault("the catalog is not listed in collection.properties, and is not judged", path)
+        yield Departure.of("the catalog is not listed in collection.properties, and is not judged", path)
 
 
 @catalog_check("HATS-SUPP-005")
-def margin_schema(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_schema(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a margin has the columns and types of its primary table."""
-    expected, found = catalog.primary.schema, catalog.schema
-    for fault in compare_columns(layout.DATASET, found, expected):
-        if fault.column not in layout.HIVE_COLUMNS:
-            yield replace(fault, expected="as in the primary table")
-    for fault in compare_types(layout.DATASET, found, expected):
-        yield replace(fault, expected=f"{expected.field(str(fault.column)).type}, as in the primary table")
+    expected, found = catalog.primary.footers.schema, catalog.footers.schema
+    whose = "the primary table"
+    ours, theirs = (
+        pa.schema([column for column in schema if column.name not in layout.HIVE_COLUMNS])
+        for schema in (found, expected)
+    )
+    yield from compare_columns(layout.DATASET, ours, theirs, whose)
+    yield from compare_types(layout.DATASET, found, expected, whose)
 
 
 @row_check("HATS-SUPP-104", "rows of the index name tiles that the primary has no leaf of")
@@ -188,9 +193,3 @@ def index_tiles_are_primary_tiles(batch: RowBatch) -> RowVerdict:
         else None
     )
     return RowVerdict(wrong, "Npix", names, "a tile of the primary table")
-
-
-@catalog_checks("HATS-SUPP-104")
-def index_tiles(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Report what the row check has found."""
-    yield from catalog.rows.faults(rule.id)

@@ -10,26 +10,27 @@ from hatsformat import layout
 from hatsformat.errors import NotFoundError
 from hatsformat.healpix import IntArray, dir_number
 from hatsformat.partition_info import ROWS_COLUMN
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.partitions import PartitionLines
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check
 
 _PATH = layout.PARTITION_INFO
 
 
 @catalog_check("HATS-PINF-001")
-def is_there(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_there(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the catalog has a ``partition_info.csv``."""
-    if not catalog.partition_lines.is_there:
-        yield Fault("there is no partition_info.csv", _PATH)
+    if not catalog.files.partition_info.is_there:
+        yield Departure.of("there is no partition_info.csv", _PATH)
 
 
 @catalog_check("HATS-PINF-002")
-def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the file is a CSV with whole numbers in ``Norder`` and ``Npix``."""
-    found = catalog.partition_lines
+    found = catalog.files.partition_info
     if not found.is_there:
         raise NoEvidenceError(f"there is no {_PATH}")
     found.check_seen()
@@ -39,7 +40,9 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
             if found.error.found is None
             else f"{found.error.message}: {found.error.found}"
         )
-        yield Fault("the file cannot be read", _PATH, actual=actual, expected="a CSV with Norder and Npix")
+        yield Departure.of(
+            "the file cannot be read", _PATH, actual=actual, expected="a CSV with Norder and Npix"
+        )
 
 
 def _name(lines: PartitionLines, index: int) -> str:
@@ -52,11 +55,11 @@ def _line(index: int) -> int:
 
 
 @catalog_check("HATS-PINF-003")
-def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
+def tiles_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every line names a tile that exists."""
-    lines = catalog.partition_lines.need()
+    lines = catalog.files.partition_info.need()
     for index in np.flatnonzero(~lines.possible).tolist():
-        yield Fault(
+        yield Departure.of(
             "the line names no tile",
             _PATH,
             row=_line(index),
@@ -66,87 +69,89 @@ def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-PINF-004")
-def no_duplicates(catalog: CatalogEvidence) -> Iterator[Fault]:
+def no_duplicates(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that no tile is listed twice."""
-    lines = catalog.partition_lines.need()
+    lines = catalog.files.partition_info.need()
     order = np.argsort(lines.uniq, kind="stable")
     again = order[1:][lines.uniq[order[1:]] == lines.uniq[order[:-1]]]
     for index in np.sort(again[lines.possible[again]]).tolist():
-        yield Fault("the tile is listed already", _PATH, row=_line(index), actual=_name(lines, index))
+        yield Departure.of("the tile is listed already", _PATH, row=_line(index), actual=_name(lines, index))
 
 
 @catalog_check("HATS-PINF-005")
-def no_overlaps(catalog: CatalogEvidence) -> Iterator[Fault]:
+def no_overlaps(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that no listed tile lies within another."""
-    tiles = catalog.partition_lines.need().tiles
+    tiles = catalog.files.partition_info.need().tiles
     for coarse, fine in tiles.overlaps().tolist():
-        yield Fault(
+        yield Departure.of(
             "a listed tile lies within another", _PATH, actual=f"{tiles[fine]} within {tiles[coarse]}"
         )
 
 
 def _listed(catalog: CatalogEvidence) -> PartitionLines:
-    if catalog.is_soft:
+    if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no leaves")
-    return catalog.partition_lines.need()
+    return catalog.files.partition_info.need()
 
 
 @catalog_check("HATS-PINF-006")
-def tiles_have_leaves(catalog: CatalogEvidence) -> Iterator[Fault]:
+def tiles_have_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every listed tile has a leaf."""
     lines = _listed(catalog)
     message = "a listed tile has no leaf"
-    if not catalog.tree.can_list:
-        for broken in catalog.footers.broken:
+    if not catalog.folder.can_list:
+        for broken in catalog.footers.leaves.broken:
             if isinstance(broken.error, NotFoundError):
-                yield Fault(message, broken.path, actual="no such file")
+                yield Departure.of(message, broken.path, actual="no such file")
         return
     tiles = lines.tiles
-    absent = ~np.isin(uniq(tiles.orders.astype(np.int64), tiles.pixels), catalog.leaves.uniq)
-    paths = layout.leaf_paths(tiles.orders[absent], tiles.pixels[absent], catalog.dataset.suffix)
+    absent = ~np.isin(uniq(tiles.orders, tiles.pixels), catalog.files.leaves.uniq)
+    paths = layout.leaf_paths(tiles.orders[absent], tiles.pixels[absent], catalog.files.dataset.suffix)
     for path in sorted(paths):
-        yield Fault(
+        yield Departure.of(
             message, path, actual="no such file", expected="a leaf, as partition_info.csv lists the tile"
         )
     # Either the leaf was lost, or the line is wrong: both are the place.
-    for index in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, catalog.leaves.uniq)).tolist():
-        yield Fault(
+    for index in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, catalog.files.leaves.uniq)).tolist():
+        yield Departure.of(
             message, _PATH, row=_line(index), actual=_name(lines, index), expected="a tile with a leaf"
         )
 
 
 @catalog_check("HATS-PINF-007")
-def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
+def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every leaf's tile is listed."""
     lines = _listed(catalog)
-    catalog.tree.files()
-    leaves = catalog.leaves
+    catalog.folder.require_listing()
+    leaves = catalog.files.leaves
     if not len(lines) and len(leaves):
         # That it lists none is one thing to mend, not one a leaf.
         count = len(set(leaves.units))
-        yield Fault("partition_info.csv lists no tile", _PATH, actual=0, expected=f"{count}, one a leaf")
+        yield Departure.of(
+            "partition_info.csv lists no tile", _PATH, actual=0, expected=f"{count}, one a leaf"
+        )
         return
     unlisted = np.flatnonzero(~np.isin(leaves.uniq, lines.uniq)).tolist()
     units = sorted({leaves.units[index] for index in unlisted})
     message = "the leaf's tile is not listed in partition_info.csv"
     for unit in units:
-        yield Fault(message, unit)
+        yield Departure.of(message, unit)
     if units:
-        yield Fault(message, _PATH, expected=f"{len(lines) + len(units)} lines of tiles")
+        yield Departure.of(message, _PATH, expected=f"{len(lines) + len(units)} lines of tiles")
 
 
 @catalog_check("HATS-PINF-009")
-def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
+def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a column ``Dir`` holds what it should."""
-    lines = catalog.partition_lines.need()
+    lines = catalog.files.partition_info.need()
     if "Dir" in lines.others:
-        yield Fault("Dir is not whole numbers", _PATH, "Dir")
+        yield Departure.of("Dir is not whole numbers", _PATH, "Dir")
     if "Dir" not in lines.extra:
         return
     dirs = lines.extra["Dir"]
     for index in np.flatnonzero(lines.possible & (dirs != dir_number(lines.pixels))).tolist():
         expected = int(dir_number(lines.pixels[index]))
-        yield Fault(
+        yield Departure.of(
             "Dir is not that of the pixel",
             _PATH,
             "Dir",
@@ -157,11 +162,11 @@ def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-PINF-008")
-def right_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+def right_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a column ``num_rows`` holds the leaves' numbers of rows."""
     lines = _listed(catalog)
     if ROWS_COLUMN in lines.others:
-        yield Fault("num_rows is not whole numbers", _PATH, ROWS_COLUMN)
+        yield Departure.of("num_rows is not whole numbers", _PATH, ROWS_COLUMN)
     if ROWS_COLUMN not in lines.extra:
         return
     stated = lines.extra[ROWS_COLUMN]
@@ -170,7 +175,7 @@ def right_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
     known = lines.possible & np.isin(lines.uniq, numbers)
     for index in np.flatnonzero(known).tolist():
         if stated[index] != rows[at[index]]:
-            yield Fault(
+            yield Departure.of(
                 "num_rows is not the number of rows in the leaf",
                 _PATH,
                 ROWS_COLUMN,
@@ -182,9 +187,9 @@ def right_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 def rows_by_tile(catalog: CatalogEvidence) -> tuple[IntArray, IntArray]:
     """Return the numbers of the tiles (see `uniq`), ascending, and the rows in each tile's leaf."""
-    catalog.footers.check_complete()
-    counts = np.array([footer.rows for footer in catalog.footers.readable], dtype=np.int64)
-    numbers, tile = np.unique(catalog.leaves.uniq, return_inverse=True)
+    catalog.footers.leaves.check_complete()
+    counts = np.array([footer.rows for footer in catalog.footers.leaves.readable], dtype=np.int64)
+    numbers, tile = np.unique(catalog.files.leaves.uniq, return_inverse=True)
     rows = np.zeros(len(numbers), dtype=np.int64)
     np.add.at(rows, tile, counts)
     return numbers, rows

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from hatsformat import layout
 from hatsformat.properties import ALIASES, KEYWORDS, Problem, PropertiesDocument
-from hatsformat.validation.check_api import Fault
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.collection import CollectionEvidence
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check, catalog_checks, collection_checks
 from hatsformat.validation.requirements import Requirement, requirements
 
@@ -75,10 +75,10 @@ VALUES = tuple(f"HATS-PROP-{number}" for number in range(201, 219))
 FORMS = (*(f"HATS-PROP-{number}" for number in (*range(301, 315), 322, 323)), *_RELATIONS)
 
 
-def as_faults(problems: Iterable[Problem], path: str) -> Iterator[Fault]:
-    """Turn problems of a properties file into faults."""
+def as_departures(problems: Iterable[Problem], path: str) -> Iterator[Departure]:
+    """Turn problems of a properties file into departures."""
     for problem in problems:
-        yield Fault(
+        yield Departure.of(
             problem.message,
             path,
             problem.keyword,
@@ -89,19 +89,19 @@ def as_faults(problems: Iterable[Problem], path: str) -> Iterator[Fault]:
 
 
 @catalog_checks(*_SYNTAX, *_DUPLICATES, *REQUIRED, *VALUES, *FORMS, _LISTS, _FORMS)
-def properties_problems(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def properties_problems(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Report the problems of the properties file that belong to this requirement."""
-    path = catalog.properties_path
-    yield from as_faults((p for p in catalog.problems if rule_of(p) == rule.id), path)
+    path = catalog.declared.properties_path
+    yield from as_departures((p for p in catalog.declared.problems if rule_of(p) == rule.id), path)
 
 
 _CONTROLS, _EMPTY = "HATS-PROP-018", "HATS-PROP-019"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
-def _text_faults(
+def _text_departures(
     rule: Requirement, document: PropertiesDocument, problems: Iterable[Problem], path: str
-) -> Iterator[Fault]:
+) -> Iterator[Departure]:
     """Report entries with control characters or without a value, of which nothing worse is told."""
     missing = {problem.keyword for problem in problems if problem.kind == "missing-keyword"}
     broken = {problem.line for problem in problems if problem.kind in _SYNTAX["HATS-PROP-006"]}
@@ -110,34 +110,36 @@ def _text_faults(
             continue
         if rule.id == _CONTROLS and _CONTROL.search(entry.keyword + entry.value):
             message = "a line has control characters"
-            yield Fault(message, path, entry.keyword, row=entry.line, actual=entry.value)
+            yield Departure.of(message, path, entry.keyword, row=entry.line, actual=entry.value)
         if rule.id == _EMPTY and not entry.value.strip() and entry.keyword not in missing:
-            yield Fault("a keyword has no value", path, entry.keyword, row=entry.line)
+            yield Departure.of("a keyword has no value", path, entry.keyword, row=entry.line)
 
 
 @catalog_checks(_CONTROLS, _EMPTY)
-def clean_text(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def clean_text(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Report odd entries of the catalog's properties."""
-    yield from _text_faults(rule, catalog.document, catalog.problems, catalog.properties_path)
+    yield from _text_departures(
+        rule, catalog.declared.document, catalog.declared.problems, catalog.declared.properties_path
+    )
 
 
 @collection_checks(_CONTROLS, _EMPTY)
-def clean_collection_text(collection: CollectionEvidence, rule: Requirement) -> Iterator[Fault]:
+def clean_collection_text(collection: CollectionEvidence, rule: Requirement) -> Iterator[Departure]:
     """Report odd entries of the collection's properties."""
     document = collection.document
-    yield from _text_faults(rule, document, collection.problems, layout.COLLECTION_PROPERTIES)
+    yield from _text_departures(rule, document, collection.problems, layout.COLLECTION_PROPERTIES)
 
 
 @catalog_check("HATS-PROP-412")
-def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
+def known_version(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_version`` is a version of the note that there is."""
-    version = catalog.value("hats_version")
+    version = catalog.declared.value("hats_version")
     if version.removeprefix("v") not in _VERSIONS and not any(
-        problem.keyword == "hats_version" for problem in catalog.problems
+        problem.keyword == "hats_version" for problem in catalog.declared.problems
     ):
-        yield Fault(
+        yield Departure.of(
             "there is no such version of the note",
-            catalog.properties_path,
+            catalog.declared.properties_path,
             "hats_version",
             actual=version,
             expected=" or ".join(_VERSIONS),
@@ -145,16 +147,16 @@ def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-PROP-004")
-def same_twice(catalog: CatalogEvidence) -> Iterator[Fault]:
+def same_twice(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats.properties`` and ``properties`` say the same."""
-    if len(catalog.documents) < 2:
+    if len(catalog.declared.documents) < 2:
         return
-    texts = [document.to_dict() for document in catalog.documents]
+    texts = [document.to_dict() for document in catalog.declared.documents]
     message = "hats.properties and properties say different things"
     for keyword in sorted({*texts[0], *texts[1]}):
         ours, theirs = texts[0].get(keyword), texts[1].get(keyword)
         if ours != theirs:
-            yield Fault(
+            yield Departure.of(
                 message,
                 layout.LEGACY_PROPERTIES,
                 keyword,
@@ -192,21 +194,21 @@ def _collection_rules() -> list[str]:
 
 
 @collection_checks(*_collection_rules())
-def collection_problems(collection: CollectionEvidence, rule: Requirement) -> Iterator[Fault]:
+def collection_problems(collection: CollectionEvidence, rule: Requirement) -> Iterator[Departure]:
     """Report the problems of the collection's properties that belong to this requirement."""
     found = (p for p in collection.problems if collection_rule_of(p) == rule.id)
-    yield from as_faults(found, layout.COLLECTION_PROPERTIES)
+    yield from as_departures(found, layout.COLLECTION_PROPERTIES)
 
 
 @catalog_check("HATS-SUPP-001")
-def positive_threshold(catalog: CatalogEvidence) -> Iterator[Fault]:
+def positive_threshold(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the margin's threshold is more than 0, and no more than half a circle."""
-    threshold = catalog.value("hats_margin_threshold")
+    threshold = catalog.declared.value("hats_margin_threshold")
     if not 0 < threshold <= _HALF_CIRCLE:
         message = "a margin has no width" if threshold <= 0 else "a margin is wider than the sky"
-        yield Fault(
+        yield Departure.of(
             message,
-            catalog.properties_path,
+            catalog.declared.properties_path,
             "hats_margin_threshold",
             actual=threshold,
             expected=f"more than 0, at most {_HALF_CIRCLE} arcseconds",

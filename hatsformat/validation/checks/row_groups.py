@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hatsformat.arrays import as_integers, as_mask, as_numbers, as_there
-from hatsformat.validation.check_api import Fault, RowVerdict
+from hatsformat.validation.check_api import RowVerdict
 from hatsformat.validation.checks.schemas import is_list, is_nested
-from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.row_batch import RowBatch
 from hatsformat.validation.evidence.row_groups import FlatColumn, GroupPart
-from hatsformat.validation.registry import catalog_checks, row_check
-from hatsformat.validation.requirements import Requirement
+from hatsformat.validation.registry import row_check
 
 
 @row_check("HATS-LEAF-016", "rows are not sorted as the footer says")
@@ -180,9 +178,3 @@ def equal_lists(batch: RowBatch) -> RowVerdict:
         if column is None and wrong.any():
             column = name
     return RowVerdict(wrong, column, None, "lists of one length in each row")
-
-
-@catalog_checks("HATS-LEAF-013", "HATS-LEAF-014", "HATS-LEAF-016")
-def row_group_faults(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Report what the row checks have found."""
-    yield from catalog.rows.faults(rule.id)

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix
-from hatsformat.validation.check_api import Fault, NoEvidenceError, RowVerdict
+from hatsformat.validation.check_api import NoEvidenceError, RowVerdict
 from hatsformat.validation.checks.footers import INDEX_IN_TILE, change_range
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.row_batch import RowBatch
 from hatsformat.validation.evidence.rows import DATA_RULE
-from hatsformat.validation.registry import ROW_CHECKS, catalog_checks, row_check
+from hatsformat.validation.findings import Departure
+from hatsformat.validation.registry import catalog_checks, row_check
 from hatsformat.validation.requirements import Requirement
 
 
@@ -214,7 +215,7 @@ def index_names_tiles(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, "Npix", pixels, "a pixel of the order in Norder")
 
 
-@row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf")
+@row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf", reported=False)
 def index_in_tile(batch: RowBatch) -> RowVerdict:
     """Check that the index values of a leaf lie within its tile, where no statistics tell."""
     if batch.tile is None:
@@ -227,14 +228,8 @@ def index_in_tile(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, batch.plan.index, batch.index, f"{start} to {stop - 1}")
 
 
-@catalog_checks(*(rule for rule in ROW_CHECKS if rule != INDEX_IN_TILE))
-def row_faults(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
-    """Report what the row checks have found."""
-    yield from catalog.rows.faults(rule.id)
-
-
 @catalog_checks(DATA_RULE)
-def readable_data(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def readable_data(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Check that the data of every column can be read."""
-    yield from catalog.rows.faults(rule.id)
-    catalog.footers.check_complete()
+    yield from catalog.rows.departures(rule.id)
+    catalog.footers.leaves.check_complete()

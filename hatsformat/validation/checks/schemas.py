@@ -6,63 +6,69 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from hatsformat.validation.check_api import Fault
 from hatsformat.validation.evidence.schemas import plain, single_fields
+from hatsformat.validation.findings import Departure
 
-_MOST = "most of the catalog's files"
+MOST_FILES = "most of the catalog's files"
 _REPETITIONS = {True: "optional", False: "required"}
 """Parquet's words for a column that may lack values, and one that may not."""
 
 
-def compare_columns(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
-    """Yield the columns that one of two schemas lacks."""
+def compare_columns(
+    path: str, schema: pa.Schema, expected: pa.Schema, whose: str = MOST_FILES
+) -> Iterator[Departure]:
+    """Yield the columns that one of two schemas lacks; `whose` says what has the expected one."""
     ours, theirs = ({field.name: field.type for field in each} for each in (schema, expected))
     for name in (name for name in theirs if name not in ours):
-        yield Fault("a column is missing", path, name, actual="no such column", expected=f"as in {_MOST}")
+        yield Departure.of(
+            "a column is missing", path, name, actual="no such column", expected=f"as in {whose}"
+        )
     for name in (name for name in ours if name not in theirs):
         message = "a column is there that should not be"
-        yield Fault(message, path, name, actual=ours[name], expected=f"no such column, as in {_MOST}")
+        yield Departure.of(message, path, name, actual=ours[name], expected=f"no such column, as in {whose}")
 
 
-def compare_types(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+def compare_types(
+    path: str, schema: pa.Schema, expected: pa.Schema, whose: str = MOST_FILES
+) -> Iterator[Departure]:
     """Yield the columns that two schemas have with different types."""
     own = single_fields(schema)
     for name, field in single_fields(expected).items():
         if name in own:
             ours, theirs = own[name].type, field.type
             if not plain(ours).equals(plain(theirs)):
-                yield Fault(
-                    "a column has another type", path, name, actual=ours, expected=f"{theirs}, as in {_MOST}"
+                yield Departure.of(
+                    "a column has another type", path, name, actual=ours, expected=f"{theirs}, as in {whose}"
                 )
 
 
-def compare_nulls(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
+def compare_nulls(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Departure]:
     """Yield the columns that may lack values by one of two schemas, and by the other may not."""
     own = single_fields(schema)
     for name, field in single_fields(expected).items():
         if name in own:
             ours, theirs = own[name].nullable, field.nullable
             if ours != theirs:
-                yield Fault(
+                yield Departure.of(
                     "a column is optional in some files and required in others",
                     path,
                     name,
                     actual=_REPETITIONS[ours],
-                    expected=f"{_REPETITIONS[theirs]}, as in {_MOST}",
+                    expected=f"{_REPETITIONS[theirs]}, as in {MOST_FILES}",
                 )
 
 
-def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Fault]:
-    """Yield a fault where the columns that two schemas share are in another order."""
+def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Departure]:
+    """Yield a departure where the columns that two schemas share are in another order."""
     shared = set(schema.names) & set(expected.names)
     ours = [name for name in schema.names if name in shared]
     theirs = [name for name in expected.names if name in shared]
     if ours != theirs:
-        yield Fault(
+        yield Departure.of(
             "the columns are in another order",
             path,
             actual=", ".join(ours),
-            expected=f"{', '.join(theirs)}, as in {_MOST}",
+            expected=f"{', '.join(theirs)}, as in {MOST_FILES}",
         )
 
 

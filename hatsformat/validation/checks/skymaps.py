@@ -10,10 +10,11 @@ import numpy as np
 from hatsformat import layout
 from hatsformat.artefacts.skymap import degrade
 from hatsformat.healpix import MAX_ORDER, HealpixPixel, change_order
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.partition_info import rows_by_tile
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.skymaps import Skymap
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check
 
 _FRACTION_SLACK = 1e-5
@@ -23,57 +24,59 @@ _LEAST_DIGITS = 50
 
 
 @catalog_check("HATS-AUX-101")
-def is_there(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_there(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an object catalog has a sky map."""
-    if not catalog.main_map.is_there:
-        yield Fault("there is no sky map", layout.SKYMAP)
+    if not catalog.files.main_map.is_there:
+        yield Departure.of("there is no sky map", layout.SKYMAP)
 
 
 @catalog_check("HATS-AUX-102")
-def is_readable(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sky maps are HEALPix maps of counts."""
-    maps = (catalog.skymap, catalog.point_map)
+    maps = (catalog.files.skymap, catalog.files.point_map)
     if not any(file.is_there for file in maps):
         raise NoEvidenceError("there is no sky map")
     for file in maps:
         file.check_seen()
         if file.error is not None and file.is_there:
             found = "" if file.error.found is None else f": {file.error.found}"
-            yield Fault("the sky map cannot be read", file.path, actual=f"{file.error.message}{found}")
+            yield Departure.of("the sky map cannot be read", file.path, actual=f"{file.error.message}{found}")
 
 
 def _maps(catalog: CatalogEvidence) -> Iterator[tuple[str, Skymap]]:
     """Yield the sky maps that can be read, the main one first; raises `NoEvidenceError` where that cannot."""
-    yield catalog.main_map.path, catalog.main_map.need()
-    others = [catalog.point_map] if catalog.skymap.is_there else []
-    orders = catalog.alt_orders if catalog.tree.can_list else ()
-    for file in (*others, *map(catalog.alt_skymap, orders)):
+    yield catalog.files.main_map.path, catalog.files.main_map.need()
+    others = [catalog.files.point_map] if catalog.files.skymap.is_there else []
+    orders = catalog.files.alt_orders if catalog.folder.can_list else ()
+    for file in (*others, *map(catalog.files.alt_skymap, orders)):
         if file.value is not None:
             yield file.path, file.value
 
 
 @catalog_check("HATS-AUX-103")
-def is_nested(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_nested(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sky maps are in the NESTED scheme; of ``point_map.fits``, none is asked for."""
-    catalog.skymap.need()
+    catalog.files.skymap.need()
     for path, found in _maps(catalog):
         if found.ordering != "NESTED" and path != layout.POINT_MAP:
-            yield Fault("the sky map is not NESTED", path, actual=found.ordering, expected="NESTED")
+            yield Departure.of("the sky map is not NESTED", path, actual=found.ordering, expected="NESTED")
 
 
 _SYSTEMS = {"equatorial": ("C", "Q"), "galactic": ("G",), "ecliptic": ("E",)}
 
 
 @catalog_check("HATS-AUX-113")
-def header_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
+def header_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sky maps say that they are of HEALPix, and in the catalog's frame."""
     for path, found in _maps(catalog):
         if found.pixel_type not in ("", "HEALPIX"):
             message = "the sky map says that it is not of HEALPix"
-            yield Fault(message, path, actual=f"PIXTYPE={found.pixel_type}", expected="PIXTYPE=HEALPIX")
-        expected = _SYSTEMS.get(catalog.properties.hats_frame or "equatorial", ())
+            yield Departure.of(
+                message, path, actual=f"PIXTYPE={found.pixel_type}", expected="PIXTYPE=HEALPIX"
+            )
+        expected = _SYSTEMS.get(catalog.declared.properties.hats_frame or "equatorial", ())
         if found.system and expected and found.system[0] not in expected:
-            yield Fault(
+            yield Departure.of(
                 "the sky map is in another frame than the catalog",
                 path,
                 actual=f"COORDSYS={found.system}",
@@ -82,20 +85,22 @@ def header_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-104")
-def has_its_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+def has_its_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the order of the sky map is ``hats_skymap_order``."""
-    stated, found = catalog.value("hats_skymap_order"), catalog.skymap.need().order
+    stated, found = catalog.declared.value("hats_skymap_order"), catalog.files.skymap.need().order
     if stated != found:
         message = "hats_skymap_order is not the order of skymap.fits"
-        yield Fault(message, catalog.properties_path, "hats_skymap_order", actual=stated, expected=found)
+        yield Departure.of(
+            message, catalog.declared.properties_path, "hats_skymap_order", actual=stated, expected=found
+        )
 
 
 @catalog_check("HATS-AUX-108")
-def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Fault]:
+def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that there is a sky map where the properties tell its order."""
-    stated = catalog.value("hats_skymap_order")
-    if not catalog.skymap.is_there:
-        yield Fault(
+    stated = catalog.declared.value("hats_skymap_order")
+    if not catalog.files.skymap.is_there:
+        yield Departure.of(
             "hats_skymap_order tells of a map that is not there",
             layout.SKYMAP,
             actual=f"hats_skymap_order={stated}",
@@ -103,21 +108,25 @@ def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-105")
-def counts_all_rows(catalog: CatalogEvidence) -> Iterator[Fault]:
+def counts_all_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the counts of the sky map add up to the number of rows."""
-    found = catalog.main_map
+    found = catalog.files.main_map
     total = int(found.need().counts.sum())
-    rows = catalog.footers.rows if catalog.scope.reaches("footers") else catalog.value("hats_nrows")
+    rows = (
+        catalog.footers.leaves.rows
+        if catalog.scope.reaches("footers")
+        else catalog.declared.value("hats_nrows")
+    )
     if total != rows:
-        yield Fault("the sky map does not count the rows", found.path, actual=total, expected=rows)
+        yield Departure.of("the sky map does not count the rows", found.path, actual=total, expected=rows)
 
 
 @catalog_check("HATS-AUX-106")
-def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Fault]:
+def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the counts of the sky map within each tile are the rows of its leaf."""
-    found = catalog.main_map
+    found = catalog.files.main_map
     skymap = found.need()
-    tiles = catalog.tiles
+    tiles = catalog.files.tiles
     if len(tiles) and tiles.max_order > skymap.order:
         raise NoEvidenceError("the sky map is coarser than the tiles")
     numbers, rows = rows_by_tile(catalog)
@@ -129,7 +138,7 @@ def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Fault]:
     own = np.left_shift(np.int64(4), 2 * tiles.orders.astype(np.int64)) + tiles.pixels
     actual = rows[np.searchsorted(numbers, own)]
     for index in np.flatnonzero(counted != actual).tolist():
-        yield Fault(
+        yield Departure.of(
             "the sky map counts other rows than the leaf has",
             found.path,
             actual=f"{counted[index]} in {_tile(tiles[index])}",
@@ -142,19 +151,18 @@ def _tile(tile: HealpixPixel) -> str:
 
 
 @catalog_check("HATS-AUX-110")
-def counts_rows_by_pixel(catalog: CatalogEvidence) -> Iterator[Fault]:
+def counts_rows_by_pixel(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that each pixel of the sky map has the number of rows in it."""
-    catalog.scope.need("rows")
-    file, tally = catalog.main_map, catalog.pixel_tally()
-    catalog.rows.check_tally(tally)
+    catalog.scope.require("rows")
+    file, tally = catalog.files.main_map, catalog.rows.pixels
     skymap = file.need()
-    if int(skymap.counts.sum()) != catalog.footers.rows or _differs_by_tile(catalog):
+    if int(skymap.counts.sum()) != catalog.footers.leaves.rows or _differs_by_tile(catalog):
         raise NoEvidenceError("the sky map counts other rows than the leaves, pixel or not")
     wrong = np.flatnonzero(tally.counts != skymap.counts)
     if wrong.size:
         first = int(wrong[0])
         example = f"{skymap.counts[first]} in {HealpixPixel(skymap.order, first)}"
-        yield Fault(
+        yield Departure.of(
             "the sky map counts other rows than lie in its pixels",
             file.path,
             actual=f"{example}, and wrong in {wrong.size} pixels in all",
@@ -170,42 +178,44 @@ def _differs_by_tile(catalog: CatalogEvidence) -> bool:
 
 
 @catalog_check("HATS-AUX-107")
-def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Fault]:
+def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every down-sampled map is there and is the main map at its order, listed or not."""
-    listed = set(catalog.properties.hats_skymap_alt_orders or ())
-    orders = listed | set(catalog.alt_orders if catalog.tree.can_list else ())
+    listed = set(catalog.declared.properties.hats_skymap_alt_orders or ())
+    orders = listed | set(catalog.files.alt_orders if catalog.folder.can_list else ())
     if not orders:
         raise NoEvidenceError("there are no down-sampled sky maps")
     for order in sorted(orders):
-        file = catalog.alt_skymap(order)
+        file = catalog.files.alt_skymap(order)
         file.check_seen()
         if not file.is_there:
-            yield Fault("a down-sampled sky map is not there", file.path, actual="no such file")
+            yield Departure.of("a down-sampled sky map is not there", file.path, actual="no such file")
         elif file.error is not None:
-            yield Fault("a down-sampled sky map cannot be read", file.path, actual=file.error.message)
+            yield Departure.of("a down-sampled sky map cannot be read", file.path, actual=file.error.message)
         elif file.value is not None:
-            yield from _compare(file.path, file.value, order, catalog.main_map.need())
+            yield from _compare(file.path, file.value, order, catalog.files.main_map.need())
 
 
-def _compare(path: str, found: Skymap, order: int, main: Skymap) -> Iterator[Fault]:
+def _compare(path: str, found: Skymap, order: int, main: Skymap) -> Iterator[Departure]:
     if found.order != order:
-        yield Fault("a down-sampled sky map has another order", path, actual=found.order, expected=order)
+        yield Departure.of(
+            "a down-sampled sky map has another order", path, actual=found.order, expected=order
+        )
         return
     shared = min(order, main.order)
     if not np.array_equal(degrade(found.counts, shared), degrade(main.counts, shared)):
-        yield Fault("a down-sampled sky map counts other rows than the main map", path)
+        yield Departure.of("a down-sampled sky map counts other rows than the main map", path)
 
 
 @catalog_check("HATS-AUX-111")
-def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
+def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every down-sampled map that is there is listed."""
-    if "hats_skymap_alt_orders" in catalog.document.to_dict():
-        listed = catalog.value("hats_skymap_alt_orders")
+    if "hats_skymap_alt_orders" in catalog.declared.document.to_dict():
+        listed = catalog.declared.value("hats_skymap_alt_orders")
     else:
         listed = ()
-    for order in catalog.alt_orders:
+    for order in catalog.files.alt_orders:
         if order not in listed:
-            yield Fault(
+            yield Departure.of(
                 "a down-sampled sky map is not in hats_skymap_alt_orders",
                 layout.skymap_path(order),
                 actual=" ".join(map(str, listed)) or "no orders",
@@ -214,32 +224,32 @@ def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-109")
-def same_point_map(catalog: CatalogEvidence) -> Iterator[Fault]:
+def same_point_map(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``point_map.fits`` and ``skymap.fits`` count the same rows."""
-    skymap, points = catalog.skymap.need(), catalog.point_map.need()
+    skymap, points = catalog.files.skymap.need(), catalog.files.point_map.need()
     order = min(skymap.order, points.order)
     if not np.array_equal(degrade(skymap.counts, order), degrade(points.counts, order)):
-        yield Fault("point_map.fits counts other rows than skymap.fits", layout.POINT_MAP)
+        yield Departure.of("point_map.fits counts other rows than skymap.fits", layout.POINT_MAP)
 
 
 @catalog_check("HATS-PROP-403")
-def sky_fraction(catalog: CatalogEvidence) -> Iterator[Fault]:
+def sky_fraction(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``moc_sky_fraction`` is the area of the tiles, or of the sky map's pixels with rows.
 
     A MOC can be of any order, and so are the pixels.
     """
-    stated = catalog.value("moc_sky_fraction")
-    if not len(catalog.tiles) and stated != 0:
+    stated = catalog.declared.value("moc_sky_fraction")
+    if not len(catalog.files.tiles) and stated != 0:
         raise NoEvidenceError("there are no tiles")
-    area = catalog.tiles.sky_fraction
-    found = catalog.main_map.value
+    area = catalog.files.tiles.sky_fraction
+    found = catalog.files.main_map.value
     areas = np.array([area, *(() if found is None else _areas(found))])
     areas = areas[areas <= area]
     unit = 10.0 ** int(Decimal(repr(float(stated))).as_tuple().exponent)
     if not (np.abs(stated - areas) <= np.minimum(unit / 2, areas / _LEAST_DIGITS) + _FRACTION_SLACK).any():
-        yield Fault(
+        yield Departure.of(
             "moc_sky_fraction is not the fraction of the sky that the tiles cover",
-            catalog.properties_path,
+            catalog.declared.properties_path,
             "moc_sky_fraction",
             actual=stated,
             expected=f"{area:.5f}",

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hatsformat import layout
 from hatsformat.healpix import HealpixPixel
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.columns import has_column
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.cross_checks import (
@@ -24,6 +24,7 @@ from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.margin_values import scan_margin_values
 from hatsformat.validation.evidence.margins import MarginScan, scan_margin
 from hatsformat.validation.evidence.schemas import plain
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check
 
 _SIDES = (("primary", "hats_primary_table_url"), ("join", "hats_assn_join_table_url"))
@@ -31,25 +32,27 @@ _SIDES = (("primary", "hats_primary_table_url"), ("join", "hats_assn_join_table_
 
 
 def _margin(catalog: CatalogEvidence) -> MarginScan:
-    catalog.scope.need("rows")
-    primary, threshold = catalog.primary, catalog.value("hats_margin_threshold")
+    catalog.scope.require("rows")
+    primary, threshold = catalog.primary, catalog.declared.value("hats_margin_threshold")
     if not threshold > 0:
         raise NoEvidenceError("the margin's threshold is not more than 0")
-    return catalog.once("margin", lambda: scan_margin(catalog, primary, threshold))
+    return catalog.cached("margin", lambda: scan_margin(catalog, primary, threshold))
 
 
 @catalog_check("HATS-SUPP-004")
-def margin_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_is_complete(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a margin has every row of its primary table within the threshold of a tile."""
     found = _margin(catalog)
-    tiles = catalog.primary.tiles
-    threshold = catalog.value("hats_margin_threshold")
+    tiles = catalog.primary.files.tiles
+    threshold = catalog.declared.value("hats_margin_threshold")
     for index, (count, example) in found.absent.items():
         tile = tiles[index]
-        yield Fault(
+        yield Departure.of(
             "the margin lacks rows of the primary table that are within the threshold",
             layout.leaf_path(
-                tile.order, tile.pixel, catalog.dataset.suffix if catalog.tree.can_list else ".parquet"
+                tile.order,
+                tile.pixel,
+                catalog.files.dataset.suffix if catalog.folder.can_list else ".parquet",
             ),
             actual=f"{_rows(count)} missing, such as {example}",
             expected=f"every row within {threshold} arcsec of the tile",
@@ -57,10 +60,10 @@ def margin_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-006")
-def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the rows of a margin are rows of its primary table."""
     for path, (count, row) in _margin(catalog).strange.items():
-        yield Fault(
+        yield Departure.of(
             "the margin has rows that the primary table has not",
             path,
             row=row,
@@ -70,11 +73,11 @@ def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-009")
-def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the rows of a margin have the values of the same rows of its primary table."""
-    catalog.scope.need("rows")
+    catalog.scope.require("rows")
     for found in scan_margin_values(catalog, catalog.primary):
-        yield Fault(
+        yield Departure.of(
             "rows of the margin have other values than in the primary table",
             found.path,
             found.column,
@@ -85,10 +88,10 @@ def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Fault
 
 
 @catalog_check("HATS-SUPP-010")
-def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a margin has no row oftener than its primary table."""
     for path, (count, row) in _margin(catalog).again.items():
-        yield Fault(
+        yield Departure.of(
             "rows stand in the margin again",
             path,
             row=row,
@@ -98,47 +101,51 @@ def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-007")
-def margin_tiles_are_primary_tiles(catalog: CatalogEvidence) -> Iterator[Fault]:
+def margin_tiles_are_primary_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the tiles of a margin are tiles of its primary table."""
-    tiles = catalog.primary.tiles
-    leaves = catalog.leaves
-    strange = ~np.isin(leaves.uniq, uniq(tiles.orders.astype(np.int64), tiles.pixels))
+    tiles = catalog.primary.files.tiles
+    leaves = catalog.files.leaves
+    strange = ~np.isin(leaves.uniq, uniq(tiles.orders, tiles.pixels))
     told: set[str] = set()
     for index in np.flatnonzero(strange).tolist():
         if leaves.units[index] not in told:
             told.add(leaves.units[index])
             tile = HealpixPixel(int(leaves.orders[index]), int(leaves.pixels[index]))
             message = "the margin has a leaf of a tile that the primary table has not"
-            yield Fault(message, leaves.units[index], actual=tile, expected="a tile of the primary table")
+            yield Departure.of(
+                message, leaves.units[index], actual=tile, expected="a tile of the primary table"
+            )
 
 
 def _index(catalog: CatalogEvidence) -> IndexScan:
-    catalog.scope.need("rows")
-    primary, column = catalog.primary, catalog.value("hats_index_column")
+    catalog.scope.require("rows")
+    primary, column = catalog.primary, catalog.declared.value("hats_index_column")
     for name in ("Norder", "Npix"):
-        if catalog.schema.names.count(name) != 1 or not pa.types.is_integer(catalog.schema.field(name).type):
+        if catalog.footers.schema.names.count(name) != 1 or not pa.types.is_integer(
+            catalog.footers.schema.field(name).type
+        ):
             raise NoEvidenceError(f"the index has no column {name} of whole numbers")
-    return catalog.once("index", lambda: scan_index(catalog, primary, column))
+    return catalog.cached("index", lambda: scan_index(catalog, primary, column))
 
 
 @catalog_check("HATS-SUPP-105")
-def index_is_complete(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_is_complete(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an index has every value of its primary table, with its tile."""
     for found in _index(catalog).absent:
-        yield Fault(
+        yield Departure.of(
             "the index lacks values of the primary table",
             layout.DATASET,
-            catalog.properties.hats_index_column,
-            actual=f"{_seen(found)} of {catalog.primary.prefix}{found.path}",
+            catalog.declared.properties.hats_index_column,
+            actual=f"{_seen(found)} of {catalog.primary.folder.prefix}{found.path}",
             expected="every value, with every tile that has it",
         )
 
 
 @catalog_check("HATS-SUPP-106")
-def index_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the tiles that an index names have the values."""
     for found in _index(catalog).wrong:
-        yield Fault(
+        yield Departure.of(
             "the index names tiles that do not have the value",
             found.path,
             "Npix",
@@ -149,18 +156,18 @@ def index_is_right(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-110")
-def index_carries_values(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_carries_values(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the extra columns of an index have the values of the primary's rows, told of or not."""
-    primary, column = catalog.primary, catalog.value("hats_index_column")
-    told = catalog.properties.hats_index_extra_column or ()
-    shared = comparable_columns(catalog.schema, primary.schema)
+    primary, column = catalog.primary, catalog.declared.value("hats_index_column")
+    told = catalog.declared.properties.hats_index_extra_column or ()
+    shared = comparable_columns(catalog.footers.schema, primary.footers.schema)
     extras = dict.fromkeys((*told, *(name for name in shared if name != column)))
     if not extras:
         return
     _index(catalog)
     for extra in extras:
         for found in scan_index_extra(catalog, primary, column, extra):
-            yield Fault(
+            yield Departure.of(
                 "the index has other values than the primary table",
                 found.path,
                 extra,
@@ -171,34 +178,41 @@ def index_carries_values(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-107")
-def index_has_its_type(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_has_its_type(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the indexed column has the type of the primary's."""
-    name = catalog.value("hats_index_column")
-    primary = catalog.primary.schema
-    kinds = [schema.field(name).type for schema in (catalog.schema, primary) if schema.names.count(name) == 1]
+    name = catalog.declared.value("hats_index_column")
+    primary = catalog.primary.footers.schema
+    kinds = [
+        schema.field(name).type
+        for schema in (catalog.footers.schema, primary)
+        if schema.names.count(name) == 1
+    ]
     if len(kinds) < 2:
         raise NoEvidenceError(f"the index and the primary table do not both have the column {name}")
     own, expected = kinds
     if not plain(own).equals(plain(expected)):
         message = "the indexed column has another type than in the primary table"
-        yield Fault(message, layout.DATASET, name, actual=own, expected=expected)
+        yield Departure.of(message, layout.DATASET, name, actual=own, expected=expected)
 
 
 @catalog_check("HATS-SUPP-206")
-def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
+def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the columns that an association joins exist in the two tables."""
     missing: NoEvidenceError | None = None
     for side, table_keyword in _SIDES:
         keyword = f"hats_col_assn_{side}"
         try:
-            name, table = catalog.value(keyword), catalog.linked(catalog.value(table_keyword))
-            if not has_column(table.schema, name):
-                yield Fault(
+            name, table = (
+                catalog.declared.value(keyword),
+                catalog.linked(catalog.declared.value(table_keyword)),
+            )
+            if not has_column(table.footers.schema, name):
+                yield Departure.of(
                     f"{keyword} names a column that the table in {table_keyword} has not",
-                    catalog.properties_path,
+                    catalog.declared.properties_path,
                     keyword,
                     actual=name,
-                    expected=f"a column of {table.prefix.rstrip('/') or 'the table'}",
+                    expected=f"a column of {table.folder.name or 'the table'}",
                 )
         except NoEvidenceError as error:
             missing = error
@@ -207,39 +221,42 @@ def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-SUPP-205")
-def keys_are_in_both_tables(catalog: CatalogEvidence) -> Iterator[Fault]:
+def keys_are_in_both_tables(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the keys of an association exist in the tables that it links."""
-    if catalog.is_soft:
+    if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no keys")
-    catalog.scope.need("rows")
+    catalog.scope.require("rows")
     missing: NoEvidenceError | None = None
     for side, table_keyword in _SIDES:
         try:
             own = f"hats_col_assn_{side}_assn"
-            yield from _keys(catalog, own, catalog.value(f"hats_col_assn_{side}"), table_keyword)
+            yield from _keys(catalog, own, catalog.declared.value(f"hats_col_assn_{side}"), table_keyword)
         except NoEvidenceError as error:
             missing = error
     if missing is not None:
         raise missing
 
 
-def _keys(catalog: CatalogEvidence, keyword: str, column: str, table_keyword: str) -> Iterator[Fault]:
-    own = getattr(catalog.properties, keyword) or column
-    table = catalog.linked(catalog.value(table_keyword))
-    if all(schema.names.count(name) == 1 for schema, name in ((catalog.schema, own), (table.schema, column))):
-        kind, expected = catalog.schema.field(own).type, table.schema.field(column).type
+def _keys(catalog: CatalogEvidence, keyword: str, column: str, table_keyword: str) -> Iterator[Departure]:
+    own = getattr(catalog.declared.properties, keyword) or column
+    table = catalog.linked(catalog.declared.value(table_keyword))
+    if all(
+        schema.names.count(name) == 1
+        for schema, name in ((catalog.footers.schema, own), (table.footers.schema, column))
+    ):
+        kind, expected = catalog.footers.schema.field(own).type, table.footers.schema.field(column).type
         if {family(kind), family(expected)} == {"integer", "text"}:
             message = f"the association has keys of another type than the table in {table_keyword}"
-            yield Fault(message, layout.DATASET, own, actual=kind, expected=expected)
+            yield Departure.of(message, layout.DATASET, own, actual=kind, expected=expected)
             return
     for found in scan_keys(catalog, own, table, column):
-        yield Fault(
+        yield Departure.of(
             f"the association has keys that the table in {table_keyword} has not",
             found.path,
             own,
             row=found.row,
             actual=_seen(found),
-            expected=f"values of {column} in {table.prefix.rstrip('/') or 'the table'}",
+            expected=f"values of {column} in {table.folder.name or 'the table'}",
         )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from hatsformat import layout
 from hatsformat.healpix import dir_number
-from hatsformat.validation.check_api import Fault, NoEvidenceError
+from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check, catalog_checks
 from hatsformat.validation.requirements import Requirement
 
@@ -19,113 +20,126 @@ _SIZE_SLACK = 64
 
 
 @catalog_check("HATS-PROP-001")
-def has_properties(catalog: CatalogEvidence) -> Iterator[Fault]:
+def has_properties(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a catalog has its properties file in its root directory."""
-    if not catalog.properties_files:
-        yield Fault("there is no properties file", layout.PROPERTIES, expected="hats.properties")
-    for name, file in catalog.properties_files.items():
+    if not catalog.declared.properties_files:
+        yield Departure.of("there is no properties file", layout.PROPERTIES, expected="hats.properties")
+    for name, file in catalog.declared.properties_files.items():
         file.check_seen()
         if file.error is not None and file.is_broken and not _is_too_large(catalog, name):
-            yield Fault("the properties file cannot be read", name, actual=file.error.message)
+            yield Departure.of("the properties file cannot be read", name, actual=file.error.message)
 
 
 @catalog_check("HATS-PROP-010")
-def small_properties(catalog: CatalogEvidence) -> Iterator[Fault]:
+def small_properties(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the properties file is small enough to be one."""
-    for name in catalog.properties_files:
+    for name in catalog.declared.properties_files:
         if _is_too_large(catalog, name):
-            yield Fault("the properties file is too large, and is not read", name, expected="at most 1 MiB")
+            yield Departure.of(
+                "the properties file is too large, and is not read", name, expected="at most 1 MiB"
+            )
 
 
 def _is_too_large(catalog: CatalogEvidence, name: str) -> bool:
-    error = catalog.properties_files[name].error
+    error = catalog.declared.properties_files[name].error
     return error is not None and error.expected is not None
 
 
 @catalog_checks("HATS-PROP-002", "HATS-PROP-003")
-def properties_name(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Fault]:
+def properties_name(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
     """Check that the properties file has the name of the edition."""
     expected = layout.LEGACY_PROPERTIES if rule.id == "HATS-PROP-002" else layout.PROPERTIES
-    found = list(catalog.properties_files)
+    found = list(catalog.declared.properties_files)
     if not found:
         raise NoEvidenceError("there is no properties file")
     if expected not in found:
-        yield Fault(
+        yield Departure.of(
             "the properties file has another edition's name", found[0], actual=found[0], expected=expected
         )
 
 
 @catalog_check("HATS-TREE-001")
-def has_dataset(catalog: CatalogEvidence) -> Iterator[Fault]:
+def has_dataset(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the data files lie in ``dataset/``."""
-    outside = f"{catalog.prefix}Norder="
-    for path in catalog.tree.files():
+    outside = f"{catalog.folder.prefix}Norder="
+    for path in catalog.folder.tree.files():
         if path.startswith(outside):
-            expected = f"{layout.DATASET}/{path[len(catalog.prefix) :]}"
-            yield Fault("a data file lies outside dataset/", path[len(catalog.prefix) :], expected=expected)
-    if len(catalog.dataset.leaves) or catalog.is_soft:
+            expected = f"{layout.DATASET}/{path[len(catalog.folder.prefix) :]}"
+            yield Departure.of(
+                "a data file lies outside dataset/", path[len(catalog.folder.prefix) :], expected=expected
+            )
+    if len(catalog.files.dataset.leaves) or catalog.declared.no_leaf_files:
         return
-    if catalog.properties_files and catalog.properties.hats_nrows == 0:
+    if catalog.declared.properties_files and catalog.declared.properties.hats_nrows == 0:
         return
-    expected = "dataset/index/part.0.parquet" if catalog.table_type == "index" else "dataset/Norder=K/…"
-    yield Fault("there are no data files", layout.DATASET, expected=expected)
+    expected = (
+        "dataset/index/part.0.parquet" if catalog.declared.table_type == "index" else "dataset/Norder=K/…"
+    )
+    yield Departure.of("there are no data files", layout.DATASET, expected=expected)
 
 
 @catalog_check("HATS-TREE-002")
-def tiles_exist(catalog: CatalogEvidence) -> Iterator[Fault]:
+def tiles_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the path of a leaf names a tile that exists."""
-    for path in catalog.dataset.impossible:
-        yield Fault("the path is not that of a tile's leaf", path, expected="Norder=K/Dir=D/Npix=P")
+    for path in catalog.files.dataset.impossible:
+        yield Departure.of("the path is not that of a tile's leaf", path, expected="Norder=K/Dir=D/Npix=P")
 
 
 @catalog_check("HATS-TREE-003")
-def right_dir(catalog: CatalogEvidence) -> Iterator[Fault]:
+def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a leaf lies in the right ``Dir=``."""
-    for leaves in (catalog.dataset.leaves, catalog.dataset.strays):
+    for leaves in (catalog.files.dataset.leaves, catalog.files.dataset.strays):
         for index in leaves.wrong_dirs:
             expected = f"Dir={int(dir_number(leaves.pixels[index]))}"
             actual = f"Dir={leaves.dirs[index]}"
-            yield Fault(
+            yield Departure.of(
                 "the leaf lies in the wrong Dir", leaves.paths[index], actual=actual, expected=expected
             )
 
 
 @catalog_check("HATS-TREE-004")
-def nothing_else(catalog: CatalogEvidence) -> Iterator[Fault]:
+def nothing_else(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that nothing but leaves and metadata lies in ``dataset/``."""
-    for path in catalog.dataset.unexpected:
-        yield Fault("the file does not belong into dataset/", path)
+    for path in catalog.files.dataset.unexpected:
+        yield Departure.of("the file does not belong into dataset/", path)
 
 
 @catalog_check("HATS-TREE-014")
-def index_part_names(catalog: CatalogEvidence) -> Iterator[Fault]:
+def index_part_names(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the files of an index are called ``part.N.parquet``."""
-    for path in catalog.leaves.paths:
+    for path in catalog.files.leaves.paths:
         if layout.parse_index_part(path) is None:
             expected = "dataset/index/part.N.parquet"
-            yield Fault("the file of an index has another name than they have", path, expected=expected)
+            yield Departure.of(
+                "the file of an index has another name than they have", path, expected=expected
+            )
 
 
 @catalog_check("HATS-TREE-005")
-def one_suffix(catalog: CatalogEvidence) -> Iterator[Fault]:
+def one_suffix(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every leaf has the suffix that the properties say."""
-    declared = catalog.properties.npix_suffix
-    found = catalog.dataset
+    declared = catalog.declared.properties.npix_suffix
+    found = catalog.files.dataset
     message = "the leaf has another suffix than hats_npix_suffix says; readers do not find it"
     wrong = list(found.strays.paths)
     if found.suffix != declared:
         wrong = sorted([*wrong, *found.leaves.paths])
-        place = (catalog.properties_path, "hats_npix_suffix")
-        yield Fault(message, *place, actual=declared, expected=f"{found.suffix}, as the leaves have it")
+        yield Departure.of(
+            message,
+            catalog.declared.properties_path,
+            "hats_npix_suffix",
+            actual=declared,
+            expected=f"{found.suffix}, as the leaves have it",
+        )
     for path in wrong:
         name = layout.parse_leaf_path(path)
-        yield Fault(message, path, actual=None if name is None else name.suffix, expected=declared)
+        yield Departure.of(message, path, actual=None if name is None else name.suffix, expected=declared)
 
 
 @catalog_check("HATS-TREE-006")
-def one_leaf(catalog: CatalogEvidence) -> Iterator[Fault]:
+def one_leaf(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a tile has one leaf."""
-    leaves = catalog.dataset.leaves
+    leaves = catalog.files.dataset.leaves
     _, tile, count = np.unique(leaves.uniq, return_inverse=True, return_counts=True)
     first: dict[int, str] = {}
     told: set[str] = set()
@@ -134,66 +148,72 @@ def one_leaf(catalog: CatalogEvidence) -> Iterator[Fault]:
         other = first.setdefault(int(tile[index]), unit)
         if unit != other and unit not in told:
             told.add(unit)
-            yield Fault("the tile has another leaf, too", unit, actual=f"{other} is of the same tile")
+            yield Departure.of("the tile has another leaf, too", unit, actual=f"{other} is of the same tile")
 
 
 @catalog_check("HATS-TREE-007")
-def no_links_out(catalog: CatalogEvidence) -> Iterator[Fault]:
+def no_links_out(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that no file is a link that leads out of the catalog."""
-    catalog.tree.files()
-    start = len(catalog.prefix)
-    for path in sorted(catalog.tree.links_out):
-        if path.startswith(catalog.prefix) and path[start:] in catalog.files:
-            yield Fault("the file is a link out of the catalog, and is not opened", path[start:])
-    for path in catalog.tree.linked_folders:
-        if path.startswith(f"{catalog.prefix}{layout.DATASET}"):
-            yield Fault("the directory is a link, and is not followed", path[start:])
+    catalog.folder.require_listing()
+    start = len(catalog.folder.prefix)
+    for path in sorted(catalog.folder.tree.links_out):
+        if path.startswith(catalog.folder.prefix) and path[start:] in catalog.folder.paths:
+            yield Departure.of("the file is a link out of the catalog, and is not opened", path[start:])
+    for path in catalog.folder.tree.linked_folders:
+        if path.startswith(f"{catalog.folder.prefix}{layout.DATASET}"):
+            yield Departure.of("the directory is a link, and is not followed", path[start:])
 
 
 @catalog_check("HATS-TREE-009")
-def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Fault]:
+def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that no tile lies within another."""
-    catalog.tree.files()
-    if catalog.is_soft:
+    catalog.folder.require_listing()
+    if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no leaves")
-    tiles = catalog.tiles
+    tiles = catalog.files.tiles
     for coarse, fine in tiles.overlaps().tolist():
-        path = layout.leaf_path(int(tiles.orders[fine]), int(tiles.pixels[fine]), catalog.dataset.suffix)
-        yield Fault(
+        path = layout.leaf_path(
+            int(tiles.orders[fine]), int(tiles.pixels[fine]), catalog.files.dataset.suffix
+        )
+        yield Departure.of(
             "the tile lies within another tile that has a leaf", path, actual=f"within {tiles[coarse]}"
         )
 
 
 @catalog_check("HATS-PROP-402")
-def deepest_order(catalog: CatalogEvidence) -> Iterator[Fault]:
+def deepest_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_order`` is the deepest order of the tiles."""
-    stated = catalog.value("hats_order")
-    if not len(catalog.tiles):
+    stated = catalog.declared.value("hats_order")
+    if not len(catalog.files.tiles):
         raise NoEvidenceError("there are no tiles")
-    if stated != catalog.tiles.max_order:
+    if stated != catalog.files.tiles.max_order:
         message = "hats_order is not the deepest order of the tiles"
-        yield Fault(
-            message, catalog.properties_path, "hats_order", actual=stated, expected=catalog.tiles.max_order
+        yield Departure.of(
+            message,
+            catalog.declared.properties_path,
+            "hats_order",
+            actual=stated,
+            expected=catalog.files.tiles.max_order,
         )
 
 
 @catalog_check("HATS-PROP-404")
-def plausible_size(catalog: CatalogEvidence) -> Iterator[Fault]:
+def plausible_size(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_estsize`` is about the size of the files."""
-    stated = catalog.value("hats_estsize")
-    paths = [catalog.prefix + path for path in catalog.files]
-    start = f"{catalog.prefix}{layout.DATASET}/"
-    data = catalog.tree.total_size([path for path in paths if path.startswith(start)])
+    stated = catalog.declared.value("hats_estsize")
+    paths = [catalog.folder.prefix + path for path in catalog.folder.paths]
+    start = f"{catalog.folder.prefix}{layout.DATASET}/"
+    data = catalog.folder.tree.total_size([path for path in paths if path.startswith(start)])
     everything = (
-        data + catalog.tree.total_size([path for path in paths if not path.startswith(start)])
+        data + catalog.folder.tree.total_size([path for path in paths if not path.startswith(start)])
     ) / 1000
     data /= 1024
     low, high = data / _SIZE_FACTOR - _SIZE_SLACK, everything * _SIZE_FACTOR + _SIZE_SLACK
     if not low <= stated <= high:
         message = "hats_estsize is far from the size of the files"
-        yield Fault(
+        yield Departure.of(
             message,
-            catalog.properties_path,
+            catalog.declared.properties_path,
             "hats_estsize",
             actual=f"{stated} KB",
             expected=f"about {round(everything)} KB",

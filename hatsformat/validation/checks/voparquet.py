@@ -9,10 +9,10 @@ from xml.parsers import expat
 
 import pyarrow as pa
 
-from hatsformat.validation.check_api import Fault
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.footers import Footer
 from hatsformat.validation.evidence.schemas import plain
+from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check
 
 _VERSION = "IVOA.VOTable-Parquet.version"
@@ -45,44 +45,46 @@ def _carries(footer: Footer) -> bool:
 
 
 @catalog_check("HATS-AUX-302")
-def all_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
+def all_vo_parquet(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that if one data file carries VOParquet metadata, all do."""
-    some = any(map(_carries, catalog.footers.readable))
-    for footer in catalog.footers.each():
+    some = any(map(_carries, catalog.footers.leaves.readable))
+    for footer in catalog.footers.leaves.each():
         if some and not _carries(footer):
-            yield Fault("the file has no VOParquet metadata, and others have", footer.path, expected=_VERSION)
+            yield Departure.of(
+                "the file has no VOParquet metadata, and others have", footer.path, expected=_VERSION
+            )
 
 
 @catalog_check("HATS-AUX-303")
-def auxiliary_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
+def auxiliary_vo_parquet(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that if the data files carry VOParquet metadata, so do the other Parquet files."""
-    if not any(map(_carries, catalog.footers.readable)):
+    if not any(map(_carries, catalog.footers.leaves.readable)):
         return
-    for file in (catalog.common_metadata, catalog.thumbnail):
+    for file in (catalog.footers.common_metadata, catalog.footers.thumbnail):
         if file.value is not None and not _carries(file.value):
-            yield Fault(
+            yield Departure.of(
                 "the file has no VOParquet metadata, and the leaves have", file.path, expected=_VERSION
             )
 
 
 def _carriers(catalog: CatalogEvidence) -> Iterator[Footer]:
-    """Yield the footers with VOParquet metadata, of the data files last; see `Footers.each`."""
-    files = (catalog.common_metadata, catalog.thumbnail)
+    """Yield the footers with VOParquet metadata, of the data files last; see `FooterSet.each`."""
+    files = (catalog.footers.common_metadata, catalog.footers.thumbnail)
     yield from (file.value for file in files if file.value is not None and _carries(file.value))
-    yield from filter(_carries, catalog.each_footer())
+    yield from filter(_carries, catalog.footers.leaves_and_strays())
 
 
 @catalog_check("HATS-AUX-304")
-def whole_vo_parquet(catalog: CatalogEvidence) -> Iterator[Fault]:
+def whole_vo_parquet(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that VOParquet metadata has its version and its content."""
     for footer in _carriers(catalog):
         for key in (_VERSION, _CONTENT):
             if key not in footer.keys:
-                yield Fault("the VOParquet metadata is not whole", footer.path, expected=key)
+                yield Departure.of("the VOParquet metadata is not whole", footer.path, expected=key)
 
 
 @catalog_check("HATS-AUX-305")
-def describes_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
+def describes_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the content of VOParquet metadata is a VOTable with a field for each column."""
     for footer in _carriers(catalog):
         content = footer.keys.get(_CONTENT)
@@ -90,11 +92,15 @@ def describes_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
             continue
         found, columns = read_votable(content), len(footer.schema.names)
         if "\N{REPLACEMENT CHARACTER}" in content:  # for bytes that are none
-            yield Fault("the VOParquet content is no UTF-8", footer.path, actual="bytes of another encoding")
-        elif found.fault is not None:
-            yield Fault("the VOParquet content is no VOTable without rows", footer.path, actual=found.fault)
+            yield Departure.of(
+                "the VOParquet content is no UTF-8", footer.path, actual="bytes of another encoding"
+            )
+        elif found.problem is not None:
+            yield Departure.of(
+                "the VOParquet content is no VOTable without rows", footer.path, actual=found.problem
+            )
         elif len(found.fields) != columns:
-            yield Fault(
+            yield Departure.of(
                 "the VOParquet content does not describe the columns",
                 footer.path,
                 actual=f"{len(found.fields)} fields",
@@ -103,12 +109,12 @@ def describes_columns(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-306")
-def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
+def known_version(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the version of VOParquet metadata is one that there is."""
     for footer in _carriers(catalog):
         version = footer.keys.get(_VERSION, _KNOWN_VERSION)
         if version != _KNOWN_VERSION:
-            yield Fault(
+            yield Departure.of(
                 "there is no such version of VOParquet",
                 footer.path,
                 actual=version or "an empty text",
@@ -117,7 +123,7 @@ def known_version(catalog: CatalogEvidence) -> Iterator[Fault]:
 
 
 @catalog_check("HATS-AUX-307")
-def describes_each_column(catalog: CatalogEvidence) -> Iterator[Fault]:
+def describes_each_column(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the fields of VOParquet metadata have the names and the types of the columns."""
     known: dict[tuple[str, int], list[tuple[str, str, str]]] = {}
     for footer in _carriers(catalog):
@@ -127,12 +133,12 @@ def describes_each_column(catalog: CatalogEvidence) -> Iterator[Fault]:
             known[key] = list(_differences(read_votable(content), footer.schema))
         for column, actual, expected in known[key]:
             message = "the VOParquet content describes another column"
-            yield Fault(message, footer.path, column, actual=actual, expected=expected)
+            yield Departure.of(message, footer.path, column, actual=actual, expected=expected)
 
 
 def _differences(table: VOTable, schema: pa.Schema) -> Iterator[tuple[str, str, str]]:
     """Yield the columns that their fields do not describe, with what is and what should be there."""
-    if table.fault is not None or len(table.fields) != len(schema):
+    if table.problem is not None or len(table.fields) != len(schema):
         return
     for (name, datatype), column in zip(table.fields, schema, strict=True):
         held = _DATATYPES.get(str(plain(column.type)))
@@ -151,12 +157,12 @@ class VOTable:
     ----------
     fields : tuple of (str, str)
         The name and the datatype of each field of the first table.
-    fault : str or None
+    problem : str or None
         Why it is not one, or has rows.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
-    fault: str | None = None
+    problem: str | None = None
 
 
 class _Reader:
@@ -166,7 +172,7 @@ class _Reader:
         self.path: list[str] = []
         self.tables = 0
         self.fields: list[tuple[str, str]] = []
-        self.fault: str | None = None
+        self.problem: str | None = None
 
     def start(self, name: str, told: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
@@ -174,12 +180,12 @@ class _Reader:
             self.refuse("its elements are nested too deep")
         self.path.append(name)
         if len(self.path) == 1 and name != "VOTABLE":
-            self.fault = f"the document is a {name}"
+            self.problem = f"the document is a {name}"
         self.tables += name == "TABLE"
         if self.tables == 1 and self.path[-2:] == ["TABLE", "FIELD"]:
             self.fields.append((told.get("name", ""), told.get("datatype", "")))
         if self.tables == 1 and self.path[-2:] == ["TABLE", "DATA"]:
-            self.fault = "its first table has data"
+            self.problem = "its first table has data"
 
     def end(self, _: str) -> None:
         self.path.pop()
@@ -188,9 +194,9 @@ class _Reader:
         # A few bytes of entities may stand for gigabytes.
         self.refuse("it declares entities, and is not read")
 
-    def refuse(self, fault: str) -> None:
-        self.fault = fault
-        raise ValueError(fault)
+    def refuse(self, problem: str) -> None:
+        self.problem = problem
+        raise ValueError(problem)
 
 
 @lru_cache(maxsize=64)
@@ -204,7 +210,7 @@ def read_votable(content: str) -> VOTable:
     try:
         parser.Parse(content.encode("utf-8", "replace"), True)
     except (expat.ExpatError, ValueError) as error:
-        return VOTable(fault=reader.fault or str(error))
-    if reader.fault is None and not reader.tables:
-        reader.fault = "it has no TABLE"
-    return VOTable(tuple(reader.fields), reader.fault)
+        return VOTable(problem=reader.problem or str(error))
+    if reader.problem is None and not reader.tables:
+        reader.problem = "it has no TABLE"
+    return VOTable(tuple(reader.fields), reader.problem)

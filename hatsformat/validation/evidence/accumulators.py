@@ -14,6 +14,7 @@ from hatsformat.arrays import as_floats, as_integers, from_numbers
 from hatsformat.errors import LeafError
 from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix
 from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence.folder import CatalogFolder
 from hatsformat.validation.evidence.footers import Footer
 from hatsformat.validation.evidence.key_hashing import (
     KeyArray,
@@ -25,7 +26,6 @@ from hatsformat.validation.evidence.key_hashing import (
 from hatsformat.validation.evidence.row_batch import RowBatch
 from hatsformat.validation.evidence.schemas import plain
 from hatsformat.validation.evidence.streaming import read_batches
-from hatsformat.validation.evidence.tree import Tree
 
 MOST_THUMBNAIL_ROWS = 1_000_000
 """A thumbnail with more rows is not held against the leaves."""
@@ -191,15 +191,13 @@ def row_keys(table: pa.Table, columns: Sequence[str]) -> KeyArray:
 
 
 def thumbnail_tally(
-    tree: Tree, prefix: str, footer: Footer, schema: pa.Schema, index: str, ra: str | None
+    folder: CatalogFolder, footer: Footer, schema: pa.Schema, index: str, ra: str | None
 ) -> ThumbnailTally:
     """Read a thumbnail, to look for its rows.
 
     Parameters
     ----------
-    tree : Tree
-    prefix : str
-        What comes before the thumbnail's path in the tree.
+    folder : CatalogFolder
     footer : Footer
         Of the thumbnail.
     schema : pyarrow.Schema
@@ -227,7 +225,7 @@ def thumbnail_tally(
         raise NoEvidenceError(f"the thumbnail has more than {MOST_THUMBNAIL_ROWS} rows")
     keys: list[KeyArray] = []
     probes: list[Any] = []
-    for batch in read_batches(tree, prefix, footer):
+    for batch in read_batches(folder, footer):
         values = batch.table.column(probe)
         if values.null_count:
             raise LeafError(f"the thumbnail has rows without {probe}")

@@ -19,7 +19,9 @@ from hatsformat.properties import (
 )
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
-from hatsformat.validation.evidence.declared import PROPERTIES_LIMIT, Scope, readings
+from hatsformat.validation.evidence.declared import PROPERTIES_LIMIT, readings
+from hatsformat.validation.evidence.folder import CatalogFolder
+from hatsformat.validation.evidence.scope import Scope
 from hatsformat.validation.evidence.tree import Artefact, OutsideError, Tree
 
 
@@ -95,9 +97,6 @@ class CollectionEvidence:
     scope : Scope
     """
 
-    prefix = ""
-    table_type = "collection"
-
     def __init__(self, tree: Tree, scope: Scope) -> None:
         self.tree = tree
         self.scope = scope
@@ -148,18 +147,19 @@ class CollectionEvidence:
         for member in self.members:
             if member.path is None or member.path in found:
                 continue
-            catalog = self._at(member.path, primary)
-            catalog.role = member.role
-            if not catalog.has_catalog:
+            catalog = self._at(member.path, member.role, primary)
+            if not catalog.exists:
                 continue
             found[member.path] = catalog
             if member.role == "primary":
                 primary = catalog
         for folder in self._folders if self.tree.can_list else []:
-            if folder not in found and (catalog := self._at(folder, primary)).table_type == "association":
-                found[folder] = catalog
+            if folder not in found:
+                catalog = self._at(folder, None, primary)
+                if catalog.declared.table_type == "association":
+                    found[folder] = catalog
         for folder in self._joined(found):
-            found.setdefault(folder, self._at(folder, None))
+            found.setdefault(folder, self._at(folder))
         return found
 
     def _joined(self, members: Mapping[str, CatalogEvidence]) -> list[str]:
@@ -167,9 +167,9 @@ class CollectionEvidence:
         if not self.tree.can_list:
             return []
         links = [
-            (catalog.prefix, catalog.properties.hats_assn_join_table_url)
+            (catalog.folder.prefix, catalog.declared.properties.hats_assn_join_table_url)
             for catalog in members.values()
-            if catalog.table_type == "association" and catalog.properties_files
+            if catalog.declared.table_type == "association" and catalog.declared.properties_files
         ]
         links += [
             ("", extension.properties.hats_assn_join_table_url)
@@ -183,16 +183,19 @@ class CollectionEvidence:
         ]
         return [paths[0] for paths in named if paths]
 
-    def _at(self, path: str, primary: CatalogEvidence | None) -> CatalogEvidence:
-        return CatalogEvidence(self.tree, f"{path}/" if path else "", self.scope, primary, self.find)
+    def _at(
+        self, path: str, role: str | None = None, primary: CatalogEvidence | None = None
+    ) -> CatalogEvidence:
+        folder = CatalogFolder(self.tree, f"{path}/" if path else "")
+        return CatalogEvidence(folder, self.scope, role, primary, self.find)
 
     def find(self, path: str) -> CatalogEvidence | None:
         """Return the catalog in a subdirectory, a member or not, or None."""
         if path in self.catalogs:
             return self.catalogs[path]
         if path not in self._others:
-            catalog = self._at(path, None)
-            self._others[path] = catalog if catalog.has_catalog else None
+            catalog = self._at(path)
+            self._others[path] = catalog if catalog.exists else None
         return self._others[path]
 
     def catalog(self, member: Member) -> CatalogEvidence:

@@ -88,8 +88,8 @@ def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) ->
         If a file cannot be read, or a column is not there or cannot be compared.
     """
     kind = _kind([(index, column), (primary, column)])
-    tile_of = dict(zip(primary.leaves.paths, primary.leaves.uniq.tolist(), strict=True))
-    tiles = np.unique(primary.leaves.uniq)
+    tile_of = dict(zip(primary.files.leaves.paths, primary.files.leaves.uniq.tolist(), strict=True))
+    tiles = np.unique(primary.files.leaves.uniq)
 
     def in_primary(footer: Footer, batch: Batch) -> _Pairs:
         keys, there = keys_of(batch.table.column(column), kind)
@@ -126,7 +126,7 @@ def scan_index_extra(
     """
     kind = _kind([(index, column), (primary, column)])
     extra_kind = _kind([(index, extra), (primary, extra)])
-    tile_of = dict(zip(primary.leaves.paths, primary.leaves.uniq.tolist(), strict=True))
+    tile_of = dict(zip(primary.files.leaves.paths, primary.files.leaves.uniq.tolist(), strict=True))
 
     def pairs(batch: Batch, tiles: Any) -> _Pairs:
         keys, there = keys_of(batch.table.column(column), kind)
@@ -211,10 +211,10 @@ def scan_keys(
 def _kind(columns: list[tuple[CatalogEvidence, str]]) -> str:
     kinds = []
     for catalog, name in columns:
-        catalog.footers.check_complete(catalog.prefix)
-        if catalog.schema.names.count(name) != 1:
-            raise NoEvidenceError(f"there is no column {name} in {catalog.prefix or 'the table'}")
-        kinds.append(catalog.schema.field(name).type)
+        catalog.footers.leaves.check_complete(catalog.folder.prefix)
+        if catalog.footers.schema.names.count(name) != 1:
+            raise NoEvidenceError(f"there is no column {name} in {catalog.folder.prefix or 'the table'}")
+        kinds.append(catalog.footers.schema.field(name).type)
     return common_kind(kinds)
 
 
@@ -225,14 +225,14 @@ def _integers(batch: Batch, name: str) -> IntArray:
 def _gather(catalog: CatalogEvidence, columns: list[str], look: _Look, into: PairSet) -> None:
     def read(footer: Footer) -> list[tuple[KeyArray, IntArray]]:
         found = []
-        for batch in need_batches(catalog.tree, catalog.prefix, footer, columns):
+        for batch in need_batches(catalog.folder, footer, columns):
             keys, numbers, there = look(footer, batch)
             found.append((keys[there], numbers[there]))
         return found
 
-    with threads_for(catalog.tree) as threads:
+    with threads_for(catalog.folder) as threads:
         # Not all at once: files that are read and not yet taken would pile up.
-        files, step = catalog.footers.readable, 4
+        files, step = catalog.footers.leaves.readable, 4
         for start in range(0, len(files), step):
             for found in threads.map(read, files[start : start + step]):
                 for keys, numbers in found:
@@ -247,7 +247,7 @@ def _locate(catalog: CatalogEvidence, columns: list[str], look: _Look, pairs: Ke
 
     def read(footer: Footer) -> Sighting | None:
         count, first, value = 0, -1, None
-        for batch in need_batches(catalog.tree, catalog.prefix, footer, columns):
+        for batch in need_batches(catalog.folder, footer, columns):
             keys, numbers, there = look(footer, batch)
             hit = np.flatnonzero(there & np.isin(_one_number(keys, numbers), wanted))
             if hit.size and not count:
@@ -256,8 +256,8 @@ def _locate(catalog: CatalogEvidence, columns: list[str], look: _Look, pairs: Ke
             count += hit.size
         return Sighting(footer.path, count, first, value) if count else None
 
-    with threads_for(catalog.tree) as threads:
-        return [found for found in threads.map(read, catalog.footers.readable) if found is not None]
+    with threads_for(catalog.folder) as threads:
+        return [found for found in threads.map(read, catalog.footers.leaves.readable) if found is not None]
 
 
 def _one_number(keys: KeyArray, numbers: Any) -> KeyArray:

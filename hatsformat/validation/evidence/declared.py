@@ -1,11 +1,9 @@
-"""What a catalog says of itself: which files it has, and what its properties tell."""
+"""What a catalog declares: its properties files, and what follows from them."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,85 +16,35 @@ from hatsformat.properties import (
     parse_properties_text,
     validate_table,
 )
-from hatsformat.validation.check_api import NoEvidenceError, RowCheck
-from hatsformat.validation.evidence.tree import Artefact, Tree
-from hatsformat.validation.requirements import LEVELS
+from hatsformat.validation.check_api import NoEvidenceError
+from hatsformat.validation.evidence.folder import CatalogFolder
+from hatsformat.validation.evidence.tree import Artefact
 
 PROPERTIES_LIMIT = 1 << 20
 """The most bytes of a properties file that are read."""
 
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """How a validation was asked for.
-
-    Attributes
-    ----------
-    edition, level : str
-    row_checks : mapping of str to RowCheck
-        The checks that see every row, by the requirement's id.
-    """
-
-    edition: str
-    level: str
-    row_checks: Mapping[str, RowCheck] = field(default_factory=dict)
-
-    def reaches(self, level: str) -> bool:
-        """Whether the validation goes as deep as `level`."""
-        return LEVELS.index(self.level) >= LEVELS.index(level)
-
-    def need(self, level: str) -> None:
-        """Raise `NoEvidenceError` where the validation does not go that deep."""
-        if not self.reaches(level):
-            raise NoEvidenceError(f"a validation of the level {self.level} does not read {level}")
+PRIMARY_TYPES = ("object", "source", "nested", "map")
+"""The types of table that others may supplement."""
 
 
-class CatalogStatements:
-    """The files and the properties of one catalog; see `CatalogEvidence`.
+class Declared:
+    """The properties of one catalog; each attribute is gathered when it is first asked for.
 
     Parameters
     ----------
-    tree : Tree
-    prefix : str
-        The catalog's directory in the tree, with a slash at its end; empty for the root.
-    scope : Scope
-
-    Attributes
-    ----------
-    role : str or None
-        What a collection takes the catalog for: its primary table, a margin or an index.
+    folder : CatalogFolder
+    role : str, optional
+        What a collection takes the catalog for: ``primary``, ``margin`` or ``index``.
     """
 
-    role: str | None = None
-
-    def __init__(self, tree: Tree, prefix: str, scope: Scope) -> None:
-        self.tree = tree
-        self.prefix = prefix
-        self.scope = scope
-
-    # Files
-
-    @cached_property
-    def files(self) -> dict[str, None]:
-        """The paths of the catalog's own files, in order: those in its directory and below ``dataset/``."""
-        everything = self.tree.files()
-        start, dataset = len(self.prefix), f"{layout.DATASET}/"
-        inside = (
-            (path[start:] for path in everything if path.startswith(self.prefix)) if start else everything
-        )
-        return dict.fromkeys(path for path in inside if path.startswith(dataset) or "/" not in path)
-
-    def read(self, path: str, limit: int) -> Artefact[bytes]:
-        """Read a small file."""
-        found = self.tree.read(self.prefix + path, limit)
-        return Artefact(path, found.value, found.error)
-
-    # Properties
+    def __init__(self, folder: CatalogFolder, role: str | None = None) -> None:
+        self._folder = folder
+        self._role = role
 
     @cached_property
     def properties_files(self) -> dict[str, Artefact[bytes]]:
         """The properties files that are there, the one that counts first."""
-        found = {name: self.read(name, PROPERTIES_LIMIT) for name in layout.CATALOG_PROPERTIES}
+        found = {name: self._folder.read_bytes(name, PROPERTIES_LIMIT) for name in layout.CATALOG_PROPERTIES}
         return {name: file for name, file in found.items() if file.is_there}
 
     @cached_property
@@ -132,13 +80,13 @@ class CatalogStatements:
     def table_type(self) -> str:
         """The type of table; by the collection or the tree where the properties do not say."""
         with suppress(NoEvidenceError):
-            stated = self.properties.dataproduct_type
-            if stated in TABLE_TYPES:
-                return str(stated)
-        if self.role in TABLE_TYPES:
-            return str(self.role)
+            declared = self.properties.dataproduct_type
+            if declared in TABLE_TYPES:
+                return str(declared)
+        if self._role in TABLE_TYPES:
+            return str(self._role)
         with suppress(NoEvidenceError):
-            if any(path.startswith(f"{layout.INDEX_DIR}/") for path in self.files):
+            if any(path.startswith(f"{layout.INDEX_DIR}/") for path in self._folder.paths):
                 return "index"
         return "object"
 
@@ -150,20 +98,46 @@ class CatalogStatements:
         return found
 
     @property
-    def is_soft(self) -> bool:
-        """Whether this is an association that says it has no leaf files."""
+    def no_leaf_files(self) -> bool:
+        """Whether this is an association that declares that it has no leaf files."""
         try:
             return self.table_type == "association" and self.properties.hats_assn_leaf_files is False
         except NoEvidenceError:
             return False
 
     @property
-    def has_catalog(self) -> bool:
-        """Whether there is anything of a catalog here: a properties file, or data."""
+    def leaf_suffix(self) -> str:
+        """The declared suffix of the leaves, ``.parquet`` where none is."""
         try:
-            return bool(self.properties_files) or any(path.startswith("dataset/") for path in self.files)
+            return self.properties.npix_suffix
         except NoEvidenceError:
-            return bool(self.properties_files)
+            return layout.LEAF_SUFFIX
+
+    @property
+    def index_column(self) -> str:
+        """The name of the HEALPix index column, whether there is one or not."""
+        try:
+            return self.properties.healpix_column
+        except NoEvidenceError:
+            return "_healpix_29"
+
+    @property
+    def index_order(self) -> int:
+        """The order of the index column's values."""
+        try:
+            return self.properties.healpix_order
+        except NoEvidenceError:
+            return 29
+
+    @property
+    def association_keys(self) -> tuple[str, ...]:
+        """The columns of an association that hold the keys of the two tables it joins."""
+        found = self.properties
+        names = (
+            found.hats_col_assn_primary_assn or found.hats_col_assn_primary,
+            found.hats_col_assn_join_assn or found.hats_col_assn_join,
+        )
+        return tuple(name for name in names if name is not None)
 
 
 def readings(reference: str, prefix: str) -> list[str]:

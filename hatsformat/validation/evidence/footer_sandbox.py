@@ -9,33 +9,38 @@ from __future__ import annotations
 
 import atexit
 import os
-import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, TypeVar
 
 from hatsformat.errors import StorageError
-from hatsformat.validation.evidence.footer_worker import HEADER
+from hatsformat.validation.evidence.footer_worker import (
+    Failure,
+    Question,
+    Request,
+    Source,
+    receive,
+    send,
+)
 
-Source: TypeAlias = str | bytes
-"""A local file, or the last bytes of another."""
+T = TypeVar("T")
 
 PROGRAM = Path(__file__).with_name("footer_worker.py")
 BATCH = 400
 PROCESSES = 2
-MOST_DEATHS = 30
-"""After so many files that end the reader, the rest of a batch is not opened: each costs a new process."""
+MOST_CRASHES = 30
+"""After so many files that end the process, the rest of a batch is not opened: each costs a new process."""
 
 FATAL = "it ends the process that reads it"
 _UNREAD = "it is not opened, since too many others end the process that reads them"
 
 
-class _Reader:
+class _Worker:
     """A process that reads footers."""
 
     def __init__(self) -> None:
@@ -57,28 +62,21 @@ class _Reader:
         finally:
             os.close(writing)
 
-    def ask(self, operation: str, options: Mapping[str, Any], sources: Sequence[Source]) -> list[Any] | int:
-        """Return the results, or, where the process has ended, how many sources were done by then."""
-        content = pickle.dumps((operation, dict(options), list(sources)), pickle.HIGHEST_PROTOCOL)
+    def ask(self, request: Request[T]) -> list[T | Failure] | int:
+        """Return the answers, or, where the process has ended, how many sources were done by then."""
+        count = len(request.sources)
         try:
-            requests, answers = self._pipe(self._process.stdin), self._pipe(self._process.stdout)
-            requests.write(HEADER.pack(len(content)))
-            requests.write(content)
-            requests.flush()
-            head = answers.read(HEADER.size)
-            if len(head) == HEADER.size:
-                answer = answers.read(size := HEADER.unpack(head)[0])
-                if len(answer) == size:
-                    os.read(self._progress, len(sources))
-                    results: list[Any] = pickle.loads(answer)
-                    return results
-        except OSError:
+            send(self._pipe(self._process.stdin), request)
+            answers: list[T | Failure] = receive(self._pipe(self._process.stdout))
+            os.read(self._progress, count)
+            return answers
+        except (OSError, EOFError):
             pass
         self._process.kill()
         self._process.wait()
         os.set_blocking(self._progress, False)
         try:
-            return len(os.read(self._progress, len(sources)))
+            return len(os.read(self._progress, count))
         except BlockingIOError:
             return 0
 
@@ -103,7 +101,7 @@ class _Reader:
         os.close(self._progress)
 
 
-_idle: list[_Reader] = []
+_idle: list[_Worker] = []
 _lock = threading.Lock()
 
 
@@ -116,46 +114,39 @@ def _end() -> None:
 def start() -> None:
     """Start a process if none is idle: it loads its libraries while other things are looked at."""
     with _lock:
-        if any(reader.parent == os.getpid() for reader in _idle):
+        if any(worker.parent == os.getpid() for worker in _idle):
             return
-    with suppress(StorageError):  # told where footers are asked for
-        _give(_Reader())
+    with suppress(StorageError):  # reported where footers are asked for
+        _put_back(_Worker())
 
 
-def _take() -> _Reader:
+def _take_idle() -> _Worker:
     with _lock:
         while _idle:
-            reader = _idle.pop()
-            if reader.parent == os.getpid():
-                return reader
-    return _Reader()
+            worker = _idle.pop()
+            if worker.parent == os.getpid():
+                return worker
+    return _Worker()
 
 
-def _give(reader: _Reader) -> None:
+def _put_back(worker: _Worker) -> None:
     with _lock:
-        _idle.append(reader)
+        _idle.append(worker)
 
 
-def read_all(
-    operation: str, sources: Sequence[Source], options: Mapping[str, Any], limit: int
-) -> list[dict[str, Any]]:
+def read_all(question: Question[T], sources: Sequence[Source]) -> list[T | Failure]:
     """Let other processes read footers.
 
     Parameters
     ----------
-    operation : {"describe", "columns"}
-        See `footer_worker`.
+    question : Question
     sources : sequence of str or bytes, shape (n,)
         Local paths, or the ends of files.
-    options : mapping
-        Of the operation.
-    limit : int
-        The most bytes of a footer.
 
     Returns
     -------
-    list of dict, shape (n,)
-        What each footer says; with ``error`` where it cannot be read.
+    list, shape (n,)
+        The answer about each footer, or a `Failure`.
 
     Raises
     ------
@@ -163,35 +154,34 @@ def read_all(
         If no process can be started.
     """
     batches = [sources[start : start + BATCH] for start in range(0, len(sources), BATCH)]
-    told = {**options, "limit": limit}
     if len(batches) < 2:
-        return [result for batch in batches for result in _read(operation, batch, told)]
+        return [answer for batch in batches for answer in _read(question, batch)]
     with ThreadPoolExecutor(PROCESSES) as threads:
-        found = threads.map(lambda batch: _read(operation, batch, told), batches)
-        return [result for results in found for result in results]
+        found = threads.map(lambda batch: _read(question, batch), batches)
+        return [answer for answers in found for answer in answers]
 
 
-def _read(operation: str, batch: Sequence[Source], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    results: list[dict[str, Any]] = []
-    deaths = 0
-    while len(results) < len(batch):
-        if deaths > MOST_DEATHS:
-            return results + [{"error": _UNREAD}] * (len(batch) - len(results))
-        rest = batch[len(results) :]
-        reader = _take()
+def _read(question: Question[T], batch: Sequence[Source]) -> list[T | Failure]:
+    found: list[T | Failure] = []
+    crashes = 0
+    while len(found) < len(batch):
+        if crashes > MOST_CRASHES:
+            return found + [Failure("unreadable", _UNREAD)] * (len(batch) - len(found))
+        rest = batch[len(found) :]
+        worker = _take_idle()
         try:
-            answer = reader.ask(operation, options, rest)
+            answers = worker.ask(Request(question, rest))
         except BaseException:
-            reader.close()
+            worker.close()
             raise
-        if isinstance(answer, list):
-            _give(reader)
-            results += answer
+        if isinstance(answers, list):
+            _put_back(worker)
+            found += answers
             continue
-        reader.close()
-        deaths += 1
+        worker.close()
+        crashes += 1
         # Those before the culprit are asked for again, without it.
-        if answer:
-            results += _read(operation, rest[:answer], options)
-        results.append({"error": FATAL})
-    return results
+        if answers:
+            found += _read(question, rest[:answers])
+        found.append(Failure("unreadable", FATAL))
+    return found

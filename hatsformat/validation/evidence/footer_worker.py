@@ -1,8 +1,9 @@
-"""The program that opens footers, run as a process of its own by `guard`; it imports nothing of the package.
+"""Reading footers: the program that opens them in a process of its own, and what it is asked and answers.
 
-Arrow ends the whole process on some footers that are broken on purpose: reading them here, that is an answer.
-A request is a pickled pair of an operation and a list of sources; the answer is a pickled list of results, a
-dictionary each. After each source, one byte goes to the second pipe, so that the culprit is known.
+Arrow ends the whole process on some footers that are broken on purpose: where that is this program, it is an
+answer. It imports nothing of the package, so that it starts fast; `footer_sandbox` imports this module for
+the types of the questions and answers. These are pickled, since schemas and the values in statistics have no
+plainer form. After each source, one byte goes to a second pipe, so that the culprit is known.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ import os
 import pickle
 import struct
 import sys
-from typing import IO, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import IO, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-HEADER = struct.Struct("<Q")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
 MEMORY_LIMIT = 8 << 30
 """Bytes of address space that this process may have; a footer that needs more is made to explode."""
 
@@ -39,22 +45,138 @@ BROKEN = (
 
 PRIVATE_KEYS = ("ARROW:schema", "pandas")
 
-
-def describe(source: str | bytes, options: dict[str, Any]) -> dict[str, Any]:
-    """Return what a footer says; ``error`` is why it cannot be read, or ``broken`` why not be understood."""
-    try:
-        footer = _open(source, options["limit"])
-    except FileNotFoundError:
-        return {"gone": True}
-    except BROKEN as error:
-        return {"error": str(error).strip().partition("\n")[0] or type(error).__name__}
-    try:
-        return _summary(footer, options["column"], options["files"])
-    except BROKEN as error:
-        return {"broken": str(error)}
+Source: TypeAlias = str | bytes
+"""A local file, or the last bytes of another."""
 
 
-def _open(source: str | bytes, limit: int) -> Any:
+# What is asked and answered. Without slots, which would make pickling slower.
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no answer about a footer: no such file, one that cannot be read, or one without sense."""
+
+    kind: Literal["missing", "unreadable", "invalid"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the footer says of one column of integers in one row group; None where it does not say."""
+
+    low: int | None = None
+    high: int | None = None
+    nulls: int | None = None
+
+
+@dataclass(frozen=True)
+class FooterSummary:
+    """What the checks need of a footer.
+
+    Attributes
+    ----------
+    rows : int
+    group_rows, group_bytes : tuple of int
+        Rows of each row group, and its bytes in the file.
+    schema : pyarrow.Schema
+        Without metadata.
+    keys : mapping of str to str
+        The key-values, without what Arrow and pandas keep for themselves.
+    statistics : tuple of Statistics
+        Of the column that was asked for, one a row group; empty where there is no such column.
+    files : tuple of str
+        The file that each row group is in, if asked for.
+    """
+
+    rows: int
+    group_rows: tuple[int, ...]
+    group_bytes: tuple[int, ...]
+    schema: pa.Schema
+    keys: Mapping[str, str]
+    statistics: tuple[Statistics, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChunkStatistics:
+    """Everything that a footer says of one column in one row group; None where it does not say."""
+
+    min_value: Any
+    max_value: Any
+    null_count: int | None
+    row_count: int
+    disk_bytes: int
+    memory_bytes: int
+
+
+class Question(Protocol[T_co]):
+    """What may be asked about footers."""
+
+    @property
+    def limit(self) -> int:
+        """The most bytes of a footer that are read."""
+
+    def answer(self, source: Source) -> T_co | Failure:
+        """Open a footer and return what was asked, or why not."""
+
+
+@dataclass(frozen=True)
+class SummaryQuestion:
+    """Asks for a `FooterSummary`, with the statistics of one column and maybe the files of the row groups."""
+
+    limit: int
+    column: str | None = None
+    with_files: bool = False
+
+    def answer(self, source: Source) -> FooterSummary | Failure:
+        """Return what the footer says."""
+        try:
+            footer = _open(source, self.limit)
+        except FileNotFoundError:
+            return Failure("missing")
+        except BROKEN as error:
+            return Failure("unreadable", str(error).strip().partition("\n")[0] or type(error).__name__)
+        try:
+            return _summary(footer, self.column, self.with_files)
+        except BROKEN as error:
+            return Failure("invalid", str(error))
+
+
+@dataclass(frozen=True)
+class StatisticsQuestion:
+    """Asks for a list for each row group, with the `ChunkStatistics` of each of some flat columns or None."""
+
+    limit: int
+    names: tuple[str, ...]
+
+    def answer(self, source: Source) -> list[list[ChunkStatistics | None]] | Failure:
+        """Return the statistics of the columns."""
+        try:
+            footer = _open(source, self.limit)
+            paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
+            # Statistics name the values inside lists by their fields alone.
+            at = {path.replace(".list.element", ""): index for index, path in enumerate(paths)}
+            numbers = [at.get(name) for name in self.names]
+            return [
+                [None if number is None else _chunk_statistics(group.column(number)) for number in numbers]
+                for group in map(footer.row_group, range(footer.num_row_groups))
+            ]
+        except BROKEN as error:
+            return Failure("unreadable", str(error))
+
+
+@dataclass(frozen=True)
+class Request(Generic[T]):
+    """A question about some sources; it is answered by a list of shape (n,)."""
+
+    question: Question[T]
+    sources: Sequence[Source]
+
+
+# Reading one footer
+
+
+def _open(source: Source, limit: int) -> Any:
     with pa.OSFile(source, "rb") if isinstance(source, str) else pa.BufferReader(source) as stream:
         size = stream.size()
         if size >= 8:
@@ -72,28 +194,28 @@ _LIMITS = {
     "thrift_container_size_limit": THRIFT_LIST_LIMIT,
     "pre_buffer": False,
 }
-_known: list[pa.Schema] = []
+_known_schemas: list[pa.Schema] = []
 
 
-def _share(schema: pa.Schema) -> pa.Schema:
+def _shared(schema: pa.Schema) -> pa.Schema:
     """Return one object for all schemas that are the same, which is then pickled once."""
-    for other in reversed(_known):
+    for other in reversed(_known_schemas):
         if schema.equals(other):
             return other
-    _known.append(schema)
-    del _known[:-50]
+    _known_schemas.append(schema)
+    del _known_schemas[:-50]
     return schema
 
 
-def _summary(footer: Any, column: str | None, with_files: bool) -> dict[str, Any]:
-    told = footer.schema.to_arrow_schema()
+def _summary(footer: Any, column: str | None, with_files: bool) -> FooterSummary:
+    schema = footer.schema.to_arrow_schema()
     keys = {
         name: raw.decode("utf-8", "replace")
-        for key, raw in (told.metadata or {}).items()
+        for key, raw in (schema.metadata or {}).items()
         if (name := key.decode("utf-8", "replace")) not in PRIVATE_KEYS
     }
-    schema = _share(told.remove_metadata())
-    _ = schema.names  # names that are no text raise here
+    schema = _shared(schema.remove_metadata())
+    _ = schema.names  # names that are not text raise here
     width = footer.num_columns
     names = [footer.schema.column(index).path for index in range(width)]
     number = names.index(column) if column in names else None
@@ -104,80 +226,84 @@ def _summary(footer: Any, column: str | None, with_files: bool) -> dict[str, Any
         rows.append(group.num_rows)
         sizes.append(sum(chunk.total_compressed_size for chunk in chunks))
         if number is not None:
-            statistics.append(bounds(chunks[number]))
+            statistics.append(_statistics(chunks[number]))
         if with_files:
             files.append(chunks[0].file_path if chunks else "")
     if min(rows, default=0) < 0 or sum(rows) != footer.num_rows:
         raise ValueError(f"it says {footer.num_rows} rows, and its row groups have {sum(rows)}")
-    return {
-        "rows": footer.num_rows,
-        "group_rows": tuple(rows),
-        "group_bytes": tuple(sizes),
-        "schema": schema,
-        "keys": keys,
-        "statistics": tuple(statistics),
-        "files": tuple(files),
-    }
+    return FooterSummary(
+        footer.num_rows, tuple(rows), tuple(sizes), schema, keys, tuple(statistics), tuple(files)
+    )
 
 
-def bounds(chunk: Any) -> tuple[int | None, int | None, int | None]:
-    """Return the smallest and the greatest value of a chunk of integers, and how many it lacks."""
+def _statistics(chunk: Any) -> Statistics:
     found = chunk.statistics
     if found is None:
-        return None, None, None
+        return Statistics()
     nulls = found.null_count if found.has_null_count else None
     if not found.has_min_max or not isinstance(found.min, int) or not isinstance(found.max, int):
-        return None, None, nulls
-    return found.min, found.max, nulls
+        return Statistics(nulls=nulls)
+    return Statistics(found.min, found.max, nulls)
 
 
-def columns(source: str | bytes, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the statistics of flat columns: a list for each row group, with an entry for each column.
-
-    An entry is None where there is no such column, or (low, high, nulls, values, bytes on disk, in memory).
-    """
-    try:
-        footer = _open(source, options["limit"])
-        paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
-        # Statistics name the values inside lists by their fields alone.
-        at = {path.replace(".list.element", ""): index for index, path in enumerate(paths)}
-        numbers = [at.get(name) for name in options["names"]]
-        groups = []
-        for index in range(footer.num_row_groups):
-            group = footer.row_group(index)
-            groups.append([None if number is None else _entry(group.column(number)) for number in numbers])
-        return {"groups": groups}
-    except BROKEN as error:
-        return {"error": str(error)}
-
-
-def _entry(chunk: Any) -> tuple[Any, ...]:
+def _chunk_statistics(chunk: Any) -> ChunkStatistics:
     found = chunk.statistics
     low = high = nulls = None
     if found is not None:
         nulls = found.null_count if found.has_null_count else None
         if found.has_min_max:
             low, high = found.min, found.max
-    return low, high, nulls, chunk.num_values, chunk.total_compressed_size, chunk.total_uncompressed_size
+    return ChunkStatistics(
+        low, high, nulls, chunk.num_values, chunk.total_compressed_size, chunk.total_uncompressed_size
+    )
 
 
-OPERATIONS = {"describe": describe, "columns": columns}
+# Between the processes
+
+_HEADER = struct.Struct("<Q")
+_OWN_NAMES = ("__main__", "hatsformat.validation.evidence.footer_worker")
+"""What this module is called in the process that it is run as, and in the one that imports it."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        return globals()[name] if module in _OWN_NAMES else super().find_class(module, name)
+
+
+def send(stream: IO[bytes], message: object) -> None:
+    """Write a `Request`, or the list of answers to one."""
+    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    stream.write(_HEADER.pack(len(content)))
+    stream.write(content)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Any:
+    """Read what `send` has written; raises `EOFError` where the other process has ended."""
+    head = stream.read(_HEADER.size)
+    if len(head) < _HEADER.size:
+        raise EOFError
+    size = _HEADER.unpack(head)[0]
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError
+    return _Unpickler(BytesIO(content)).load()
 
 
 def _serve(requests: IO[bytes], answers: IO[bytes], progress: int) -> None:
-    while len(head := requests.read(HEADER.size)) == HEADER.size:
-        operation, options, sources = pickle.loads(requests.read(HEADER.unpack(head)[0]))
-        results = []
-        for source in sources:
+    while True:
+        try:
+            request = receive(requests)
+        except EOFError:
+            return
+        found = []
+        for source in request.sources:
             try:
-                results.append(OPERATIONS[operation](source, options))
+                found.append(request.question.answer(source))
             except MemoryError:
-                results.append({"error": "it needs more memory than a footer may"})
+                found.append(Failure("unreadable", "it needs more memory than a footer may"))
             os.write(progress, b".")
-        content = pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
-        answers.write(HEADER.pack(len(content)))
-        answers.write(content)
-        answers.flush()
+        send(answers, found)
 
 
 def _bound_memory() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import pyarrow as pa
 from upath import UPath
@@ -14,28 +14,24 @@ from hatsformat import storage
 from hatsformat.artefacts.leaf_reading import FOOTER_GUESS
 from hatsformat.errors import HatsError, LeafError, NotFoundError
 from hatsformat.validation.check_api import NoEvidenceError
-from hatsformat.validation.evidence.footer_sandbox import Source, read_all
-from hatsformat.validation.evidence.tree import Artefact, Tree
+from hatsformat.validation.evidence.folder import CatalogFolder
+from hatsformat.validation.evidence.footer_sandbox import read_all
+from hatsformat.validation.evidence.footer_worker import (
+    Failure,
+    FooterSummary,
+    Question,
+    Source,
+    Statistics,
+    SummaryQuestion,
+)
+from hatsformat.validation.evidence.tree import Artefact
+
+T = TypeVar("T")
 
 REMOTE_THREADS = 32
 FOOTER_LIMIT = 64 << 20
 METADATA_LIMIT = 512 << 20
 """The most bytes of a data file's footer, and of a ``_metadata``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """What the footer says of one column in one row group; None where it does not say.
-
-    Attributes
-    ----------
-    low, high : object or None
-    nulls : int or None
-    """
-
-    low: Any = None
-    high: Any = None
-    nulls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +86,7 @@ class SchemaPool:
 
 
 @dataclass(frozen=True)
-class Footers:
+class FooterSet:
     """The footers of many files.
 
     Attributes
@@ -128,103 +124,91 @@ class Footers:
 
 
 def read_footers(
-    tree: Tree, prefix: str, paths: Sequence[str], pool: SchemaPool, column: str | None
-) -> Footers:
-    """Read footers, away from this process; see `guard`.
+    folder: CatalogFolder, paths: Sequence[str], pool: SchemaPool, column: str | None
+) -> FooterSet:
+    """Read footers, away from this process; see `footer_sandbox`.
 
     Parameters
     ----------
-    tree : Tree
-    prefix : str
-        What comes before the paths in the tree.
+    folder : CatalogFolder
     paths : sequence of str
-        Relative to the catalog.
+        Relative to the folder.
     pool : SchemaPool
     column : str or None
         The index column.
     """
     readable: list[Footer] = []
     broken: list[Artefact[Footer]] = []
-    options = {"column": column, "files": False}
-    for path, told in ask_footers(tree, prefix, paths, "describe", options):
-        if isinstance(told, HatsError):
-            broken.append(Artefact(path, error=told))
+    for path, found in ask_footers(folder, paths, SummaryQuestion(FOOTER_LIMIT, column)):
+        if isinstance(found, HatsError):
+            broken.append(Artefact(path, error=found))
         else:
-            readable.append(_footer(path, told, pool))
-    return Footers(readable, broken)
+            readable.append(_footer(path, found, pool))
+    return FooterSet(readable, broken)
 
 
 def read_one_footer(
-    tree: Tree, prefix: str, path: str, pool: SchemaPool, column: str | None = None
+    folder: CatalogFolder, path: str, pool: SchemaPool, column: str | None = None
 ) -> Artefact[Footer]:
     """Read the footer of one file, with the files that its row groups are in."""
-    options = {"column": column, "files": True}
-    ((_, told),) = ask_footers(tree, prefix, [path], "describe", options, METADATA_LIMIT)
-    return (
-        Artefact(path, error=told)
-        if isinstance(told, HatsError)
-        else Artefact(path, _footer(path, told, pool))
-    )
+    question = SummaryQuestion(METADATA_LIMIT, column, with_files=True)
+    ((_, found),) = ask_footers(folder, [path], question)
+    if isinstance(found, HatsError):
+        return Artefact(path, error=found)
+    return Artefact(path, _footer(path, found, pool))
 
 
 def ask_footers(
-    tree: Tree,
-    prefix: str,
-    paths: Sequence[str],
-    operation: str,
-    options: Mapping[str, Any],
-    limit: int = FOOTER_LIMIT,
-) -> Iterator[tuple[str, dict[str, Any] | HatsError]]:
-    """Yield what the footers of files say, or why they cannot be read."""
-    local = storage.is_local(tree.root)
+    folder: CatalogFolder, paths: Sequence[str], question: Question[T]
+) -> Iterator[tuple[str, T | HatsError]]:
+    """Yield the answer about each footer, or why it cannot be read."""
+    local = storage.is_local(folder.tree.root)
     # In steps: a `map` over all of them would hold everything at once.
     step = 4_000 if local else 400
 
     def look(path: str) -> Artefact[Source]:
-        return tree.attempt(prefix + path, lambda place: place.path if local else _tail(place, limit), path)
+        return folder.read(path, lambda file: file.path if local else _tail(file, question.limit))
 
     with ThreadPoolExecutor(REMOTE_THREADS) as threads:
         for start in range(0, len(paths), step):
             some = paths[start : start + step]
-            places = [look(path) for path in some] if local else list(threads.map(look, some))
-            sources = [place.value for place in places if place.value is not None]
-            results = iter(read_all(operation, sources, options, limit))
-            for path, place in zip(some, places, strict=True):
-                if place.value is None:
-                    yield path, place.error or NotFoundError("no such file", path=path)
+            files = [look(path) for path in some] if local else list(threads.map(look, some))
+            answers = iter(read_all(question, [file.value for file in files if file.value is not None]))
+            for path, file in zip(some, files, strict=True):
+                if file.value is None:
+                    yield path, file.error or NotFoundError("no such file", path=path)
                 else:
-                    yield path, _judged(path, next(results))
+                    answer = next(answers)
+                    yield path, _error(path, answer) if isinstance(answer, Failure) else answer
 
 
-def _tail(place: UPath, limit: int) -> bytes:
+def _tail(file: UPath, limit: int) -> bytes:
     """Return the end of a remote file, with the footer."""
-    tail = storage.read_tail(place, FOOTER_GUESS)
+    tail = storage.read_tail(file, FOOTER_GUESS)
     needed = int.from_bytes(tail[-8:-4], "little") + 8
     if needed > len(tail) and tail[-4:] == b"PAR1":
         if needed > limit:
-            raise LeafError(f"the footer is larger than {limit} bytes, and is not read", path=place)
-        tail = storage.read_tail(place, needed)
+            raise LeafError(f"the footer is larger than {limit} bytes, and is not read", path=file)
+        tail = storage.read_tail(file, needed)
     return tail
 
 
-def _judged(path: str, told: dict[str, Any]) -> dict[str, Any] | HatsError:
-    if "gone" in told:
+def _error(path: str, failure: Failure) -> HatsError:
+    if failure.kind == "missing":
         return NotFoundError("no such file", path=path)
-    if "error" in told:
-        return LeafError(f"cannot be read as Parquet: {told['error']}", path=path)
-    if "broken" in told:
-        return LeafError(f"the footer cannot be understood: {told['broken']}", path=path)
-    return told
+    if failure.kind == "unreadable":
+        return LeafError(f"cannot be read as Parquet: {failure.reason}", path=path)
+    return LeafError(f"the footer cannot be understood: {failure.reason}", path=path)
 
 
-def _footer(path: str, told: Mapping[str, Any], pool: SchemaPool) -> Footer:
+def _footer(path: str, found: FooterSummary, pool: SchemaPool) -> Footer:
     return Footer(
         path,
-        told["rows"],
-        told["group_rows"],
-        pool.share(told["schema"]),
-        pool.share_keys(told["keys"]),
-        tuple(Statistics(*values) for values in told["statistics"]),
-        told["group_bytes"],
-        told["files"],
+        found.rows,
+        found.group_rows,
+        pool.share(found.schema),
+        pool.share_keys(found.keys),
+        found.statistics,
+        found.group_bytes,
+        found.files,
     )

@@ -81,7 +81,7 @@ class Leaves:
         return np.flatnonzero(tiled & (self.dirs != dir_number(self.pixels))).tolist()
 
 
-def uniq(orders: IntArray, pixels: IntArray) -> IntArray:
+def uniq(orders: npt.NDArray[np.integer], pixels: IntArray) -> IntArray:
     """Return one number for each tile, the ``uniq`` of MOC: ``4 * 4**order + pixel``."""
     wide = np.asarray(orders, dtype=np.int64)
     number: IntArray = np.left_shift(np.int64(4), 2 * wide.clip(0)) + np.asarray(pixels, dtype=np.int64)

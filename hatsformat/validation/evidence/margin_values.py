@@ -73,26 +73,28 @@ def scan_margin_values(margin: CatalogEvidence, primary: CatalogEvidence) -> lis
     NoEvidenceError
         If files, or the columns of the positions, cannot be read.
     """
-    margin.footers.check_complete()
-    primary.footers.check_complete(primary.prefix)
+    margin.footers.leaves.check_complete()
+    primary.footers.leaves.check_complete(primary.folder.prefix)
     where = coordinates_of(margin, primary)
     kinds = _shared_columns(margin, primary, where)
     columns = [where.ra, where.dec, *kinds]
     files: dict[int, list[Footer]] = {}
-    for number, footer in zip(primary.leaves.uniq.tolist(), primary.footers.readable, strict=True):
+    for number, footer in zip(
+        primary.files.leaves.uniq.tolist(), primary.footers.leaves.readable, strict=True
+    ):
         files.setdefault(number, []).append(footer)
-    own = margin.footers.readable
+    own = margin.footers.leaves.readable
     left = MOST_CELLS
     found: list[OtherValues] = []
     for index in np.argsort(mixed(np.arange(len(own), dtype=np.int64))).tolist():
-        for batch in need_batches(margin.tree, margin.prefix, own[index], columns):
+        for batch in need_batches(margin.folder, own[index], columns):
             rows, tiles = _margin_rows(batch, where, kinds, primary)
             sources = [footer for number in tiles for footer in files.get(number, [])]
             left -= len(columns) * sum(footer.rows for footer in sources)
             if left < 0:
                 return found
             for footer in sources:
-                for theirs in need_batches(primary.tree, primary.prefix, footer, columns):
+                for theirs in need_batches(primary.folder, footer, columns):
                     _compare(rows, theirs, where, kinds)
             found += _wrong(own[index].path, rows)
     return found
@@ -101,9 +103,15 @@ def scan_margin_values(margin: CatalogEvidence, primary: CatalogEvidence) -> lis
 def _shared_columns(margin: CatalogEvidence, primary: CatalogEvidence, where: Coordinates) -> dict[str, str]:
     """Return how the values of each column of both tables are compared; see `keys.common_kind`."""
     kinds = {}
-    theirs = single_fields(primary.schema)
-    passed_over = {where.ra, where.dec, margin.index_column, primary.index_column, *_OF_THE_TILE}
-    for name, column in single_fields(margin.schema).items():
+    theirs = single_fields(primary.footers.schema)
+    passed_over = {
+        where.ra,
+        where.dec,
+        margin.declared.index_column,
+        primary.declared.index_column,
+        *_OF_THE_TILE,
+    }
+    for name, column in single_fields(margin.footers.schema).items():
         if name in theirs and name not in passed_over and plain(column.type).equals(plain(theirs[name].type)):
             try:
                 kinds[name] = common_kind([column.type, theirs[name].type])
@@ -132,9 +140,9 @@ def _margin_rows(
     pairs = {name: _pairs(batch.table, keys, name, kind) for name, kind in kinds.items()}
     none = np.zeros(len(keys), dtype=bool)
     on_sky = np.isfinite(ra) & (np.abs(dec) <= 90)
-    tiles = np.unique(primary.tiles.find(radec_to_pixel(ra[on_sky], dec[on_sky], MAX_ORDER)))
-    known = primary.tiles.select(tiles[tiles >= 0])
-    numbers = uniq(known.orders.astype(np.int64), known.pixels).tolist()
+    tiles = np.unique(primary.files.tiles.find(radec_to_pixel(ra[on_sky], dec[on_sky], MAX_ORDER)))
+    known = primary.files.tiles.select(tiles[tiles >= 0])
+    numbers = uniq(known.orders, known.pixels).tolist()
     return _MarginRows(batch, keys, pairs, none, {name: none.copy() for name in kinds}), numbers
 
 

@@ -67,10 +67,10 @@ def scan_margin(margin: CatalogEvidence, primary: CatalogEvidence, threshold: fl
     NoEvidenceError
         If files, or the columns of the positions, cannot be read.
     """
-    margin.footers.check_complete()
-    primary.footers.check_complete(primary.prefix)
+    margin.footers.leaves.check_complete()
+    primary.footers.leaves.check_complete(primary.folder.prefix)
     where = coordinates_of(margin, primary)
-    tiles = primary.tiles
+    tiles = primary.files.tiles
     scan = MarginScan()
     if threshold > WIDEST_ARCSEC:
         raise NoEvidenceError("the threshold is wider than any tile")
@@ -97,9 +97,9 @@ def _rows_by_tile(catalog: CatalogEvidence, numbers: IntArray) -> FloatArray:
     """Return the rows that a catalog has in tiles, by the numbers of `uniq`."""
     by_number = np.argsort(numbers)
     counts = np.zeros(len(numbers))
-    own = catalog.leaves.uniq
+    own = catalog.files.leaves.uniq
     at = by_number[np.searchsorted(numbers, own, sorter=by_number).clip(0, len(numbers) - 1)]
-    rows = np.array([footer.rows for footer in catalog.footers.readable], dtype=np.float64)
+    rows = np.array([footer.rows for footer in catalog.footers.leaves.readable], dtype=np.float64)
     known = numbers[at] == own
     np.add.at(counts, at[known], rows[known])
     return counts
@@ -197,8 +197,11 @@ class _Stretch:
         for tile in np.unique(tiles).tolist():
             own = lacking[tiles == tile]
             row = int(np.min(first[own]))
-            leaf = self.primary.footers.readable[int(found.leaves[row])].path
-            scan.absent[tile] = int(short[own].sum()), f"row {found.rows[row]} of {self.primary.prefix}{leaf}"
+            leaf = self.primary.footers.leaves.readable[int(found.leaves[row])].path
+            scan.absent[tile] = (
+                int(short[own].sum()),
+                f"row {found.rows[row]} of {self.primary.folder.prefix}{leaf}",
+            )
 
     def _margin_leaves(self) -> list[_MarginLeaf]:
         """Return what the leaves of the margin have."""
@@ -207,7 +210,7 @@ class _Stretch:
         leaves = [
             (footer, tile_of[number])
             for number, footer in zip(
-                self.margin.leaves.uniq.tolist(), self.margin.footers.readable, strict=True
+                self.margin.files.leaves.uniq.tolist(), self.margin.footers.leaves.readable, strict=True
             )
             if number in tile_of
         ]
@@ -221,7 +224,7 @@ class _Stretch:
             found = np.unique(np.concatenate(tiles))
             return _MarginLeaf(leaf[0].path, leaf[1], np.concatenate(keys), found[found >= 0])
 
-        with threads_for(self.margin.tree) as threads:
+        with threads_for(self.margin.folder) as threads:
             return list(threads.map(read, leaves))
 
     def _positions(
@@ -229,7 +232,7 @@ class _Stretch:
     ) -> Iterator[tuple[int, FloatArray, FloatArray]]:
         """Yield the positions of a file's rows, in degrees, each time with the first row's number."""
         names = [self.where.ra, self.where.dec]
-        for batch in need_batches(catalog.tree, catalog.prefix, footer, names):
+        for batch in need_batches(catalog.folder, footer, names):
             ra, dec = map(as_floats, batch.table.columns)
             yield batch.first_row, ra, dec
 
@@ -241,7 +244,9 @@ class _Stretch:
         leaves = [
             (index, footer)
             for index, (number, footer) in enumerate(
-                zip(self.primary.leaves.uniq.tolist(), self.primary.footers.readable, strict=True)
+                zip(
+                    self.primary.files.leaves.uniq.tolist(), self.primary.footers.leaves.readable, strict=True
+                )
             )
             if number in numbers
         ]
@@ -254,7 +259,7 @@ class _Stretch:
                 for first, ra, dec in self._positions(self.primary, leaf[1])
             ]
 
-        with threads_for(self.primary.tree) as threads:
+        with threads_for(self.primary.folder) as threads:
             parts = [part for parts in threads.map(read, leaves) for part in parts]
         return _Found.joined(parts)
 

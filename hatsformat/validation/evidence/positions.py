@@ -31,19 +31,19 @@ def coordinates_of(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordin
     NoEvidenceError
         If they have not.
     """
-    told = primary.properties
+    told = primary.declared.properties
     if told.hats_col_ra is None or told.hats_col_dec is None:
         raise NoEvidenceError("the primary table does not tell its coordinates")
-    own = margin.properties
+    own = margin.declared.properties
     names = own.hats_col_ra or told.hats_col_ra, own.hats_col_dec or told.hats_col_dec
     if names != (told.hats_col_ra, told.hats_col_dec):
         raise NoEvidenceError("the margin has its coordinates in other columns than the primary table")
     kinds = []
     for catalog in (margin, primary):
         for name in names:
-            if catalog.schema.names.count(name) != 1:
+            if catalog.footers.schema.names.count(name) != 1:
                 raise NoEvidenceError(f"there is no column {name}")
-            kind = catalog.schema.field(name).type
+            kind = catalog.footers.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
                 raise NoEvidenceError(f"the column {name} holds no numbers")
             kinds.append(kind)

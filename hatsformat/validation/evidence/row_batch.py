@@ -26,7 +26,7 @@ from hatsformat.healpix import (
     radec_to_pixel,
 )
 from hatsformat.validation.check_api import NoEvidenceError
-from hatsformat.validation.evidence.footers import Statistics
+from hatsformat.validation.evidence.footer_worker import Statistics
 from hatsformat.validation.evidence.row_groups import AT_THE_START, Before, FlatColumn, GroupPart
 
 _FLOAT64_SLACK = 1e-12

@@ -16,14 +16,17 @@ import numpy as np
 
 from hatsformat.errors import HatsError, UnavailableError
 from hatsformat.healpix import HealpixPixel
-from hatsformat.validation.check_api import Fault, NoEvidenceError, RowCheck, outage
+from hatsformat.validation.check_api import NoEvidenceError, RowCheck, RowVerdict, outage
 from hatsformat.validation.evidence.accumulators import Tally
-from hatsformat.validation.evidence.footers import Footer, Footers
+from hatsformat.validation.evidence.folder import CatalogFolder
+from hatsformat.validation.evidence.footers import Footer, FooterSet
 from hatsformat.validation.evidence.memory import kept_memory
 from hatsformat.validation.evidence.row_batch import RowBatch, RowPlan
 from hatsformat.validation.evidence.row_groups import AT_THE_START, Before, GroupPart
 from hatsformat.validation.evidence.streaming import Batch, read_batches, threads_for
-from hatsformat.validation.evidence.tree import BROKEN_DATA, Tree
+from hatsformat.validation.evidence.tree import BROKEN_DATA
+from hatsformat.validation.findings import Departure
+from hatsformat.validation.sanitizing import error_text
 
 DATA_RULE = "HATS-LEAF-009"
 """The requirement that the data of every column can be read."""
@@ -31,7 +34,7 @@ DATA_RULE = "HATS-LEAF-009"
 
 @dataclass
 class FileScan:
-    """What the rows of one file have shown: the first fault and the number of wrong rows of each rule.
+    """What the rows of one file have shown: the first departure and the number of wrong rows of each rule.
 
     Attributes
     ----------
@@ -41,7 +44,7 @@ class FileScan:
 
     path: str
     wrong: dict[str, int] = field(default_factory=dict)
-    first: dict[str, Fault] = field(default_factory=dict)
+    first: dict[str, Departure] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
     before: Before = AT_THE_START
@@ -83,8 +86,8 @@ class RowScan:
         if any(DATA_RULE in file.first or DATA_RULE in file.missing for file in self.files):
             raise NoEvidenceError("the data of a file cannot be read")
 
-    def faults(self, rule: str) -> Iterator[Fault]:
-        """Yield the fault of each file, then raise `NoEvidenceError` where a file could not be judged."""
+    def departures(self, rule: str) -> Iterator[Departure]:
+        """Yield the departure of each file, then raise `NoEvidenceError` where a file could not be judged."""
         if not self.files:
             raise NoEvidenceError("there are no data files")
         reasons: dict[str, int] = {}
@@ -100,17 +103,17 @@ class RowScan:
             raise NoEvidenceError(reason + some)
 
 
-def _counted(fault: Fault, count: int) -> Fault:
+def _counted(departure: Departure, count: int) -> Departure:
     if not count:
-        return fault
+        return departure
     rows = "1 row" if count == 1 else f"{count} rows"
-    return replace(fault, actual=rows if fault.actual is None else f"{fault.actual} ({rows})")
+    found = departure.actual
+    return replace(departure, actual=rows if found is None else f"{found} ({rows})")
 
 
 def scan_rows(
-    tree: Tree,
-    prefix: str,
-    footers: Footers,
+    folder: CatalogFolder,
+    footers: FooterSet,
     tiles: Mapping[str, HealpixPixel | None],
     plan: RowPlan,
     checks: Mapping[str, RowCheck],
@@ -120,10 +123,8 @@ def scan_rows(
 
     Parameters
     ----------
-    tree : Tree
-    prefix : str
-        What comes before the paths in the tree.
-    footers : Footers
+    folder : CatalogFolder
+    footers : FooterSet
     tiles : mapping of str to HealpixPixel or None
         The tile of each file; None for the files of an index.
     plan : RowPlan
@@ -135,9 +136,9 @@ def scan_rows(
     judge = RowJudge(plan, checks, [Watched(tally) for tally in tallies])
 
     def scan(footer: Footer) -> FileScan:
-        return _scan_file(tree, prefix, footer, tiles[footer.path], judge)
+        return _scan_file(folder, footer, tiles[footer.path], judge)
 
-    with kept_memory(), threads_for(tree) as threads:
+    with kept_memory(), threads_for(folder) as threads:
         found = RowScan(list(threads.map(scan, footers.readable)), judge.watched)
     missing = dict.fromkeys((*checks, DATA_RULE), "a data file cannot be read")
     found.files.extend(FileScan(broken.path, missing=missing) for broken in footers.broken)
@@ -169,22 +170,20 @@ class RowJudge:
             scan.before = batch.leaves
 
 
-def _scan_file(
-    tree: Tree, prefix: str, footer: Footer, tile: HealpixPixel | None, judge: RowJudge
-) -> FileScan:
+def _scan_file(folder: CatalogFolder, footer: Footer, tile: HealpixPixel | None, judge: RowJudge) -> FileScan:
     scan = FileScan(footer.path)
     try:
-        for read in read_batches(tree, prefix, footer):
+        for read in read_batches(folder, footer):
             judge.see(read, footer, tile, scan)
     except UnavailableError as error:
         reason = outage(error).reason
         for rule in (*judge.checks, DATA_RULE):
             scan.missing.setdefault(rule, reason)
     except BROKEN_DATA as error:
-        text = error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"
+        text = error_text(error)
         if isinstance(error, HatsError) and error.found is not None:
             text += f" ({error.found})"
-        scan.first[DATA_RULE] = Fault("the data of a file cannot be read", footer.path, actual=text)
+        scan.first[DATA_RULE] = Departure.of("the data of a file cannot be read", footer.path, actual=text)
         for rule in judge.checks:
             scan.missing.setdefault(rule, "the data of a file cannot be read")
     return scan
@@ -208,18 +207,21 @@ def _judge(scan: FileScan, rule: str, check: RowCheck, batch: RowBatch, read: Ba
         return
     scan.wrong[rule] = scan.wrong.get(rule, 0) + count
     if rule not in scan.first:
-        at = int(np.argmax(verdict.wrong))
-        shown = None if verdict.actual is None else _item(verdict.actual, at)
-        expected = _item(verdict.expected, at)
-        scan.first[rule] = Fault(
-            check.message,
-            scan.path,
-            verdict.column,
-            read.group_of(at),
-            read.first_row + at,
-            shown,
-            expected,
-        )
+        scan.first[rule] = _first_departure(check.message, verdict, scan.path, read)
+
+
+def _first_departure(message: str, verdict: RowVerdict, path: str, read: Batch) -> Departure:
+    """Return the departure of the first wrong row of a batch."""
+    at = int(np.argmax(verdict.wrong))
+    return Departure.of(
+        message,
+        path,
+        verdict.column,
+        read.group_of(at),
+        read.first_row + at,
+        actual=_item(verdict.actual, at),
+        expected=_item(verdict.expected, at),
+    )
 
 
 def _item(values: Any, at: int) -> Any:

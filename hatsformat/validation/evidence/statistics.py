@@ -14,16 +14,18 @@ from hatsformat.errors import HatsError
 from hatsformat.healpix import MAX_ORDER
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
-from hatsformat.validation.evidence.footers import ask_footers
+from hatsformat.validation.evidence.footer_worker import ChunkStatistics, StatisticsQuestion
+from hatsformat.validation.evidence.footers import FOOTER_LIMIT, ask_footers
 from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.streaming import Batch, need_batches
 
 FIELDS = ("min_value", "max_value", "null_count", "row_count", "disk_bytes", "memory_bytes")
 KEYS = ("Norder", "Npix", "row_group_index")
-MOST_TOLD = 1_000
-"""Values that differ that are told."""
+MOST_REPORTED = 1_000
+"""Values that differ that are reported."""
 
-Place: TypeAlias = tuple[int, int, int]
+GroupKey: TypeAlias = tuple[int, int, int]
+"""The order, the pixel and the number of a row group."""
 
 
 @dataclass
@@ -41,7 +43,7 @@ class StatisticsScan:
         The same, of sizes in bytes.
     """
 
-    strange: list[tuple[int, Place]] = field(default_factory=list)
+    strange: list[tuple[int, GroupKey]] = field(default_factory=list)
     wrong: list[tuple[int, str, Any, Any]] = field(default_factory=list)
     sizes: list[tuple[int, str, Any, Any]] = field(default_factory=list)
 
@@ -54,28 +56,28 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
     NoEvidenceError
         If there is no such file, it lacks its columns, or a leaf is of several files.
     """
-    footer = catalog.statistics_file.need()
+    footer = catalog.footers.statistics.need()
     if any(footer.schema.names.count(name) != 1 for name in KEYS):
         raise NoEvidenceError("the statistics lack their columns")
-    catalog.footers.check_complete()
-    leaves = catalog.leaves
+    catalog.footers.leaves.check_complete()
+    leaves = catalog.files.leaves
     if len(np.unique(leaves.uniq)) < len(leaves):
         raise NoEvidenceError("a leaf is of several files, which the statistics do not tell apart")
-    files = dict(zip(leaves.uniq.tolist(), catalog.footers.readable, strict=True))
+    files = dict(zip(leaves.uniq.tolist(), catalog.footers.leaves.readable, strict=True))
     scan = StatisticsScan()
     seen: set[tuple[int, int]] = set()
-    for batch in need_batches(catalog.tree, catalog.prefix, footer):
-        places = _places(batch)
+    for batch in need_batches(catalog.folder, footer):
+        keys = _group_keys(batch)
         known: dict[int, tuple[str, int, int]] = {}
-        for row, place in enumerate(places):
-            number = int(uniq(np.array([place[0]]), np.array([place[1]]))[0]) if _is_tile(place) else -1
+        for row, key in enumerate(keys):
+            number = int(uniq(np.array([key[0]]), np.array([key[1]]))[0]) if _is_tile(key) else -1
             own = files.get(number)
-            is_known = own is not None and 0 <= place[2] < len(own.group_rows)
-            if own is None or not is_known or (number, place[2]) in seen:
-                scan.strange.append((batch.first_row + row, place))
+            is_known = own is not None and 0 <= key[2] < len(own.group_rows)
+            if own is None or not is_known or (number, key[2]) in seen:
+                scan.strange.append((batch.first_row + row, key))
                 continue
-            seen.add((number, place[2]))
-            known[row] = own.path, place[2], number
+            seen.add((number, key[2]))
+            known[row] = own.path, key[2], number
         try:
             _compare(catalog, batch, known, scan)
         except (ValueError, OverflowError) as error:  # dates that Python has not
@@ -83,11 +85,11 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
     return scan
 
 
-def _is_tile(place: Place) -> bool:
-    return 0 <= place[0] <= MAX_ORDER and 0 <= place[1] < 12 << 2 * place[0]
+def _is_tile(key: GroupKey) -> bool:
+    return 0 <= key[0] <= MAX_ORDER and 0 <= key[1] < 12 << 2 * key[0]
 
 
-def _places(batch: Batch) -> list[Place]:
+def _group_keys(batch: Batch) -> list[GroupKey]:
     columns = []
     for name in KEYS:
         column = batch.table.column(name)
@@ -102,20 +104,19 @@ def _compare(
 ) -> None:
     """Compare the values of some rows; `known` has the file and the row group of each."""
     names = _columns(batch.table.column_names)
-    footers = _footers(catalog, sorted({path for path, _, _ in known.values()}), list(names))
+    statistics = _statistics(catalog, sorted({path for path, _, _ in known.values()}), list(names))
     for name, fields in names.items():
         for field_name, column_name in fields.items():
             values = batch.table.column(column_name).to_pylist()
-            at = FIELDS.index(field_name)
             is_single = pa.types.is_float32(batch.table.schema.field(column_name).type)
+            differing = scan.sizes if field_name.endswith("_bytes") else scan.wrong
             for row, (path, group, _) in known.items():
-                entries = footers[path][group]
-                expected = None if entries is None else entries.get(name, (None,) * 6)[at]
+                expected = getattr(statistics[path][group].get(name), field_name, None)
                 if is_single and isinstance(expected, float):
                     expected = float(np.float32(expected))
-                told = scan.sizes if field_name.endswith("_bytes") else scan.wrong
-                if expected is not None and len(told) < MOST_TOLD and not _same(values[row], expected):
-                    told.append((batch.first_row + row, column_name, values[row], expected))
+                is_wrong = expected is not None and not _same(values[row], expected)
+                if is_wrong and len(differing) < MOST_REPORTED:
+                    differing.append((batch.first_row + row, column_name, values[row], expected))
 
 
 def _columns(names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -128,18 +129,18 @@ def _columns(names: Sequence[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _footers(
+def _statistics(
     catalog: CatalogEvidence, paths: Sequence[str], names: Sequence[str]
-) -> dict[str, list[dict[str, tuple[Any, ...]] | None]]:
+) -> dict[str, list[dict[str, ChunkStatistics]]]:
     """Return the statistics of columns in files: for each row group, by the column's name."""
-    found: dict[str, list[dict[str, tuple[Any, ...]] | None]] = {}
-    options = {"names": list(names)}
-    for path, told in ask_footers(catalog.tree, catalog.prefix, paths, "columns", options):
-        if isinstance(told, HatsError):
+    found: dict[str, list[dict[str, ChunkStatistics]]] = {}
+    question = StatisticsQuestion(FOOTER_LIMIT, tuple(names))
+    for path, groups in ask_footers(catalog.folder, paths, question):
+        if isinstance(groups, HatsError):
             raise NoEvidenceError(f"the footer of {path} cannot be read")
         found[path] = [
             {name: entry for name, entry in zip(names, entries, strict=True) if entry is not None}
-            for entries in told["groups"]
+            for entries in groups
         ]
     return found
 

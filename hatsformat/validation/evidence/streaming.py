@@ -14,10 +14,12 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.artefacts import leaf_reading
 from hatsformat.artefacts.leaf_reading import read_footer
-from hatsformat.errors import HatsError, LeafError, UnavailableError
+from hatsformat.errors import LeafError, UnavailableError
 from hatsformat.validation.check_api import NoEvidenceError, outage
+from hatsformat.validation.evidence.folder import CatalogFolder
 from hatsformat.validation.evidence.footers import Footer
-from hatsformat.validation.evidence.tree import BROKEN_DATA, Tree
+from hatsformat.validation.evidence.tree import BROKEN_DATA
+from hatsformat.validation.sanitizing import error_text
 
 BATCH_CELLS = 1 << 20
 """Values that a batch should have, rows times columns: 8 MB in doubles, which the caches still help with."""
@@ -74,21 +76,19 @@ class Batch:
         return self.parts[-1].group
 
 
-def threads_for(tree: Tree) -> ThreadPoolExecutor:
+def threads_for(folder: CatalogFolder) -> ThreadPoolExecutor:
     """Return threads to read several files with."""
-    return ThreadPoolExecutor(LOCAL_THREADS if storage.is_local(tree.root) else REMOTE_THREADS)
+    return ThreadPoolExecutor(LOCAL_THREADS if storage.is_local(folder.tree.root) else REMOTE_THREADS)
 
 
 def read_batches(
-    tree: Tree, prefix: str, footer: Footer, columns: Sequence[str] | None = None
+    folder: CatalogFolder, footer: Footer, columns: Sequence[str] | None = None
 ) -> Iterator[Batch]:
     """Yield the rows of a file.
 
     Parameters
     ----------
-    tree : Tree
-    prefix : str
-        What comes before the file's path in the tree.
+    folder : CatalogFolder
     footer : Footer
     columns : sequence of str, optional
         The columns to read; all by default.
@@ -99,9 +99,9 @@ def read_batches(
         If the file is not what its footer says.
     """
     try:
-        yield from _read(tree.place(prefix + footer.path), footer, columns)
+        yield from _read(folder.tree.place(folder.prefix + footer.path), footer, columns)
     except UnavailableError:
-        tree.outages += 1
+        folder.tree.outages += 1
         raise
 
 
@@ -156,16 +156,16 @@ class _Cursor:
 
 
 def need_batches(
-    tree: Tree, prefix: str, footer: Footer, columns: Sequence[str] | None = None
+    folder: CatalogFolder, footer: Footer, columns: Sequence[str] | None = None
 ) -> Iterator[Batch]:
     """Yield what `read_batches` does, or raise `NoEvidenceError` where the rows cannot be read."""
     try:
-        yield from read_batches(tree, prefix, footer, columns)
+        yield from read_batches(folder, footer, columns)
     except UnavailableError as error:
         raise outage(error) from error
     except BROKEN_DATA as error:
-        told = error.message if isinstance(error, HatsError) else str(error)
-        raise NoEvidenceError(f"the data of {prefix}{footer.path} cannot be read: {told}") from error
+        reason = error_text(error)
+        raise NoEvidenceError(f"the data of {folder.prefix}{footer.path} cannot be read: {reason}") from error
 
 
 def _runs(footer: Footer, metadata: Any, most: int | None) -> Iterator[list[int]]:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.errors import FormatError, HatsError, NotFoundError, StorageError, UnavailableError
 from hatsformat.validation.check_api import NoEvidenceError, outage
+from hatsformat.validation.sanitizing import error_text
 
 T = TypeVar("T")
 
@@ -238,8 +239,8 @@ class Tree:
             self.outages += isinstance(error, UnavailableError)
             return Artefact(label, error=error)
         except BROKEN_DATA as error:
-            told = f"it cannot be understood: {type(error).__name__}: {error}"
-            return Artefact(label, error=FormatError(told, path=path))
+            message = f"it cannot be understood: {error_text(error)}"
+            return Artefact(label, error=FormatError(message, path=path))
 
 
 def _list_local(root: str, links: list[str], folders: list[str]) -> dict[str, int]:
@@ -273,15 +274,3 @@ def _leads_to_folder(link: os.DirEntry[str]) -> bool:
         return link.is_dir()
     except OSError:
         return False  # a link to itself
-
-
-def shown(value: Any, limit: int = 120) -> str:
-    """Return a value as one short line, for `actual` and `expected`."""
-    text = value if isinstance(value, str) else str(value)
-    text = printable(" ".join(text[: 2 * limit + 1_000].split()))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def printable(text: str) -> str:
-    """Return a text that every output can hold: names of files need not be Unicode."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
