@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatsformat import Box, Cone, Polygon, RegionError
-from hatsformat.healpix import MAX_ORDER, radec_to_pixel
+from hatsformat.healpix import MAX_ORDER, centres, radec_to_pixel, unit_vectors
 from hatsformat.regions import as_region
-from hatsformat.regions.base import separation, unit_vectors
-from hatsformat.regions.cover import _REACH, centres
+from hatsformat.regions.base import separation
+from hatsformat.regions.cover import _REACH
 
 angles = st.floats(-360, 720, allow_nan=False)
 latitudes = st.one_of(st.sampled_from([-90.0, 0.0, 41.8103148957786, 90.0]), st.floats(-90, 90))
@@ -194,7 +194,7 @@ class TestBox:
         [
             ((0, 10), (5, -5), "smaller declination first"),
             ((0, 10), (-91, 5), "dec is not on the sky"),
-            ((0, 361), (-1, 1), "goes around more than once"),
+            ((0, 361), (-1, 1), "more than a full turn"),
             ((0, float("nan")), (-1, 1), "finite"),
             (5, (-1, 1), "not a pair"),
             ((0, 1, 2), (-1, 1), "not a pair"),

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from hatsformat import layout
+from hatsformat.healpix import uniq
 from hatsformat.validation.check_api import Fault, NoEvidenceError, RowVerdict
 from hatsformat.validation.checks.schemas import compare_columns, compare_types
 from hatsformat.validation.evidence.catalog import PRIMARY_TYPES, CatalogEvidence
 from hatsformat.validation.evidence.collection import CollectionEvidence
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.row_batch import RowBatch
 from hatsformat.validation.evidence.tree import OutsideError
 from hatsformat.validation.registry import catalog_check, catalog_checks, collection_check, row_check

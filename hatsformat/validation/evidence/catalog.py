@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hatsformat.healpix import HealpixPixel, IntArray
+from hatsformat.healpix import HealpixPixel, IntArray, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.accumulators import PixelTally, Tally, ThumbnailTally, thumbnail_tally
 from hatsformat.validation.evidence.artefacts import CatalogContents
 from hatsformat.validation.evidence.declared import Scope, readings
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.row_batch import RowPlan
 from hatsformat.validation.evidence.rows import RowScan, scan_rows
 from hatsformat.validation.evidence.tree import Artefact, Tree, shown

@@ -11,11 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat.errors import HatsError
-from hatsformat.healpix import MAX_ORDER
+from hatsformat.healpix import MAX_ORDER, npix, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.footers import ask_footers
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.streaming import Batch, need_batches
 
 FIELDS = ("min_value", "max_value", "null_count", "row_count", "disk_bytes", "memory_bytes")
@@ -68,7 +67,7 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
         places = _places(batch)
         known: dict[int, tuple[str, int, int]] = {}
         for row, place in enumerate(places):
-            number = int(uniq(np.array([place[0]]), np.array([place[1]]))[0]) if _is_tile(place) else -1
+            number = int(uniq(place[0], place[1])) if _is_tile(place) else -1
             own = files.get(number)
             is_known = own is not None and 0 <= place[2] < len(own.group_rows)
             if own is None or not is_known or (number, place[2]) in seen:
@@ -84,7 +83,7 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
 
 
 def _is_tile(place: Place) -> bool:
-    return 0 <= place[0] <= MAX_ORDER and 0 <= place[1] < 12 << 2 * place[0]
+    return 0 <= place[0] <= MAX_ORDER and 0 <= place[1] < npix(place[0])
 
 
 def _places(batch: Batch) -> list[Place]:
