@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from hatsformat import storage
 from hatsformat.errors import MissingExtraError, OutputError, UsageError
-from hatsformat.healpix import FloatArray
+from hatsformat.healpix import FloatArray, unit_vectors
 
 DEFAULT_FOLDER = "hatsformat-demo"
 DEFAULT_ROWS = 200_000
@@ -149,8 +149,7 @@ def _positions(rng: np.random.Generator, rows: int) -> tuple[FloatArray, npt.NDA
 
 def _unit(degrees: FloatArray) -> FloatArray:
     """Return longitudes and latitudes, shape (n, 2), as unit vectors; past a pole is the other side."""
-    lon, lat = np.radians(degrees).T
-    return np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)), axis=1)
+    return unit_vectors(*degrees.T)
 
 
 def _around(

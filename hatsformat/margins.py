@@ -1,8 +1,8 @@
-"""Which rows belong into the margins of which tiles (Note, section 3.1).
+"""Which rows belong to the margins of which tiles (Note, section 3.1).
 
-The margin of a tile holds the rows of other tiles that lie within a threshold of its border. A row is looked
-at for itself: most lie deep inside of their tile and are passed over by their pixel number alone; for the
-others, the pixels around them name the few tiles that may be near.
+The margin of a tile has the rows of other tiles that are within a threshold of its border. Most rows are deep
+inside their tile, and their pixel number alone says so. For the others, the pixels around them give the few
+tiles that may be near, and the distance to the border of each is computed.
 """
 
 from __future__ import annotations
@@ -12,50 +12,59 @@ from collections.abc import Iterator
 import numpy as np
 
 from hatsformat.errors import UsageError
-from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, change_order, merge_ranges, npix, range29
+from hatsformat.healpix import (
+    MAX_ORDER,
+    FloatArray,
+    IntArray,
+    change_order,
+    merge_ranges,
+    pixel_width,
+    range29,
+    touch_border,
+)
 from hatsformat.healpix.edges import are_near
 from hatsformat.partition_info import PartitionInfo
 
 NARROWEST = 0.6
-"""A lower bound of the width of the ring of pixels around a pixel, in square roots of a pixel's area."""
+"""The ring of pixels around a pixel is at least this wide, times `pixel_width`."""
 
-WIDEST_ARCSEC = float(np.degrees(NARROWEST * np.sqrt(4 * np.pi / npix(0)))) * 3600
-"""The widest threshold: the base tiles around a tile hold all that is so near to it."""
+WIDEST_ARCSEC = float(np.degrees(NARROWEST * pixel_width(0))) * 3600
+"""The largest threshold: all positions that near to a base tile are in the base tiles around it."""
 
 _PAIRS = 500_000
-_EVEN = 0x5555_5555_5555_5555
+"""Pairs of a row and a tile to compute at a time."""
 
 
 def margin_rows(
     tiles: PartitionInfo, threshold: float, pixels: IntArray, ra: FloatArray, dec: FloatArray
 ) -> tuple[IntArray, IntArray]:
-    """Find the tiles whose margins rows belong into.
+    """Find the margins that rows belong to.
 
     Parameters
     ----------
     tiles : PartitionInfo
-        The tiles of the catalog, without overlaps; others have no margin.
+        The tiles to find margins for; they must not overlap.
     threshold : float
         In arcseconds, more than 0 and at most `WIDEST_ARCSEC`.
     pixels : ndarray of int64, shape (n,)
-        The rows' order-29 pixels: a row does not belong into the margin of the tile that holds its pixel.
+        Order-29 pixels of the rows. A row does not belong to the margin of the tile with its pixel.
     ra, dec : ndarray of float64, shape (n,)
-        Where the rows are, in degrees.
+        Positions of the rows, in degrees.
 
     Returns
     -------
     rows, tiles : ndarray of int64, shape (m,)
-        Pairs of a row and the index of a tile: rows ascending, and the tiles of each row ascending. A row
-        just as far from the border as the threshold belongs into the margin.
+        Pairs of a row and the index of a tile, sorted by row, then by tile. A row exactly as far from the
+        border as the threshold belongs to the margin.
 
     Raises
     ------
     UsageError
-        If the threshold is none.
+        If the threshold is out of range.
 
     Examples
     --------
-    Three rows, of which one lies 5 arcseconds east of the meridian between the base tiles 0 and 1:
+    Three rows, one of them 5 arcseconds east of the meridian between base tiles 0 and 1:
 
     >>> import numpy as np
     >>> from hatsformat import PartitionInfo
@@ -85,30 +94,31 @@ def margin_rows(
 
 
 def check_threshold(threshold: float) -> None:
-    """Refuse what is no threshold of a margin, in arcseconds.
+    """Check the threshold of a margin, in arcseconds.
 
     Raises
     ------
     UsageError
+        If it is not more than 0 and at most `WIDEST_ARCSEC`.
     """
     if not 0 < threshold <= WIDEST_ARCSEC:
         raise UsageError(
-            "this cannot be the threshold of a margin",
+            "the threshold of a margin is out of range",
             found=f"{threshold:g} arcsec",
             expected=f"more than 0, and at most {WIDEST_ARCSEC / 3600:.0f} degrees",
         )
 
 
 def cell_order(radius: float) -> int:
-    """Return the deepest order whose pixels around a pixel hold all within `radius` (radians) of it."""
+    """Return the deepest order at which the pixels around a pixel cover `radius` (radians) around it."""
     order = 0
-    while order < MAX_ORDER and NARROWEST * np.sqrt(4 * np.pi / npix(order + 1)) >= radius:
+    while order < MAX_ORDER and NARROWEST * pixel_width(order + 1) >= radius:
         order += 1
     return order
 
 
 def surroundings(tiles: PartitionInfo, threshold: float) -> IntArray:
-    """Return order-29 ranges that hold all rows within a threshold of some tiles, and some more.
+    """Return order-29 ranges that cover tiles and everything within a threshold of them.
 
     Parameters
     ----------
@@ -119,15 +129,15 @@ def surroundings(tiles: PartitionInfo, threshold: float) -> IntArray:
     Returns
     -------
     ndarray of int64, shape (k, 2)
-        Sorted, disjoint and half-open; the tiles themselves are in them.
+        Half-open, sorted and disjoint. They also cover some positions farther away.
     """
     deepest = cell_order(float(np.radians(threshold / 3600)))
     starts, stops = [], []
     orders = tiles.orders.astype(np.int64)
     for order in np.unique(orders).tolist():
         level = min(order, deepest)
-        cells = np.unique(change_order(tiles.pixels[orders == order], order, level))
-        around = _blocks(cells, level)
+        pixels = np.unique(change_order(tiles.pixels[orders == order], order, level))
+        around = _blocks(pixels, level)
         low, high = range29(level, around[around >= 0])
         starts.append(low)
         stops.append(high)
@@ -136,31 +146,28 @@ def surroundings(tiles: PartitionInfo, threshold: float) -> IntArray:
 
 
 def _outer_rows(tiles: PartitionInfo, pixels: IntArray, order: int) -> IntArray:
-    """Return the rows in those cells of `order` that are at the edge of their tile, sorted along the sky."""
+    """Return the rows whose pixel of `order` touches the border of its tile, sorted along the sky."""
     own = tiles.find(pixels)
     orders = np.where(own >= 0, tiles.orders[own] if len(tiles) else 0, order).astype(np.int64)
     levels = np.maximum(order - orders, 0)
-    cells = pixels >> (2 * (MAX_ORDER - order))
-    last = ((np.int64(1) << (2 * levels)) - 1) & _EVEN
-    x, y = cells & last, (cells >> 1) & last
-    rows = np.flatnonzero((x == 0) | (x == last) | (y == 0) | (y == last))
+    rows = np.flatnonzero(touch_border(change_order(pixels, MAX_ORDER, order), levels))
     return rows[np.argsort(pixels[rows])]
 
 
-def _blocks(cells: IntArray, order: int) -> IntArray:
-    """Return cells and those around them, shape (n, 9); -1 where there is none."""
+def _blocks(pixels: IntArray, order: int) -> IntArray:
+    """Return pixels with the pixels around them, shape (n, 9); -1 for a neighbour that does not exist."""
     from cdshealpix.nested import neighbours
 
-    if not cells.size:
+    if not pixels.size:
         return np.empty((0, 9), dtype=np.int64)
-    found: IntArray = neighbours(cells.astype(np.uint64), order, 1).astype(np.int64)
+    found: IntArray = neighbours(pixels.astype(np.uint64), order, 1).astype(np.int64)
     return found
 
 
 def _possible_pairs(
     tiles: PartitionInfo, order: int, pixels: IntArray, rows: IntArray
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield rows and tiles that may be near them, in bounded numbers: those that share a block of cells."""
+    """Yield pairs of a row and a tile that shares a block of pixels with it, about `_PAIRS` at a time."""
     if not rows.size:
         return
     cells, which = np.unique(change_order(pixels[rows], MAX_ORDER, order), return_inverse=True)
@@ -177,13 +184,13 @@ def _possible_pairs(
 
 
 def _tiles_around(tiles: PartitionInfo, blocks: IntArray, order: int) -> tuple[IntArray, IntArray]:
-    """Return pairs of a block and the index of a tile that shares a pixel with it, sorted, each once."""
+    """Return the distinct pairs of a block and the index of a tile that shares a pixel with it, sorted."""
     block, column = np.nonzero(blocks >= 0)
     starts, stops = range29(order, blocks[block, column])
     first = np.searchsorted(tiles.stops, starts, side="right")
     count = np.maximum(np.searchsorted(tiles.starts, stops, side="left") - first, 0)
     tile = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
-    # Not `numpy.unique`, whose hashing takes ten times as long as sorting what is nearly sorted.
+    # Not `numpy.unique`: the pairs are nearly sorted, and sorting them is ten times as fast.
     pairs = np.sort(np.repeat(block, count) * (len(tiles) + 1) + tile)
     pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     return pairs // (len(tiles) + 1), pairs % (len(tiles) + 1)

@@ -25,6 +25,7 @@ from hatsformat.healpix import (
     HealpixPixel,
     IntArray,
     IntLike,
+    are_tiles,
     change_order,
     merge_ranges,
     npix,
@@ -281,9 +282,7 @@ def _frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _check_tiles(orders: IntArray, pixels: IntArray) -> None:
-    wrong = (orders < 0) | (orders > MAX_ORDER)
-    limit = np.left_shift(np.int64(12), 2 * np.clip(orders, 0, MAX_ORDER))
-    wrong |= (pixels < 0) | (pixels >= limit)
+    wrong = ~are_tiles(orders, pixels)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise PartitionInfoError(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from hatsformat.healpix import IntArray, change_order, pixel_to_radec, radec_to_pixel
+from hatsformat.healpix import IntArray, change_order, pack_xy, pixel_to_radec, radec_to_pixel
 
 THRESHOLD = 20
 """Rows beyond which a tile is split."""
@@ -90,8 +90,7 @@ def _at_edge(order: int, pixel: int, x: int, y: int) -> int:
     depth = _EDGE_DEPTH - order
     last = 2**depth - 1
     column, row = (last if value < 0 else value for value in (x, y))
-    inner = sum((column >> bit & 1) << 2 * bit | (row >> bit & 1) << 2 * bit + 1 for bit in range(depth))
-    cell = (pixel << 2 * depth) + inner
+    cell = (pixel << 2 * depth) + int(pack_xy(column, row))
     return (cell << 2 * (29 - _EDGE_DEPTH)) + 3 * (1 << 2 * (28 - _EDGE_DEPTH))
 
 

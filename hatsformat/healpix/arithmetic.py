@@ -1,8 +1,8 @@
 """HEALPix in the NESTED scheme, orders 0 to 29, in integers (Note, section 3.3).
 
-A tile is an order and a pixel number; at order 29 every tile is a half-open range of pixels, and nearly
-all of this package works on those ranges: they sort along the sky, nest exactly, and are plain ``int64``.
-Sky coordinates are handed to cdshealpix, which is imported when first needed.
+A tile is an order and a pixel number. At order 29 every tile is a half-open range of pixels, and most of this
+package works with those ranges: they sort along the sky, nest exactly and are plain ``int64``. Sky
+coordinates go to cdshealpix, which is imported on first use.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from hatsformat.errors import UsageError
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 IntLike: TypeAlias = "int | npt.NDArray[np.integer] | list[int] | list[np.int64]"
 
 MAX_ORDER = 29
 """The deepest order: its pixel numbers still fit a signed 64-bit integer."""
 
-_RADIANS = np.pi / 180
 BASE_TILES = 12
 DIR_SIZE = 10_000
-"""How many pixel numbers share a ``Dir=`` directory."""
+"""Pixel numbers per ``Dir=`` directory."""
+
+_RADIANS = np.pi / 180
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,7 +44,7 @@ class HealpixPixel:
     Raises
     ------
     UsageError
-        If there is no such tile.
+        If the order or the pixel is out of range.
     """
 
     order: int
@@ -52,7 +54,7 @@ class HealpixPixel:
         check_order(self.order)
         if not 0 <= self.pixel < npix(self.order):
             raise UsageError(
-                f"there is no pixel {self.pixel} at order {self.order}",
+                f"order {self.order} has no pixel {self.pixel}",
                 expected=f"0 to {npix(self.order) - 1}",
             )
 
@@ -72,9 +74,9 @@ class HealpixPixel:
 
 
 def check_order(order: Any, name: str = "order") -> int:
-    """Return `order` as an int, or raise `UsageError` if it is not within 0 to 29."""
+    """Return `order` as an int, or raise `UsageError` if it is not an integer from 0 to 29."""
     if not isinstance(order, int | np.integer) or isinstance(order, bool) or not 0 <= order <= MAX_ORDER:
-        raise UsageError(f"{name} is no HEALPix order", found=order, expected=f"0 to {MAX_ORDER}")
+        raise UsageError(f"{name} is not a HEALPix order", found=order, expected=f"0 to {MAX_ORDER}")
     return int(order)
 
 
@@ -89,12 +91,41 @@ def order_of_npix(count: int) -> int:
     Raises
     ------
     UsageError
-        If no order has that many.
+        If no order has `count` pixels.
     """
     for order in range(MAX_ORDER + 1):
         if npix(order) == count:
             return order
     raise UsageError(f"no HEALPix order has {count} pixels", expected="12 * 4**order")
+
+
+def pixel_width(order: IntLike) -> FloatArray:
+    """Return the square root of the area of a pixel, in radians.
+
+    Parameters
+    ----------
+    order : int or array_like of int
+        0 to 29.
+    """
+    width: FloatArray = np.sqrt(4 * np.pi / np.ldexp(float(BASE_TILES), 2 * np.asarray(order)))
+    return width
+
+
+def are_tiles(orders: IntArray, pixels: IntArray) -> BoolArray:
+    """Return which pairs of numbers are the order and the pixel of a tile.
+
+    Parameters
+    ----------
+    orders, pixels : ndarray of int64, shape (n,)
+        Any values.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    limit = np.left_shift(np.int64(BASE_TILES), 2 * orders.clip(0, MAX_ORDER))
+    valid: BoolArray = (orders >= 0) & (orders <= MAX_ORDER) & (pixels >= 0) & (pixels < limit)
+    return valid
 
 
 def range29(orders: IntLike, pixels: IntLike) -> tuple[IntArray, IntArray]:
@@ -108,7 +139,7 @@ def range29(orders: IntLike, pixels: IntLike) -> tuple[IntArray, IntArray]:
     Returns
     -------
     starts, stops : ndarray of int64
-        ``starts <= pixel29 < stops`` holds exactly for the order-29 pixels inside the tile.
+        ``starts <= pixel29 < stops`` is true for exactly the order-29 pixels in the tile.
     """
     shift = 2 * (MAX_ORDER - np.asarray(orders, dtype=np.int64))
     first = np.asarray(pixels, dtype=np.int64)
@@ -116,7 +147,7 @@ def range29(orders: IntLike, pixels: IntLike) -> tuple[IntArray, IntArray]:
 
 
 def change_order(pixels: IntLike, order: IntLike, new_order: IntLike) -> IntArray:
-    """Return the pixel at `new_order` that contains each pixel, or its first child if `new_order` is deeper.
+    """Return the pixel at `new_order` that contains each pixel, or its first child where that is deeper.
 
     Parameters
     ----------
@@ -146,7 +177,7 @@ def children(pixels: IntLike, levels: int = 1) -> IntArray:
 
 
 def dir_number(pixels: IntLike) -> IntArray:
-    """Return the number of pixels' ``Dir=`` directory, ``pixel // 10000 * 10000`` (Note, section 3.3)."""
+    """Return the number in a pixel's ``Dir=`` directory: ``pixel // 10000 * 10000`` (Note, section 3.3)."""
     number: IntArray = np.asarray(pixels, dtype=np.int64) // DIR_SIZE * DIR_SIZE
     return number
 
@@ -157,7 +188,7 @@ def merge_ranges(starts: IntLike, stops: IntLike) -> IntArray:
     Parameters
     ----------
     starts, stops : array_like of int, shape (n,)
-        Ranges, in any order, overlapping or not; empty ones are dropped.
+        Ranges in any order. They may overlap; empty ones are dropped.
 
     Returns
     -------
@@ -185,42 +216,42 @@ def radec_to_pixel(ra: npt.ArrayLike, dec: npt.ArrayLike, order: int, *, threads
     order : int
         HEALPix order, 0 to 29.
     threads : int
-        Threads to compute with; 0 for all cores.
+        Threads to use; 0 for all cores.
 
     Returns
     -------
     ndarray of int64
-        Computed in float64 whatever the input's precision.
+        Computed in float64, whatever the precision of the input.
 
     Raises
     ------
     UsageError
-        If a declination is not between -90 and 90 or a coordinate is not finite, or there is no such order.
+        If a declination is not between -90 and 90, a coordinate is not finite, or the order is out of range.
     """
     check_order(order)
     lon, lat = np.broadcast_arrays(np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64))
     if lon.size == 0:
         return np.empty(lon.shape, dtype=np.int64)
-    # cdshealpix panics outside the sphere, past any `except Exception`: it must never see such a value.
-    is_usual = lon.min() >= 0 and lon.max() < 360  # neither is true of NaN
-    if not ((is_usual or np.isfinite(lon).all()) and lat.min() >= -90 and lat.max() <= 90):
+    # cdshealpix panics on a value outside the sphere, and `except Exception` does not catch a panic.
+    is_wrapped = lon.min() >= 0 and lon.max() < 360  # false for NaN
+    if not ((is_wrapped or np.isfinite(lon).all()) and lat.min() >= -90 and lat.max() <= 90):
         raise UsageError(
-            "coordinates are not on the sky", expected="finite right ascensions and declinations of -90 to 90"
+            "coordinates are not on the sky", expected="finite right ascensions, declinations from -90 to 90"
         )
-    if not is_usual:
+    if not is_wrapped:
         from astropy.coordinates import Longitude
 
-        lon = Longitude(lon + 0.0, "deg").value  # wrapped, which Astropy does in place
+        lon = Longitude(lon + 0.0, "deg").value  # Astropy wraps in place: not the caller's array
     return known_radec_to_pixel(lon, lat, order, threads=threads)
 
 
 def known_radec_to_pixel(ra: FloatArray, dec: FloatArray, order: int, *, threads: int = 1) -> IntArray:
-    """Return what `radec_to_pixel` does, of positions that were looked at before.
+    """Do what `radec_to_pixel` does, for positions that are known to be valid.
 
     Parameters
     ----------
     ra, dec : ndarray of float64, of one shape
-        At least one position, in degrees; all are known to be in [0, 360) and of -90 to 90.
+        At least one position, in degrees: right ascensions in [0, 360), declinations from -90 to 90.
     order, threads : int
         See `radec_to_pixel`.
     """
@@ -228,7 +259,7 @@ def known_radec_to_pixel(ra: FloatArray, dec: FloatArray, order: int, *, threads
     from astropy.coordinates import Latitude, Longitude
     from cdshealpix.nested import lonlat_to_healpix
 
-    # As views, which Astropy neither looks through nor converts: that would double the time.
+    # Astropy neither checks nor converts views; that would double the time.
     longitude = (_in_radians(ra) << u.rad).view(Longitude)
     latitude = (_in_radians(dec) << u.rad).view(Latitude)
     cells = lonlat_to_healpix(longitude, latitude, order, num_threads=threads)
@@ -237,7 +268,7 @@ def known_radec_to_pixel(ra: FloatArray, dec: FloatArray, order: int, *, threads
 
 
 def _in_radians(degrees: FloatArray) -> FloatArray:
-    """Return angles in radians, none of them -0.0: near the poles cdshealpix puts it west of 0.0."""
+    """Return angles in radians, with 0.0 for -0.0: near the poles cdshealpix puts that west of 0.0."""
     radians: FloatArray = degrees * _RADIANS
     radians += 0.0
     return radians
@@ -261,7 +292,7 @@ def pixel_to_radec(pixels: IntLike, order: int) -> tuple[FloatArray, FloatArray]
     Raises
     ------
     UsageError
-        If there is no such pixel.
+        If a pixel does not exist at this order.
     """
     from cdshealpix.nested import healpix_to_lonlat
 
@@ -290,7 +321,7 @@ def outlines(pixels: IntLike, order: int, step: int = 1) -> tuple[FloatArray, Fl
     Raises
     ------
     UsageError
-        If there is no such pixel.
+        If a pixel does not exist at this order.
     """
     from cdshealpix.nested import vertices
 
@@ -299,9 +330,9 @@ def outlines(pixels: IntLike, order: int, step: int = 1) -> tuple[FloatArray, Fl
 
 
 def _cells(pixels: IntLike, order: int) -> npt.NDArray[np.uint64]:
-    """Return pixel numbers as cdshealpix takes them."""
+    """Return pixel numbers in the type that cdshealpix takes."""
     numbers = np.asarray(pixels, dtype=np.int64)
     count = npix(check_order(order))
     if ((numbers < 0) | (numbers >= count)).any():
-        raise UsageError(f"there is no such pixel at order {order}", expected=f"0 to {count - 1}")
+        raise UsageError(f"some pixels do not exist at order {order}", expected=f"0 to {count - 1}")
     return numbers.astype(np.uint64)

@@ -1,44 +1,40 @@
-"""The borders of tiles on the sphere, and which positions are near them (Note, section 3.1).
+"""Which positions are near the border of a tile (Note, section 3.1).
 
-The edge of a HEALPix tile is a curve that is no arc of a great circle. Here it is taken as it is, from the
-projection's own formulae: a tile's four edges each lie wholly in a polar cap or wholly between the caps, so
-each is a smooth curve, and the point of it that is nearest to a position is found by its derivative.
+The edges of a HEALPix tile are not arcs of great circles. Each of the four lies either in a polar cap or
+between the caps, so it is one smooth curve, given by the formulae of the projection; the point on it nearest
+to a position is where the derivative of the distance is zero.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from hatsformat.healpix import FloatArray, IntArray
-
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
+from hatsformat.healpix.arithmetic import BoolArray, FloatArray, IntArray
+from hatsformat.healpix.base_tiles import SOUTH_AZIMUTH, SOUTH_RING
+from hatsformat.healpix.bits import uniq, unpack_xy
+from hatsformat.healpix.vectors import unit_vectors
 
 ROUNDING = 2e-15
-"""What positions and borders may be off by, in radians: a tenth of a millionth of a milliarcsecond."""
-
-_RING = np.array([2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4])
-_PHI = np.array([1, 3, 5, 7, 0, 2, 4, 6, 1, 3, 5, 7])
-"""Of each base tile: the ring of its southern corner, and its longitude in eighths of a turn."""
+"""Rounding error of positions and borders, in radians: less than a millionth of a milliarcsecond."""
 
 _SECTIONS = 8
-"""Parts of an edge that are looked at each by itself: short enough to hold one nearest point at most."""
+"""Each edge is searched in this many sections, so short that each has at most one nearest point."""
 
 _STEPS = 7
-"""Steps that narrow a nearest point down: after six, what is left is rounding."""
+"""Steps to find a nearest point: after six, only rounding is left."""
 
 _PAIRS = 20_000
-"""Positions that are held against borders at a time."""
+"""Positions to compare with borders at a time."""
 
-# The edges of a tile: where each begins, in widths of the tile from its southern corner, and where it runs.
+# The four edges: first point and direction, in widths of the tile from its southern corner.
 _FROM = np.array([(0, 0), (1, 0), (0, 1), (0, 0)], dtype=np.float64)
 _ALONG = np.array([(1, 0), (0, 1), (1, 0), (0, 1)], dtype=np.float64)
 
 
 class _Curve(NamedTuple):
-    """Edges: the base tile of each, x and y of its first point there, and where it runs to from there."""
+    """Edges: the base tile of each, x and y of its first point, and the way from there to its last point."""
 
     base: IntArray
     x: FloatArray
@@ -51,21 +47,15 @@ class _Curve(NamedTuple):
         return _Curve(self.base[index], self.x[index], self.y[index], self.dx[index], self.dy[index])
 
 
-def unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
-    """Return unit vectors, shape (n, 3), of positions in degrees."""
-    lon, lat = np.radians(ra), np.radians(dec)
-    return np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)), axis=-1)
-
-
 def are_near(ra: FloatArray, dec: FloatArray, orders: IntArray, pixels: IntArray, radius: float) -> BoolArray:
-    """Return which positions are within a distance of the border of a tile; exactly that far is near.
+    """Return which positions are at most `radius` from the border of a tile.
 
     Parameters
     ----------
     ra, dec : ndarray of float64, shape (n,)
         In degrees, anywhere on the sky.
     orders, pixels : ndarray of int64, shape (n,)
-        A tile for each.
+        The tile of each position.
     radius : float
         In radians.
 
@@ -82,7 +72,7 @@ def are_near(ra: FloatArray, dec: FloatArray, orders: IntArray, pixels: IntArray
 
 
 def _are_near(positions: FloatArray, orders: IntArray, pixels: IntArray, radius: float) -> BoolArray:
-    _, first, which = np.unique((4 << (2 * orders)) + pixels, return_index=True, return_inverse=True)
+    _, first, which = np.unique(uniq(orders, pixels), return_index=True, return_inverse=True)
     edges = _edges(orders[first], pixels[first])
     row, edge, section = _sections_in_reach(edges, which, positions, radius)
     reach = (2 * np.sin(min(radius, np.pi) / 2)) ** 2
@@ -92,7 +82,7 @@ def _are_near(positions: FloatArray, orders: IntArray, pixels: IntArray, radius:
     near = np.zeros(len(positions), dtype=np.bool_)
     for end in (low, high):
         near[row[_square(_points(curve, end)[0] - position) <= reach]] = True
-    # A section holds a nearest point where the distance falls at its one end and rises at the other.
+    # The nearest point is inside a section if the distance falls at its start and rises at its end.
     turns = np.flatnonzero((_across(curve, low, position) > 0) & (_across(curve, high, position) < 0))
     turns = turns[~near[row[turns]]]
     curve = curve.at(turns)
@@ -104,15 +94,15 @@ def _are_near(positions: FloatArray, orders: IntArray, pixels: IntArray, radius:
 def _sections_in_reach(
     edges: _Curve, which: IntArray, positions: FloatArray, radius: float
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the sections of edges that may be within a radius: the position's number, the edge, the section.
+    """Return the sections of edges that may be within a radius, as indices of position, edge and section.
 
-    `which` tells the tile of each position.
+    `which` is the index of each position's tile.
     """
     spread = edges.at((slice(None), slice(None), np.newaxis))
     ends = _points(spread, np.linspace(0, 1, _SECTIONS + 1))[0]
     length = np.sqrt(_square(np.diff(ends, axis=2)).max(axis=(1, 2)))[which]
-    # Nothing on a section is nearer than an end of it by more than its length. Cosines are quick, but not
-    # exact for small angles.
+    # No point of a section is nearer than its nearer end by more than its length. Cosines are fast, but not
+    # exact for small angles: hence the 1e-7.
     least = np.cos(np.minimum(radius + 1.5 * length + 1e-7, np.pi))
     cosines = np.einsum("nesk,nk->nes", ends[which], positions)
     cosines = np.maximum(cosines[..., :-1], cosines[..., 1:])
@@ -125,24 +115,10 @@ def _edges(orders: IntArray, pixels: IntArray) -> _Curve:
     base = pixels >> (2 * orders)
     inner = pixels - (base << (2 * orders))
     width = np.ldexp(1.0, -orders)[:, np.newaxis]
-    x, y = (_every_other_bit(bits)[:, np.newaxis] * width for bits in (inner, inner >> 1))
+    x, y = (number[:, np.newaxis] * width for number in unpack_xy(inner))
     bases = np.broadcast_to(base[:, np.newaxis], (len(base), 4))
     start_x, start_y = x + width * _FROM[:, 0], y + width * _FROM[:, 1]
     return _Curve(bases, start_x, start_y, width * _ALONG[:, 0], width * _ALONG[:, 1])
-
-
-def _every_other_bit(numbers: IntArray) -> IntArray:
-    """Return the bits 0, 2, 4 … of numbers, closed up."""
-    bits: npt.NDArray[np.uint64] = numbers.astype(np.uint64) & np.uint64(0x5555555555555555)
-    for shift, mask in (
-        (1, 0x3333333333333333),
-        (2, 0x0F0F0F0F0F0F0F0F),
-        (4, 0x00FF00FF00FF00FF),
-        (8, 0x0000FFFF0000FFFF),
-        (16, 0x00000000FFFFFFFF),
-    ):
-        bits = (bits | (bits >> np.uint64(shift))) & np.uint64(mask)
-    return bits.astype(np.int64)
 
 
 def _points(curve: _Curve, at: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -152,13 +128,14 @@ def _points(curve: _Curve, at: FloatArray) -> tuple[FloatArray, FloatArray]:
     ----------
     curve : _Curve
     at : ndarray of float64
-        Where along the edge, 0 to 1.
+        How far along the edge, 0 to 1.
     """
     base, x0, y0, dx, dy = curve
     x, y = x0 + dx * at, y0 + dy * at
-    ring = _RING[base] - x - y
-    # A cap begins a ring away from the pole; the middle of the edge tells on which side of that line it is.
-    middle = _RING[base] - x0 - y0 - (dx + dy) / 2
+    ring = SOUTH_RING[base] - x - y
+    # The caps end one ring from the poles. An edge does not cross that line, but may end on it: its middle
+    # says which side it is on.
+    middle = SOUTH_RING[base] - x0 - y0 - (dx + dy) / 2
     north, south = middle < 1, middle > 3
     in_cap = north | south
     cap = np.where(north, ring, np.where(south, 4 - ring, 1))
@@ -166,15 +143,15 @@ def _points(curve: _Curve, at: FloatArray) -> tuple[FloatArray, FloatArray]:
     side = np.where(north, 1, -1)
     z = np.where(in_cap, side * (1 - cap * cap / 3), (2 - ring) * 2 / 3)
     d_z = np.where(in_cap, -side * 2 / 3 * cap * d_cap, (dx + dy) * 2 / 3)
-    # Near the poles the sine of the distance is exact, where 1 - z * z would not be.
+    # Near the poles the sine of the distance is exact, and 1 - z * z is not.
     root = np.sqrt((2 - cap * cap / 3) / 3)
     across = np.where(in_cap, cap * root, np.sqrt(1 - z * z))
     d_across = np.where(in_cap, d_cap * (root - cap * cap / 9 / root), -z * d_z / np.where(in_cap, 1, across))
-    # x runs east and y west; within a cap, longitudes spread as the rings shrink. Edges reach a pole along a
+    # x runs east and y west; in a cap, longitudes spread as the rings shrink. Edges reach a pole along a
     # meridian.
     wide = np.where(cap > 0, cap, 1)
     east = np.where(cap > 0, (x - y) / wide, (dx - dy) * d_cap / (dx + dy) ** 2)
-    turn = (_PHI[base] + east) * (np.pi / 4)
+    turn = (SOUTH_AZIMUTH[base] + east) * (np.pi / 4)
     d_turn = (dx - dy - east * d_cap) / wide * (np.pi / 4) * (cap > 0)
     cosine, sine = np.cos(turn), np.sin(turn)
     points = np.stack((across * cosine, across * sine, z), axis=-1)
@@ -185,16 +162,16 @@ def _points(curve: _Curve, at: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _across(curve: _Curve, at: FloatArray, positions: FloatArray) -> FloatArray:
-    """Return how fast edges come nearer to positions; 0 where they run across the line of sight."""
+    """Return how fast edges approach positions: 0 where they run across the line of sight."""
     speed: FloatArray = np.einsum("nk,nk->n", _points(curve, at)[1], positions)
     return speed
 
 
 def _nearest(curve: _Curve, positions: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Return the squares of the least chords from positions to sections of edges, from `low` to `high`.
+    """Return the squared chords from positions to the nearest points of edges between `low` and `high`.
 
-    The nearest point is where the edge runs across the line of sight. That is sought by false position; an
-    end that stays twice has its weight halved, so that both close in.
+    The nearest point is where the edge runs across the line of sight. It is found by false position; when
+    the same end stays twice, its weight is halved, so that both ends close in (the Illinois method).
     """
     at_low, at_high = _across(curve, low, positions), _across(curve, high, positions)
     at, moved = low, np.zeros(len(low))

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from hatsformat.healpix import FloatArray
+from hatsformat.healpix import FloatArray, unit_vectors
 
 FRAMES = ("icrs", "fk5", "galactic", "ecliptic")
 """ICRS, FK5 at J2000, galactic, and the barycentric mean ecliptic and equinox of J2000."""
@@ -34,10 +34,7 @@ def to_icrs(longitude: FloatArray, latitude: FloatArray, frame: str) -> tuple[Fl
     tuple of ndarray of float64, shape (n,)
         In degrees, right ascension in [0, 360).
     """
-    lon, lat = np.radians(longitude), np.radians(latitude)
-    x, y, z = rotation_to_icrs(frame) @ np.stack(
-        [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-    )
+    x, y, z = rotation_to_icrs(frame) @ unit_vectors(longitude, latitude, axis=0)
     ra = np.degrees(np.arctan2(y, x)) % 360
     # Just below 0, the remainder rounds to 360.
     return np.where(ra == 360, 0.0, ra), np.degrees(np.arctan2(z, np.hypot(x, y)))

@@ -1,21 +1,19 @@
-"""What all regions share: angles, unit vectors, and the interface that a scan uses."""
+"""What all regions share: the interface that a scan uses, and angles."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hatsformat.errors import RegionError
-from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, check_order
+from hatsformat.healpix import MAX_ORDER, BoolArray, FloatArray, IntArray, check_order
 from hatsformat.regions.cover import cover
 
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
-
 TOLERANCE = 1e-14
-"""A position this close to an edge, in radians, lies on it: RA and Dec in float64 are no finer than 1e-15."""
+"""A position this close to an edge, in radians, is on it: RA and Dec in float64 resolve about 1e-15."""
 
 
 class Region(ABC):
@@ -30,7 +28,7 @@ class Region(ABC):
         Parameters
         ----------
         ra, dec : array_like of float, shape (n,)
-            Positions in degrees; any right ascension, wrapped as needed. A NaN is nowhere.
+            Positions in degrees. Right ascensions are wrapped; a position with a NaN is not inside.
 
         Returns
         -------
@@ -38,13 +36,13 @@ class Region(ABC):
         """
 
     def ranges(self, order: int = MAX_ORDER) -> IntArray:
-        """Return order-29 ranges that cover the region: a few thousand at most, and none of it missed.
+        """Return order-29 ranges that cover the whole region: a few thousand at most.
 
         Parameters
         ----------
         order : int
-            The deepest order of the cells to cover it with. Fewer levels are used where they give enough
-            cells.
+            The deepest order of the pixels to cover it with. It stops at a coarser order that already takes
+            many pixels.
 
         Returns
         -------
@@ -55,19 +53,19 @@ class Region(ABC):
 
     @abstractmethod
     def _clearance(self, vectors: FloatArray) -> FloatArray:
-        """Return how far inside (positive) or outside (negative) the edge unit vectors lie, in radians.
+        """Return how far inside (positive) or outside (negative) of the edge unit vectors are, in radians.
 
-        The magnitude may be less than the true distance, never more.
+        The absolute value may be less than the true distance, never more.
         """
 
 
 def degrees(value: Any, name: str) -> float:
-    """Return an angle in degrees: a bare number as it is, an Astropy quantity converted.
+    """Return an angle in degrees. A plain number is in degrees; an Astropy quantity is converted.
 
     Raises
     ------
     RegionError
-        If it is not one finite angle.
+        If it is not a finite angle.
     """
     try:
         number = float(value.to_value("deg") if hasattr(value, "to_value") else value)
@@ -83,7 +81,7 @@ def degrees(value: Any, name: str) -> float:
 
 
 def declination(value: Any, name: str) -> float:
-    """Return a declination in degrees, or raise `RegionError` if there is none such."""
+    """Return a declination in degrees, or raise `RegionError` if it is not between -90 and 90."""
     dec = degrees(value, name)
     if abs(dec) > 90:
         raise RegionError(f"{name} is not on the sky", found=dec, expected="-90 to 90 degrees")
@@ -91,28 +89,21 @@ def declination(value: Any, name: str) -> float:
 
 
 def wrap_ra(ra: npt.ArrayLike) -> FloatArray:
-    """Return right ascensions in [0, 360); values already there come back unchanged."""
+    """Return right ascensions in [0, 360). Values in that range do not change."""
     with np.errstate(invalid="ignore"):
         wrapped = np.mod(np.asarray(ra, dtype=np.float64), 360.0)
-    # The remainder of -1e-20 is rounded to 360 itself.
+    # The remainder of -1e-20 rounds to 360.
     turned: FloatArray = np.where(wrapped == 360.0, 0.0, wrapped)
     return turned
 
 
-def unit_vectors(ra: npt.ArrayLike, dec: npt.ArrayLike) -> FloatArray:
-    """Return positions in degrees as unit vectors, shape ``ra.shape + (3,)``."""
-    lon, lat = np.radians(wrap_ra(ra)), np.radians(np.asarray(dec, dtype=np.float64))
-    across = np.cos(lat)
-    return np.stack((across * np.cos(lon), across * np.sin(lon), np.sin(lat)), axis=-1)
-
-
 def separation(vectors: FloatArray, others: FloatArray) -> FloatArray:
-    """Return the angles between unit vectors in radians, accurate from zero to half a turn."""
+    """Return the angles between unit vectors in radians, accurate for small and large angles alike."""
     cross = np.linalg.norm(np.cross(vectors, others), axis=-1)
     angle: FloatArray = np.arctan2(cross, (vectors * others).sum(axis=-1))
     return angle
 
 
 def row(values: npt.ArrayLike) -> FloatArray:
-    """Return values as a float64 array of one dimension."""
+    """Return values as a float64 array with one dimension."""
     return np.atleast_1d(np.asarray(values, dtype=np.float64))

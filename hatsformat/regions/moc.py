@@ -1,4 +1,4 @@
-"""MOCs as regions, and the one function that takes any kind of region."""
+"""MOCs as regions, and the function that takes any kind of region."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from hatsformat.errors import RegionError
-from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, check_order, merge_ranges, radec_to_pixel
-from hatsformat.regions.base import BoolArray, Region, row
+from hatsformat.healpix import (
+    MAX_ORDER,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    check_order,
+    merge_ranges,
+    radec_to_pixel,
+)
+from hatsformat.regions.base import Region, row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MocRegion(Region):
-    """The cells of a MOC.
+    """The pixels of a MOC.
 
-    A cell belongs to the MOC or does not: a position counts as inside when its order-29 pixel does.
+    A position is inside if its order-29 pixel is in the MOC.
 
     Parameters
     ----------
@@ -28,7 +36,7 @@ class MocRegion(Region):
     pixels: IntArray
 
     def contains(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> BoolArray:
-        """Return which positions lie in a cell of the MOC (`Region.contains`)."""
+        """Return which positions are in a pixel of the MOC (`Region.contains`)."""
         lon, lat = row(ra), row(dec)
         inside = np.isfinite(lon) & (np.abs(lat) <= 90)
         inside[inside] = self.holds(radec_to_pixel(lon[inside], lat[inside], MAX_ORDER))
@@ -36,23 +44,23 @@ class MocRegion(Region):
 
     def holds(self, pixels: IntArray) -> BoolArray:
         """Return which order-29 pixels are in the MOC, shape (n,)."""
-        # With starts and stops interleaved, a pixel is inside where an odd number of them is not above it.
+        # Among all starts and stops in order, an odd number is at or below a pixel that is inside.
         inside: BoolArray = np.searchsorted(self.pixels.ravel(), pixels, side="right") % 2 == 1
         return inside
 
     def ranges(self, order: int = MAX_ORDER) -> IntArray:
-        """Return the MOC's own ranges, widened to whole cells of `order` (`Region.ranges`)."""
+        """Return the MOC's ranges, widened to whole pixels of `order` (`Region.ranges`)."""
         shift = 2 * (MAX_ORDER - check_order(order))
         return merge_ranges(
             self.pixels[:, 0] >> shift << shift, ((self.pixels[:, 1] - 1 >> shift) + 1) << shift
         )
 
     def _clearance(self, vectors: FloatArray) -> FloatArray:
-        raise NotImplementedError("a MOC knows its ranges and needs no descent")
+        raise NotImplementedError("a MOC has its ranges already")
 
 
 def as_region(region: Any) -> Region:
-    """Return a region as this package knows it.
+    """Return a region as a `Region`.
 
     Parameters
     ----------
@@ -61,11 +69,11 @@ def as_region(region: Any) -> Region:
     Raises
     ------
     RegionError
-        If it is none of them.
+        If it is anything else.
     """
     if isinstance(region, Region):
         return region
-    # Known by what it offers, so that mocpy is not imported for the sake of a question.
+    # Recognized by an attribute: importing mocpy takes long.
     found = getattr(region, "to_depth29_ranges", None)
     if found is None or callable(found):
         raise RegionError(

@@ -1,4 +1,4 @@
-"""Polygons on the sphere: vertices joined by great circles, convex or not, the smaller side meant."""
+"""Polygons on the sphere: vertices joined by great circles, convex or not."""
 
 from __future__ import annotations
 
@@ -9,38 +9,29 @@ import numpy as np
 import numpy.typing as npt
 
 from hatsformat.errors import RegionError
-from hatsformat.healpix import FloatArray
-from hatsformat.regions.base import (
-    TOLERANCE,
-    BoolArray,
-    Region,
-    declination,
-    degrees,
-    row,
-    separation,
-    unit_vectors,
-)
+from hatsformat.healpix import BoolArray, FloatArray, unit_vectors
+from hatsformat.regions.base import TOLERANCE, Region, declination, degrees, row, separation, wrap_ra
 
 _LONGEST_EDGE = 179.999
-"""Degrees: which way an edge between nearly opposite vertices goes is anyone's guess."""
+"""In degrees. Between vertices that are nearly opposite, the great circle is not defined."""
 
 
 @dataclass(frozen=True, init=False)
 class Polygon(Region):
     """All positions inside a closed line of great-circle arcs, or on it.
 
-    The line cuts the sky in two; the smaller part is meant, whichever way the vertices run.
+    The line divides the sky in two. The smaller part is the inside, in whichever direction the vertices run.
 
     Parameters
     ----------
     vertices : array_like of float or Quantity, shape (n, 2), or SkyCoord, shape (n,)
-        RA and Dec of the corners in degrees, at least three; the last is joined to the first.
+        RA and Dec of the vertices in degrees, at least three; the last is joined to the first.
 
     Raises
     ------
     RegionError
-        If the line touches or crosses itself, if neighbours coincide or are opposite, or if it cuts the sky
-        in halves.
+        If the line touches or crosses itself, if neighbouring vertices coincide or are opposite, or if both
+        parts of the sky are the same size.
 
     Examples
     --------
@@ -55,14 +46,15 @@ class Polygon(Region):
     def __init__(self, vertices: Any) -> None:
         corners = _corners(vertices)
         object.__setattr__(self, "vertices", corners)
-        object.__setattr__(self, "_edges", _Edges(unit_vectors(*np.array(corners).T)))
+        ra, dec = np.array(corners).T
+        object.__setattr__(self, "_edges", _Edges(unit_vectors(wrap_ra(ra), dec)))
         object.__setattr__(self, "_side", _Side(self._edges))
 
     def contains(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> BoolArray:
         """Return which positions lie inside or on the edge (`Region.contains`)."""
         lon, lat = row(ra), row(dec)
         inside = np.isfinite(lon) & np.isfinite(lat)
-        vectors = unit_vectors(lon[inside], lat[inside])
+        vectors = unit_vectors(wrap_ra(lon[inside]), lat[inside])
         inside[inside] = self._side.contains(vectors) | (self._edges.distance(vectors) <= TOLERANCE)
         return inside
 
@@ -77,13 +69,13 @@ class _Edges:
     def __init__(self, starts: FloatArray) -> None:
         self.starts = starts
         self.stops = np.roll(starts, -1, axis=0)
-        # From the difference of the ends, because the product of two nearly equal vectors has no digits left.
+        # Not the cross product of the ends: where they are nearly equal, it has no correct digits.
         normals = np.cross(starts, self.stops - starts)
         lengths = np.linalg.norm(normals, axis=1, keepdims=True)
         straight = (self.starts * self.stops).sum(axis=1) < np.cos(np.radians(_LONGEST_EDGE))
         for wrong, what in (
-            (lengths[:, 0] <= TOLERANCE, "coincide; leave one of them out"),
-            (straight, "are opposite on the sky; put a vertex between them"),
+            (lengths[:, 0] <= TOLERANCE, "coincide; remove one of them"),
+            (straight, "are opposite on the sky; add a vertex between them"),
         ):
             if wrong.any() and not (what.startswith("coincide") and straight[wrong].all()):
                 first = int(np.flatnonzero(wrong)[0])
@@ -95,7 +87,7 @@ class _Edges:
         self._check_simple()
 
     def above(self, vectors: FloatArray, edge: int) -> FloatArray:
-        """Return the distances from the great circle of one edge, positive to its left, as sines."""
+        """Return the sines of the distances from the great circle of an edge, positive to its left."""
         height: FloatArray = (vectors - self.starts[edge]) @ self.normals[edge]
         return height
 
@@ -120,25 +112,24 @@ class _Edges:
         for edge in range(count):
             others = np.delete(np.arange(count), (edge, (edge + 1) % count))
             touching = others[self.distance_to(self.starts[others], edge) <= TOLERANCE]
-            # Edges that have a vertex in common meet there and, being shorter than half a circle, nowhere
-            # else.
+            # Edges with a common vertex meet only there, since both are shorter than half a circle.
             apart = others[(others + 1) % count != edge]
             crossing = apart[self._cross(edge, apart)]
             if touching.size or crossing.size:
                 where = int(touching[0]) if touching.size else int(crossing[0])
                 raise RegionError(
                     f"the polygon touches or crosses itself: its edge {edge} meets vertex or edge {where}",
-                    hint="give the vertices in their order around the region, or split it into several",
+                    hint="give the vertices in their order around the region, or use several polygons",
                 )
 
     def _cross(self, edge: int, others: npt.NDArray[np.int64]) -> BoolArray:
-        """Return which of the other edges cross one edge: the ends of each lie on both sides of the other."""
+        """Return which of the other edges cross an edge: the ends of each are on both sides of the other."""
         from_left = self.above(self.starts[others], edge) > 0
         to_left = self.above(self.stops[others], edge) > 0
         ends = (self.starts[edge] - self.starts[others], self.stops[edge] - self.starts[others])
         start_left = (ends[0] * self.normals[others]).sum(axis=1) > 0
         stop_left = (ends[1] * self.normals[others]).sum(axis=1) > 0
-        # Great circles meet twice; arcs that meet have middles no further apart than half their lengths.
+        # Great circles cross twice. Where arcs cross, their middles are at most half their lengths apart.
         apart = separation(self.middles[edge], self.middles[others])
         near = apart <= (self.lengths[edge] + self.lengths[others]) / 2 + TOLERANCE
         pierced = (from_left != to_left) & (start_left != stop_left) & (from_left == stop_left)
@@ -147,12 +138,11 @@ class _Edges:
 
 
 class _Side:
-    """Which side of a closed line a position is on, by counting the edges between it and a pole of our own
-    choice.
+    """Which side of a closed line a position is on: counts the edges between the position and a chosen pole.
 
-    The pole and its opposite lie well away from all edges; a meridian from a position to the opposite pole
-    crosses an odd number of edges exactly when the two are on different sides. Longitudes about the pole are
-    compared as they are, half-open, so a meridian through a vertex is counted once.
+    The pole and its opposite are far from all edges. The meridian from a position to the opposite pole
+    crosses an odd number of edges exactly if the two are on different sides. An edge spans a half-open range
+    of longitudes about the pole, so a meridian through a vertex counts once.
     """
 
     def __init__(self, edges: _Edges) -> None:
@@ -165,13 +155,14 @@ class _Side:
         area = abs(_signed_area(self.pole, edges))
         if abs(area - 2 * np.pi) < 1e-9:
             raise RegionError(
-                "the polygon cuts the sky into equal halves", hint="move a vertex to say which half is meant"
+                "the polygon divides the sky into equal halves",
+                hint="move a vertex to make the inside the smaller one",
             )
-        # `area` is that of the side without the opposite pole.
+        # `area` is the area of the side without the opposite pole.
         self.holds_opposite = area > 2 * np.pi
 
     def contains(self, vectors: FloatArray) -> BoolArray:
-        """Return which unit vectors are on the smaller side, shape (n,); on the line itself, either."""
+        """Return which unit vectors are on the smaller side, shape (n,); on the line, either answer."""
         inside = np.full(len(vectors), self.holds_opposite)
         lon = self._longitude(vectors)
         for edge, (begin, end) in enumerate(zip(self.west_ends, self.east_ends, strict=True)):
@@ -193,7 +184,7 @@ class _Side:
 
 def _pole(edges: _Edges) -> FloatArray:
     """Return a direction such that it and its opposite are far from all edges."""
-    # Points of a spiral, half the sphere being enough, in no symmetry with anything a user would type.
+    # Points on a spiral over half of the sphere, which line up with nothing that a user would type.
     steps = np.arange(200) + 0.5
     height, turn = steps / 200, steps * np.pi * (3 - np.sqrt(5.0)) + 0.123
     across = np.sqrt(1 - height**2)

@@ -9,21 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hatsformat.errors import RegionError
-from hatsformat.healpix import FloatArray
-from hatsformat.regions.base import (
-    TOLERANCE,
-    BoolArray,
-    Region,
-    declination,
-    degrees,
-    row,
-    separation,
-    unit_vectors,
-    wrap_ra,
-)
+from hatsformat.healpix import BoolArray, FloatArray, unit_vectors
+from hatsformat.regions.base import TOLERANCE, Region, declination, degrees, row, separation, wrap_ra
 
 _ROUNDING = 1e-10
-"""Degrees by which a full turn, as the difference of two numbers, may fall short of 360."""
+"""A box that is this close to 360 degrees wide is a full ring: the difference of its edges is rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +23,14 @@ class Cone(Region):
     Parameters
     ----------
     ra, dec : float or Quantity
-        The centre, in degrees; any right ascension, declination -90 to 90.
+        The centre, in degrees: any right ascension, a declination from -90 to 90.
     radius : float or Quantity
-        In degrees, 0 to 180. Radius 0 is the centre alone.
+        In degrees, 0 to 180. With radius 0, only the centre is inside.
 
     Raises
     ------
     RegionError
-        If there is no such cone.
+        If the declination or the radius is out of range, or a value is not an angle.
 
     Examples
     --------
@@ -57,7 +47,7 @@ class Cone(Region):
         object.__setattr__(self, "dec", declination(self.dec, "the cone's dec"))
         radius = degrees(self.radius, "the cone's radius")
         if not 0 <= radius <= 180:
-            raise RegionError("the cone's radius cannot be", found=radius, expected="0 to 180 degrees")
+            raise RegionError("the cone's radius is out of range", found=radius, expected="0 to 180 degrees")
         object.__setattr__(self, "radius", radius)
 
     def contains(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> BoolArray:
@@ -65,20 +55,21 @@ class Cone(Region):
         lon, lat = row(ra), row(dec)
         if self.radius <= 90:
             return _haversine(lon, lat, self.ra, self.dec) <= _half_chord(self.radius, TOLERANCE)
-        # Beyond a right angle haversines lose digits: ask instead how far the opposite point is.
+        # Beyond 90 degrees haversines lose digits, so take the distance to the opposite point.
         beyond = _haversine(lon, lat, self.ra + 180, -self.dec)
         outside: BoolArray = beyond >= _half_chord(180 - self.radius, -TOLERANCE)
         return outside
 
     def _clearance(self, vectors: FloatArray) -> FloatArray:
-        margin: FloatArray = np.radians(self.radius) - separation(vectors, unit_vectors(self.ra, self.dec))
+        centre = unit_vectors(wrap_ra(self.ra), self.dec)
+        margin: FloatArray = np.radians(self.radius) - separation(vectors, centre)
         return margin
 
 
 def _haversine(ra: FloatArray, dec: FloatArray, ra0: float, dec0: float) -> FloatArray:
-    """Return the squared sine of half the separation, exact for small ones, in degrees."""
+    """Return the squared sine of half the separation of positions in degrees, exact for small separations."""
     with np.errstate(invalid="ignore"):
-        # Both steps are exact in floating point: whole turns are taken away before any digit is lost.
+        # Both steps are exact in floating point: whole turns go before any digit is lost.
         turn = np.fmod(ra - ra0, 360.0)
         turn -= 360.0 * np.rint(turn / 360.0)
         turn = np.sin(np.radians(turn) / 2)
@@ -88,7 +79,7 @@ def _haversine(ra: FloatArray, dec: FloatArray, ra0: float, dec0: float) -> Floa
 
 
 def _half_chord(angle: float, tolerance: float) -> float:
-    """Return the squared sine of half the sum of `angle` (degrees) and `tolerance` (radians)."""
+    """Return the squared sine of half of `angle` (degrees) plus `tolerance` (radians)."""
     return float(np.sin(max(np.radians(angle) + tolerance, 0.0) / 2) ** 2)
 
 
@@ -100,14 +91,14 @@ class Box(Region):
     ----------
     ra : pair of float or Quantity
         From and to, in degrees, eastwards: ``(350, 10)`` crosses RA 0. ``(0, 360)``, or any two a full turn
-        apart, is the full ring; twice the same is one meridian.
+        apart, is the full ring; two equal values are one meridian.
     dec : pair of float or Quantity
-        From and to, in degrees, -90 to 90, the smaller first. A box that reaches a pole holds the pole.
+        From and to, in degrees, -90 to 90, the smaller first. A box that reaches a pole includes it.
 
     Raises
     ------
     RegionError
-        If there is no such box.
+        If a value is out of range or not an angle.
 
     Examples
     --------
@@ -123,11 +114,13 @@ class Box(Region):
         south, north = (declination(value, "the box's dec") for value in _pair(self.dec, "dec"))
         if east - west > 360 + _ROUNDING:
             raise RegionError(
-                "the box's ra goes around more than once", found=(west, east), expected="≤ 360 degrees"
+                "the box's ra spans more than a full turn",
+                found=(west, east),
+                expected="at most 360 degrees",
             )
         if south > north:
             raise RegionError(
-                "the box's dec runs downwards",
+                "the box's dec is from north to south",
                 found=(south, north),
                 hint="give the smaller declination first",
             )
@@ -136,7 +129,7 @@ class Box(Region):
 
     @property
     def is_ring(self) -> bool:
-        """Whether the box holds all right ascensions."""
+        """Whether the box spans all right ascensions."""
         return self.ra[1] - self.ra[0] >= 360 - _ROUNDING
 
     def contains(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> BoolArray:
@@ -148,7 +141,7 @@ class Box(Region):
         return inside
 
     def _in_lune(self, lon: FloatArray) -> BoolArray:
-        # Compared without arithmetic, so that a star on the edge is in, and its neighbour in float64 is out.
+        # No arithmetic: a star on the edge is inside, the next float64 is outside.
         west, east = wrap_ra(self.ra)
         if self.is_ring:
             return np.ones(lon.shape, dtype=np.bool_)
@@ -159,7 +152,7 @@ class Box(Region):
     def _clearance(self, vectors: FloatArray) -> FloatArray:
         lat = np.arctan2(vectors[:, 2], np.hypot(vectors[:, 0], vectors[:, 1]))
         south, north = np.radians(self.dec)
-        # A parallel at a pole is a point, and no edge of a ring.
+        # A box that reaches a pole has no edge there.
         below = lat - south if self.dec[0] > -90 else np.full(lat.shape, np.inf)
         above = north - lat if self.dec[1] < 90 else np.full(lat.shape, np.inf)
         margin: FloatArray = np.minimum(np.minimum(below, above), self._lune_clearance(vectors))
@@ -175,10 +168,10 @@ class Box(Region):
 
 
 def _to_meridian(vectors: FloatArray, equator: FloatArray) -> FloatArray:
-    """Return the distances, in radians, to the meridian from pole to pole through a point of the equator."""
+    """Return the distances in radians to the meridian through a point on the equator, from pole to pole."""
     along = vectors @ equator
     aside = np.abs(vectors[:, 1] * equator[0] - vectors[:, 0] * equator[1])
-    # On the far side of the axis the nearest point of the meridian is a pole.
+    # Beyond the axis, the nearest point of the meridian is a pole.
     to_pole = np.arctan2(np.hypot(vectors[:, 0], vectors[:, 1]), np.abs(vectors[:, 2]))
     near = np.arctan2(aside, np.hypot(along, vectors[:, 2]))
     return np.where(along >= 0, near, to_pole)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from hatsformat import healpix
 from hatsformat.healpix import FloatArray, IntArray
+from hatsformat.healpix.projection import mollweide
 from hatsformat.layout import parse_leaf_path
 from hatsformat.validation.findings import Finding
 
@@ -108,8 +108,7 @@ def _worst(member: str, findings: Sequence[Finding]) -> Mapping[tuple[int, int],
 
 def _distinct(orders: IntArray, pixels: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Return the tiles that differ, in order, and which of them each one is."""
-    uniq = np.left_shift(np.int64(4), 2 * orders) + pixels
-    _, first, which = np.unique(uniq, return_index=True, return_inverse=True)
+    _, first, which = np.unique(healpix.uniq(orders, pixels), return_index=True, return_inverse=True)
     return orders[first], pixels[first], which
 
 
@@ -198,8 +197,8 @@ def _paths(pixels: IntArray, order: int) -> list[str]:
     longitude = middle + (ra - middle + 180.0) % 360.0 - 180.0
     shift = np.where(longitude.max(axis=1) > 180.0, -360.0, 0.0)
     shift = np.where(longitude.min(axis=1) < -180.0, 360.0, shift)
-    x, y = mollweide(longitude, dec)
-    twice, _ = mollweide(longitude + shift[:, None], dec)
+    x, y = _on_picture(longitude, dec)
+    twice, _ = _on_picture(longitude + shift[:, None], dec)
     lines = [_line(*points) for points in zip(x.tolist(), y.tolist(), strict=True)]
     for index in np.flatnonzero(shift):
         lines[index] += _line(twice[index].tolist(), y[index].tolist())
@@ -211,32 +210,17 @@ def _line(xs: Sequence[float], ys: Sequence[float], end: str = "Z") -> str:
     return f"M{points}{end}"
 
 
-def mollweide(longitude: npt.ArrayLike, latitude: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return points on the picture, east to the left; the projection keeps areas.
-
-    Parameters
-    ----------
-    longitude, latitude : array_like of float
-        In degrees, from the middle of the map; a longitude beyond ±180 lands outside of it.
-
-    Returns
-    -------
-    x, y : ndarray of float64
-    """
-    # The auxiliary angle t solves 2t + sin 2t = π sin(latitude); a table is exact enough for a picture.
-    angles = np.linspace(-math.pi / 2, math.pi / 2, 4001)
-    sines = (2 * angles + np.sin(2 * angles)) / math.pi
-    t = np.interp(np.sin(np.radians(latitude)), sines, angles)
-    x = _WIDTH / 2 * (1 - np.asarray(longitude, dtype=np.float64) / 180.0 * np.cos(t))
-    y = _HEIGHT / 2 * (1 - np.sin(t))
-    return np.asarray(x), np.asarray(y)
+def _on_picture(longitude: npt.ArrayLike, latitude: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return x and y on the picture, with east to the left, of positions in degrees."""
+    x, y = mollweide(longitude, latitude)
+    return _WIDTH / 2 * (1 - x), _HEIGHT / 2 * (1 - y)
 
 
 def _grid() -> str:
     """Return lines every 60 degrees of right ascension and 30 of declination."""
     along = np.linspace(-90.0, 90.0, 61)
-    lines = [mollweide(np.full_like(along, longitude), along) for longitude in range(-120, 121, 60)]
+    lines = [_on_picture(np.full_like(along, longitude), along) for longitude in range(-120, 121, 60)]
     lines += [
-        mollweide(np.array([-180.0, 180.0]), np.full(2, float(latitude))) for latitude in range(-60, 61, 30)
+        _on_picture(np.array([-180.0, 180.0]), np.full(2, float(latitude))) for latitude in range(-60, 61, 30)
     ]
     return "".join(_line(x.tolist(), y.tolist(), "") for x, y in lines)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hatsformat import healpix
 from hatsformat.validation import Departure, Finding, Location, NotRun, Report, validate
 from hatsformat.validation.html import MOST_SHOWN
-from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark, mollweide
+from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark
 from tests.support.catalogs_to_break import collection, index_table, object_catalog, parquet, read, write
 
 VOID = {"meta", "input", "br"}
@@ -327,11 +327,6 @@ def exact_mollweide(longitude, latitude):
         else:
             high = t
     return 360 - 360 * longitude / 180 * math.cos(t), 180 - 180 * math.sin(t)
-
-
-@given(st.floats(-180, 180), st.floats(-90, 90))
-def test_the_projection_is_mollweides(longitude, latitude):
-    assert mollweide(longitude, latitude) == pytest.approx(exact_mollweide(longitude, latitude), abs=0.1)
 
 
 def area(points):

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatsformat import Box, Cone, Polygon, RegionError
-from hatsformat.healpix import radec_to_pixel
+from hatsformat.healpix import centres, radec_to_pixel, unit_vectors
 from hatsformat.regions import as_region
-from hatsformat.regions.base import separation, unit_vectors
-from hatsformat.regions.cover import _REACH, centres
+from hatsformat.regions.base import separation
+from hatsformat.regions.cover import _REACH
 from tests.support.regions import angles, covered, latitudes, sky
 
 radii = st.one_of(
@@ -177,7 +177,7 @@ class TestBox:
         [
             ((0, 10), (5, -5), "smaller declination first"),
             ((0, 10), (-91, 5), "dec is not on the sky"),
-            ((0, 361), (-1, 1), "goes around more than once"),
+            ((0, 361), (-1, 1), "more than a full turn"),
             ((0, float("nan")), (-1, 1), "finite"),
             (5, (-1, 1), "not a pair"),
             ((0, 1, 2), (-1, 1), "not a pair"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatsformat import Polygon, RegionError
-from hatsformat.regions.base import unit_vectors
+from hatsformat.healpix import unit_vectors
 from tests.support.regions import angles, covered, latitudes, sky
 
 

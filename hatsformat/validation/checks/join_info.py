@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from hatsformat import layout
-from hatsformat.healpix import IntArray
+from hatsformat.healpix import IntArray, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.partitions import PartitionLines
 from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check

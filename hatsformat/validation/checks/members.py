@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat import layout
+from hatsformat.healpix import uniq
 from hatsformat.validation.check_api import NoEvidenceError, RowVerdict
 from hatsformat.validation.checks.schemas import compare_columns, compare_types
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.collection import CollectionEvidence
 from hatsformat.validation.evidence.declared import PRIMARY_TYPES
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.row_batch import RowBatch
 from hatsformat.validation.evidence.tree import OutsideError
 from hatsformat.validation.findings import Departure

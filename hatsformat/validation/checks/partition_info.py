@@ -8,11 +8,10 @@ import numpy as np
 
 from hatsformat import layout
 from hatsformat.errors import NotFoundError
-from hatsformat.healpix import IntArray, dir_number
+from hatsformat.healpix import IntArray, dir_number, uniq
 from hatsformat.partition_info import ROWS_COLUMN
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.partitions import PartitionLines
 from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check

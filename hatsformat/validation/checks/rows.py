@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix
+from hatsformat.healpix import MAX_ORDER, IntArray, are_tiles, change_order, npix, pixel_width
 from hatsformat.validation.check_api import NoEvidenceError, RowVerdict
 from hatsformat.validation.checks.footers import INDEX_IN_TILE, change_range
 from hatsformat.validation.evidence.catalog import CatalogEvidence
@@ -195,11 +195,9 @@ def _surroundings(order: int, pixel: int, degrees: float) -> tuple[int, IntArray
 
     depth = order
     # The narrowest pixels are about half as wide as the square root of their area.
-    while (
-        depth < min(MAX_ORDER, order + 10) and np.degrees(np.sqrt(4 * np.pi / npix(depth + 1))) > 4 * degrees
-    ):
+    while depth < min(MAX_ORDER, order + 10) and np.degrees(pixel_width(depth + 1)) > 4 * degrees:
         depth += 1
-    if np.degrees(np.sqrt(4 * np.pi / npix(depth))) < 2 * degrees:
+    if np.degrees(pixel_width(depth)) < 2 * degrees:
         return None
     edges, corners = external_neighbours(np.array([pixel], dtype=np.uint64), order, depth - order)
     cells = np.concatenate([np.ravel(edges), np.ravel(corners)]).astype(np.int64)
@@ -210,9 +208,7 @@ def _surroundings(order: int, pixel: int, degrees: float) -> tuple[int, IntArray
 def index_names_tiles(batch: RowBatch) -> RowVerdict:
     """Check that every row of an index names a tile that exists."""
     orders, pixels = batch.integers("Norder"), batch.integers("Npix")
-    limit = np.left_shift(np.int64(12), 2 * orders.clip(0, MAX_ORDER))
-    wrong = (orders < 0) | (orders > MAX_ORDER) | (pixels < 0) | (pixels >= limit)
-    return RowVerdict(wrong, "Npix", pixels, "a pixel of the order in Norder")
+    return RowVerdict(~are_tiles(orders, pixels), "Npix", pixels, "a pixel of the order in Norder")
 
 
 @row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf", reported=False)

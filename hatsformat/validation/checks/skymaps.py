@@ -9,7 +9,7 @@ import numpy as np
 
 from hatsformat import layout
 from hatsformat.artefacts.skymap import degrade
-from hatsformat.healpix import MAX_ORDER, HealpixPixel, change_order
+from hatsformat.healpix import MAX_ORDER, HealpixPixel, change_order, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.partition_info import rows_by_tile
 from hatsformat.validation.evidence.catalog import CatalogEvidence
@@ -135,8 +135,7 @@ def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Departure]:
     sums = np.zeros(skymap.counts.size + 1, dtype=np.int64)
     np.cumsum(skymap.counts, out=sums[1:])
     counted = sums[stops] - sums[starts]
-    own = np.left_shift(np.int64(4), 2 * tiles.orders.astype(np.int64)) + tiles.pixels
-    actual = rows[np.searchsorted(numbers, own)]
+    actual = rows[np.searchsorted(numbers, uniq(tiles.orders, tiles.pixels))]
     for index in np.flatnonzero(counted != actual).tolist():
         yield Departure.of(
             "the sky map counts other rows than the leaf has",

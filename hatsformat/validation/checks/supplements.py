@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat import layout
-from hatsformat.healpix import HealpixPixel
+from hatsformat.healpix import HealpixPixel, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.checks.columns import has_column
 from hatsformat.validation.evidence.catalog import CatalogEvidence
@@ -20,7 +20,6 @@ from hatsformat.validation.evidence.cross_checks import (
     scan_keys,
 )
 from hatsformat.validation.evidence.key_hashing import comparable_columns, family
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.margin_values import scan_margin_values
 from hatsformat.validation.evidence.margins import MarginScan, scan_margin
 from hatsformat.validation.evidence.schemas import plain

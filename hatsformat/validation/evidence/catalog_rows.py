@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 
-from hatsformat.healpix import HealpixPixel, IntArray
+from hatsformat.healpix import HealpixPixel, IntArray, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.accumulators import PixelTally, Tally, ThumbnailTally, thumbnail_tally
 from hatsformat.validation.evidence.catalog_files import CatalogFiles
 from hatsformat.validation.evidence.catalog_footers import CatalogFooters
 from hatsformat.validation.evidence.declared import PRIMARY_TYPES, Declared
 from hatsformat.validation.evidence.folder import CatalogFolder
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.row_batch import RowPlan
 from hatsformat.validation.evidence.rows import RowScan, scan_rows
 from hatsformat.validation.evidence.scope import Scope

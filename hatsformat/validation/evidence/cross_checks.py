@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hatsformat.arrays import as_integers
-from hatsformat.healpix import MAX_ORDER, IntArray
+from hatsformat.healpix import MAX_ORDER, IntArray, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.footers import Footer
@@ -22,7 +22,6 @@ from hatsformat.validation.evidence.key_hashing import (
     keys_of,
     mixed,
 )
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.streaming import Batch, need_batches, threads_for
 
 MOST_SHOWN = 1_000_000

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from hatsformat.healpix import IntArray, dir_number
+from hatsformat.healpix import IntArray, dir_number, uniq
 from hatsformat.layout import (
     COMMON_METADATA,
     DATASET,
@@ -71,21 +71,14 @@ class Leaves:
 
     @cached_property
     def uniq(self) -> IntArray:
-        """One number for each file's tile; see `uniq`."""
-        return uniq(self.orders, self.pixels)
+        """One number for each file's tile (see `healpix.uniq`); 3 for all files of an index."""
+        return uniq(self.orders.clip(0), self.pixels)
 
     @property
     def wrong_dirs(self) -> list[int]:
         """The indices of files whose ``Dir=`` is not that of their pixel."""
         tiled = self.orders >= 0
         return np.flatnonzero(tiled & (self.dirs != dir_number(self.pixels))).tolist()
-
-
-def uniq(orders: npt.NDArray[np.integer], pixels: IntArray) -> IntArray:
-    """Return one number for each tile, the ``uniq`` of MOC: ``4 * 4**order + pixel``."""
-    wide = np.asarray(orders, dtype=np.int64)
-    number: IntArray = np.left_shift(np.int64(4), 2 * wide.clip(0)) + np.asarray(pixels, dtype=np.int64)
-    return number
 
 
 def unit_of(path: str) -> str:

@@ -14,12 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hatsformat.arrays import as_floats, from_numbers
-from hatsformat.healpix import MAX_ORDER, radec_to_pixel
+from hatsformat.healpix import MAX_ORDER, radec_to_pixel, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.footers import Footer
 from hatsformat.validation.evidence.key_hashing import KeyArray, common_kind, keys_of, mixed
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.positions import Coordinates, coordinates_of, position_keys
 from hatsformat.validation.evidence.schemas import plain, single_fields
 from hatsformat.validation.evidence.streaming import Batch, need_batches

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hatsformat.arrays import as_floats
-from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, radec_to_pixel
+from hatsformat.healpix import MAX_ORDER, FloatArray, IntArray, pixel_width, radec_to_pixel, uniq
 from hatsformat.margins import WIDEST_ARCSEC, margin_rows, surroundings
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.footers import Footer
 from hatsformat.validation.evidence.key_hashing import KeyArray
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.positions import Coordinates, coordinates_of, position_keys, with_tile
 from hatsformat.validation.evidence.streaming import need_batches, threads_for
 
@@ -86,7 +85,7 @@ def _stretches(
     orders = tiles.orders.astype(np.int64)
     numbers = uniq(orders, tiles.pixels)
     # What a tile has within the threshold of its edges, its neighbours' margins have.
-    part = np.minimum(1, 4 * radius / np.sqrt(4 * np.pi / (12 * 4.0**orders)))
+    part = np.minimum(1, 4 * radius / pixel_width(orders))
     rows = _rows_by_tile(margin, numbers) + part * _rows_by_tile(primary, numbers)
     stretch = np.maximum(np.cumsum(rows) // MOST_ROWS, np.arange(len(tiles)) // MOST_TILES)
     for number in np.unique(stretch):

@@ -14,9 +14,8 @@ import pyarrow.csv
 
 from hatsformat.arrays import as_integers
 from hatsformat.errors import PartitionInfoError
-from hatsformat.healpix import MAX_ORDER, IntArray
+from hatsformat.healpix import IntArray, are_tiles, uniq
 from hatsformat.partition_info import ORDER_COLUMN, PIXEL_COLUMN, PartitionInfo
-from hatsformat.validation.evidence.leaves import uniq
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,7 @@ class PartitionLines:
     @cached_property
     def possible(self) -> npt.NDArray[np.bool_]:
         """Which lines name a tile that exists."""
-        order = (self.orders >= 0) & (self.orders <= MAX_ORDER)
-        limit = np.left_shift(np.int64(12), 2 * self.orders.clip(0, MAX_ORDER))
-        named: npt.NDArray[np.bool_] = order & (self.pixels >= 0) & (self.pixels < limit)
-        return named
+        return are_tiles(self.orders, self.pixels)
 
     @cached_property
     def uniq(self) -> IntArray:

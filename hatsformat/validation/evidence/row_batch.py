@@ -22,7 +22,7 @@ from hatsformat.healpix import (
     IntArray,
     change_order,
     known_radec_to_pixel,
-    npix,
+    pixel_width,
     radec_to_pixel,
 )
 from hatsformat.validation.check_api import NoEvidenceError
@@ -295,7 +295,7 @@ class RowBatch:
             Of the pixels.
         """
         depth = order
-        while depth > 0 and np.degrees(np.sqrt(4 * np.pi / npix(depth))) < 2 * self.slack:
+        while depth > 0 and np.degrees(pixel_width(depth)) < 2 * self.slack:
             depth -= 1
         near = self.nearby_pixels(rows, depth)
         own = change_order(self.pixels29[rows], MAX_ORDER, depth)

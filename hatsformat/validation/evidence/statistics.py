@@ -11,12 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat.errors import HatsError
-from hatsformat.healpix import MAX_ORDER
+from hatsformat.healpix import MAX_ORDER, uniq
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence.catalog import CatalogEvidence
 from hatsformat.validation.evidence.footer_worker import ChunkStatistics, StatisticsQuestion
 from hatsformat.validation.evidence.footers import FOOTER_LIMIT, ask_footers
-from hatsformat.validation.evidence.leaves import uniq
 from hatsformat.validation.evidence.streaming import Batch, need_batches
 
 FIELDS = ("min_value", "max_value", "null_count", "row_count", "disk_bytes", "memory_bytes")
