@@ -17,7 +17,6 @@ from hatsformat.catalog.lookup import as_values, one_of, tiles_of
 from hatsformat.catalog.manifest import CatalogFiles
 from hatsformat.catalog.members import Members
 from hatsformat.catalog.scan import Scan, make_scan
-from hatsformat.catalog.verbs import verb
 from hatsformat.catalog.where import unknown_column
 from hatsformat.errors import UsageError
 from hatsformat.healpix import IntArray, merge_ranges
@@ -278,7 +277,9 @@ class Catalog:
         >>> catalog.append(night).properties.hats_nrows
         4
         """
-        verb("append")(self.path, inputs, **options)
+        from hatsformat.updates.appending import append
+
+        append(self.path, inputs, **options)
         return self._reopened()
 
     def rebuild(self, **options: Any) -> Catalog:
@@ -305,7 +306,9 @@ class Catalog:
         HatsError
             As `import_catalog` does; nothing has changed then.
         """
-        verb("rebuild")(self.path, **options)
+        from hatsformat.updates.rebuilding import rebuild
+
+        rebuild(self.path, **options)
         return self._reopened()
 
     def _reopened(self) -> Catalog:

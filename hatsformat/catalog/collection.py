@@ -11,7 +11,6 @@ from hatsformat import layout, storage
 from hatsformat.catalog import locating
 from hatsformat.catalog.catalog import Catalog, opened
 from hatsformat.catalog.members import Members
-from hatsformat.catalog.verbs import verb
 from hatsformat.properties import CollectionProperties
 
 
@@ -169,12 +168,16 @@ class Collection:
 
     def append(self, inputs: Any, **options: Any) -> Collection:
         """Add rows to the primary catalog, its margins and its indexes: see `Catalog.append`."""
-        verb("append")(self.path, inputs, **options)
+        from hatsformat.updates.appending import append
+
+        append(self.path, inputs, **options)
         return Collection(self.path, self.properties)
 
     def rebuild(self, **options: Any) -> Collection:
         """Bring leaves that have drifted back to what an import makes: see `Catalog.rebuild`."""
-        verb("rebuild")(self.path, **options)
+        from hatsformat.updates.rebuilding import rebuild
+
+        rebuild(self.path, **options)
         return Collection(self.path, self.properties)
 
 
