@@ -16,6 +16,7 @@ from hatsformat._version import __version__
 if TYPE_CHECKING:
     from hatsformat.catalog import Catalog, Collection, Scan, open_catalog, open_collection
     from hatsformat.errors import (
+        BuildError,
         ColumnError,
         CoordinatesError,
         FormatError,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         MissingExtraError,
         NotFoundError,
         OutputError,
-        PartitionError,
         PartitionInfoError,
         PropertiesError,
         RegionError,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Box",
+    "BuildError",
     "Catalog",
     "CatalogWriter",
     "Collection",
@@ -65,7 +66,6 @@ __all__ = [
     "MissingExtraError",
     "NotFoundError",
     "OutputError",
-    "PartitionError",
     "PartitionInfo",
     "PartitionInfoError",
     "Polygon",
