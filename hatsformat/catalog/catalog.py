@@ -13,7 +13,7 @@ from upath import UPath
 
 from hatsformat import layout
 from hatsformat.catalog import locating
-from hatsformat.catalog.lookup import as_values, one_of, tiles_of
+from hatsformat.catalog.lookup import IndexedTiles, as_values, one_of
 from hatsformat.catalog.manifest import CatalogFiles
 from hatsformat.catalog.members import Members
 from hatsformat.catalog.scan import Scan, make_scan
@@ -205,8 +205,10 @@ class Catalog:
         """
         return make_scan(self._files, columns, region, where, limit)
 
-    def lookup(self, column: str, values: Any, columns: Iterable[str] | str | None = None) -> pa.Table:
-        """Return the rows with certain values in an indexed column.
+    def lookup(self, column: str, values: Any, columns: Iterable[str] | str | None = None) -> Scan:
+        """Scan the rows with some values in an indexed column.
+
+        The index says which tiles to read; it is read when the scan is asked for rows or for its plan.
 
         Parameters
         ----------
@@ -219,25 +221,33 @@ class Catalog:
 
         Returns
         -------
-        pyarrow.Table
-            In the order of the sky; a value that no row has is passed over.
+        Scan
+            Its rows come along the sky, not in the order of `values`. Values that no row has are ignored. The
+            scan raises `FormatError` if the index does not fit the catalog.
 
         Raises
         ------
+        ColumnError
+            If there is no such column.
         UsageError
-            If there is no index for the column.
-        FormatError
-            If the index does not fit the catalog.
+            If there is no index for the column, or `values` cannot be values of it.
+
+        Examples
+        --------
+        >>> import pyarrow as pa, hatsformat
+        >>> stars = pa.table({"id": [7, 3], "ra": [10.0, 200.0], "dec": [0.0, 0.0]})
+        >>> survey = hatsformat.import_catalog(stars, "memory://docs/looked-up", indexes=["id"])
+        >>> survey.primary.lookup("id", [3, 4], columns=["id", "ra"]).to_table().to_pylist()
+        [{'id': 3, 'ra': 200.0}]
         """
         if column not in self.schema.names:
             raise unknown_column(column, self.schema.names)
         index = self.index(column)
         wanted = as_values(values, self.schema.field(column).type, column)
         if len(wanted) == 0:
-            return make_scan(self._files, columns, limit=0).to_table()
-        in_index = as_values(wanted, index.schema.field(column).type, column)
-        tiles = tiles_of(index._files, column, in_index, self.partitions)
-        return make_scan(self._files, columns, where=one_of(column, wanted), tiles=tiles).to_table()
+            return make_scan(self._files, columns, limit=0)
+        tiles = IndexedTiles(index._files, column, wanted)
+        return make_scan(self._files, columns, where=one_of(column, wanted), choose_tiles=tiles)
 
     def append(self, inputs: Any, **options: Any) -> Catalog:
         """Add rows, and return the catalog as it is then; open others of it again.

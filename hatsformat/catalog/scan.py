@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -26,10 +26,14 @@ from hatsformat.catalog.where import as_condition, columns_of, unknown_column
 from hatsformat.errors import UsageError
 from hatsformat.healpix import IntArray
 from hatsformat.outputs import conversion
+from hatsformat.partition_info import PartitionInfo
 from hatsformat.regions import as_region
 
 PIECE_ROWS = 262_144
 """Rows that are read together: enough to be worth a round trip, few enough to hold several in memory."""
+
+TileChooser: TypeAlias = "Callable[[PartitionInfo], IntArray]"
+"""From the tiles of a catalog to the ascending indices of those that can hold rows of a scan."""
 
 _REMOTE_WORKERS = 16
 _LOCAL_WORKERS = 4
@@ -47,9 +51,12 @@ class Scan:
         The columns of the result.
     """
 
-    def __init__(self, files: CatalogFiles, request: Request) -> None:
+    def __init__(
+        self, files: CatalogFiles, request: Request, choose_tiles: TileChooser | None = None
+    ) -> None:
         self._files = files
         self._request = request
+        self._choose_tiles = choose_tiles
         fields = [files.schema.field(name) for name in request.columns]
         self.schema: pa.Schema = pa.schema(fields, metadata=files.schema.metadata)
 
@@ -129,6 +136,10 @@ class Scan:
     def _ranges(self) -> IntArray | None:
         return None if self._request.region is None else self._request.region.ranges()
 
+    @cached_property
+    def _tiles(self) -> IntArray | None:
+        return None if self._choose_tiles is None else self._choose_tiles(self._files.partitions)
+
     @property
     def _workers(self) -> int:
         # When every row counts, the first pieces are enough for a limit, and none is read ahead.
@@ -144,7 +155,7 @@ class Scan:
     def _data_files(self) -> list[DataFile]:
         if self._request.limit == 0:
             return []
-        return select_files(self._files, self._request, self._ranges)
+        return select_files(self._files, self._ranges, self._tiles)
 
     def _pieces(self) -> Iterable[Piece]:
         """Return the pieces to read, in order; footers are fetched a few ahead."""
@@ -178,7 +189,7 @@ def make_scan(
     region: Any = None,
     where: Any = None,
     limit: int | None = None,
-    tiles: IntArray | None = None,
+    choose_tiles: TileChooser | None = None,
 ) -> Scan:
     """Check what is asked for against the catalog and return the scan: see `Catalog.scan`."""
     if files.only_links_tiles:
@@ -198,7 +209,8 @@ def make_scan(
     if where is not None:
         where = as_condition(where, files.schema)
         tests += columns_of(where, files.schema)
-    return Scan(files, Request(chosen, region, where, limit, tuple(dict.fromkeys(tests)), tiles))
+    request = Request(chosen, region, where, limit, tuple(dict.fromkeys(tests)))
+    return Scan(files, request, choose_tiles)
 
 
 def _choose_columns(files: CatalogFiles, columns: Iterable[str] | str | None) -> tuple[str, ...]:

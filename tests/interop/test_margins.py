@@ -123,7 +123,7 @@ def test_supplements_of_catalogs_of_other_tools(name: str, shared: Path, tmp_pat
     assert index.properties.hats_nrows == open_catalog(folder).properties.hats_nrows
     collection = build_collection(tmp_path / "collection")
     wanted = index.scan(columns=[column], limit=1).to_table()[column][0]
-    assert collection.primary.lookup(column, [wanted.as_py()]).num_rows == 1
+    assert collection.primary.lookup(column, [wanted.as_py()]).count_rows() == 1
     for member in (margin, index):
         # Where the primary's index column is not the first, the margin's is not, either.
         assert [found for found in described(validate(member.path)) if "HATS-HPX-003" not in found] == []

@@ -112,4 +112,4 @@ def test_in_a_bucket(s3, tmp_path: Path) -> None:
     here = open_collection(tmp_path / "sky")
     for there, own in ((collection.margin(), here.margin()), (collection.primary, here.primary)):
         assert skies.bits(there.scan().to_table()) == skies.bits(own.scan().to_table())
-    assert sorted(collection.primary.lookup("id", [5, 7])["id"].to_pylist()) == [5, 7]
+    assert sorted(collection.primary.lookup("id", [5, 7]).to_table()["id"].to_pylist()) == [5, 7]

@@ -178,7 +178,8 @@ def test_an_index_of_any_kind_of_values(kind: str, tmp_path: Path) -> None:
     collection = build_collection(tmp_path, indexes=["key"])
     for value in {row[0] for row in expected}:
         wanted = [number for number, other in enumerate(column.to_pylist()) if other == value]
-        looked_up = collection.primary.lookup("key", pa.array([value], entries.schema.field("key").type))
+        sought = pa.array([value], entries.schema.field("key").type)
+        looked_up = collection.primary.lookup("key", sought).to_table()
         assert sorted(looked_up["row"].to_pylist()) == wanted
 
 
@@ -266,7 +267,7 @@ def test_a_collection_in_one_go(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert described(validate(tmp_path / "survey")) == []
     check_margin(tmp_path / "survey" / "survey", tmp_path / "survey" / "survey_3600arcs", 3600)
-    found = made.primary.lookup("name", ["star 5"])
+    found = made.primary.lookup("name", ["star 5"]).to_table()
     assert sorted(found["id"].to_pylist()) == sorted(
         row["id"] for row in table.to_pylist() if row["name"] == "star 5"
     )
