@@ -40,10 +40,14 @@ _LOCAL_WORKERS = 4
 
 
 class Scan:
-    """Rows of a catalog, from `Catalog.scan`; nothing is read before one of the ``to_…`` methods is called.
+    """Rows of a catalog, from `Catalog.scan` or `Catalog.lookup`; nothing is read before they are asked for.
 
     Rows come leaf by leaf along the sky, and within a leaf as its files have them; the same scan always gives
-    the same order.
+    the same order. Each call reads them anew.
+
+    Any library that takes an Arrow C stream takes a scan: ``pyarrow.table(scan)``,
+    ``polars.DataFrame(scan)``, or a variable's name in a DuckDB query. What goes wrong then is raised as an
+    error of that library, with the text of ours in it.
 
     Attributes
     ----------
@@ -69,18 +73,19 @@ class Scan:
                 parts.append(f"{name}={value}")
         return f"<Scan of {self._files.root}: {', '.join(parts)}>"
 
-    def to_batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in Arrow record batches, a few leaves at a time in memory.
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the rows as an Arrow C stream, a PyCapsule."""
+        return self.to_batches().__arrow_c_stream__(requested_schema)
 
-        Yields
-        ------
-        pyarrow.RecordBatch
-            Of at least one row.
+    def to_batches(self) -> pa.RecordBatchReader:
+        """Return a reader of the rows, which holds a few leaves at a time in memory.
+
+        Returns
+        -------
+        pyarrow.RecordBatchReader
+            Iterate over it for record batches of at least one row. It can be read once.
         """
-        for table in self._tables():
-            for batch in table.to_batches():
-                if batch.num_rows:
-                    yield batch
+        return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
     def to_table(self) -> pa.Table:
         """Return the rows as an Arrow table."""
@@ -105,8 +110,18 @@ class Scan:
         return conversion.to_polars(self.to_table())
 
     def to_duckdb(self, connection: Any = None) -> Any:
-        """Return the rows as a DuckDB relation, of a connection or of DuckDB's default one."""
-        return conversion.to_duckdb(self.to_table(), connection)
+        """Return the rows as a DuckDB relation.
+
+        The relation reads the catalog when it is executed, a few leaves at a time, and again each time. All
+        columns of the scan are read, whichever a query needs. For many queries over rows that fit in memory,
+        pass ``scan.to_table()`` to DuckDB instead.
+
+        Parameters
+        ----------
+        connection : duckdb.DuckDBPyConnection, optional
+            DuckDB's default connection if omitted.
+        """
+        return conversion.to_duckdb(self, connection)
 
     def count_rows(self) -> int:
         """Return the number of rows; of the leaves only footers and the columns that tests need are read."""
@@ -171,6 +186,12 @@ class Scan:
         if len(files) == 1:
             return cut(files[0])
         return (piece for pieces in ahead(cut, files, self._workers) for piece in pieces)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for table in self._tables():
+            for batch in table.to_batches():
+                if batch.num_rows:
+                    yield batch
 
     def _tables(self) -> Iterator[pa.Table]:
         missing = self._request.limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,16 @@ def to_pandas(table: pa.Table, **options: Any) -> Any:
         raise MissingExtraError("a pandas data frame", "pandas") from error
 
 
+_OLDEST_DUCKDB = (1, 5)
+
+
+class ArrowStream(Protocol):
+    """Rows that can be read as an Arrow C stream, such as a table or a scan."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the stream, a PyCapsule."""
+
+
 def to_polars(table: pa.Table) -> Any:
     """Return a `polars.DataFrame`."""
     try:
@@ -33,13 +43,16 @@ def to_polars(table: pa.Table) -> Any:
     return pl.from_arrow(table)
 
 
-def to_duckdb(table: pa.Table, connection: Any = None) -> Any:
-    """Return a `duckdb.DuckDBPyRelation` over the table."""
+def to_duckdb(rows: ArrowStream, connection: Any = None) -> Any:
+    """Return a `duckdb.DuckDBPyRelation`, which asks for the stream each time that it is executed."""
     try:
         import duckdb
     except ImportError as error:
         raise MissingExtraError("a DuckDB relation", "duckdb") from error
-    return duckdb.from_arrow(table) if connection is None else connection.from_arrow(table)
+    # Older ones take only the first stream, and fail when a relation is executed again.
+    if tuple(map(int, duckdb.__version__.split(".")[:2])) < _OLDEST_DUCKDB:
+        raise MissingExtraError(f"a DuckDB relation (found DuckDB {duckdb.__version__})", "duckdb")
+    return duckdb.from_arrow(rows) if connection is None else connection.from_arrow(rows)
 
 
 def to_astropy(table: pa.Table) -> Any:
