@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import layout
+from hatsformat.arguments import AppendOptions, Progress, RebuildOptions
 from hatsformat.catalog import locating
 from hatsformat.catalog.lookup import IndexedTiles, as_values, one_of
 from hatsformat.catalog.manifest import CatalogFiles
@@ -249,7 +251,14 @@ class Catalog:
         tiles = IndexedTiles(index._files, column, wanted)
         return make_scan(self._files, columns, where=one_of(column, wanted), choose_tiles=tiles)
 
-    def append(self, inputs: Any, **options: Any) -> Catalog:
+    def append(
+        self,
+        inputs: Any,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **options: Unpack[AppendOptions],
+    ) -> Catalog:
         """Add rows, and return the catalog as it is then; open others of it again.
 
         Rows in a tile become one more file of its leaf directory, rows between tiles get new tiles. Counts,
@@ -260,11 +269,15 @@ class Catalog:
         ----------
         inputs : path, table, or iterable of them
             As in `import_catalog`; their columns are those of the catalog.
+        executor : concurrent.futures.Executor, optional
+            Where to work; threads of this process otherwise.
+        progress : callable, optional
+            Called with a stage's name, the steps done and the steps in all.
         **options
-            Of `import_catalog`: ``ra``, ``dec``, their units and ``frame``, ``format``, ``delimiter``,
-            ``bad_coordinates``, ``lowest_order``, ``highest_order``, ``keep_empty_siblings``,
-            ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``, ``workers``, ``processes``,
-            ``scheduler``, ``memory``, ``scratch``, ``executor`` and ``progress``.
+            As in `ImportOptions`: ``ra``, ``dec``, their units and ``frame``, ``format``, ``delimiter``,
+            ``comment``, ``table``, ``bad_coordinates``, ``lowest_order``, ``highest_order``,
+            ``keep_empty_siblings``, ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``,
+            ``workers``, ``processes``, ``scheduler``, ``memory`` and ``scratch``.
 
         Returns
         -------
@@ -289,10 +302,16 @@ class Catalog:
         """
         from hatsformat.updates.appending import append
 
-        append(self.path, inputs, **options)
+        append(self.path, inputs, executor=executor, progress=progress, **options)
         return self._reopened()
 
-    def rebuild(self, **options: Any) -> Catalog:
+    def rebuild(
+        self,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **options: Unpack[RebuildOptions],
+    ) -> Catalog:
         """Bring leaves that have drifted back to what an import makes, and return the catalog.
 
         Leaves of several files become one file, leaves above the threshold are split; leaves that are as they
@@ -301,10 +320,12 @@ class Catalog:
 
         Parameters
         ----------
+        executor, progress
+            As in `append`.
         **options
-            Of `import_catalog`: ``max_rows``, ``max_bytes``, ``leaf``, ``lowest_order``, ``highest_order``,
+            As in `ImportOptions`: ``max_rows``, ``max_bytes``, ``leaf``, ``lowest_order``, ``highest_order``,
             ``keep_empty_siblings``, ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``,
-            ``workers``, ``processes``, ``scheduler``, ``memory``, ``executor`` and ``progress``.
+            ``workers``, ``processes``, ``scheduler`` and ``memory``.
             The threshold and the kind of leaves are the catalog's own unless given.
 
         Returns
@@ -318,7 +339,7 @@ class Catalog:
         """
         from hatsformat.updates.rebuilding import rebuild
 
-        rebuild(self.path, **options)
+        rebuild(self.path, executor=executor, progress=progress, **options)
         return self._reopened()
 
     def _reopened(self) -> Catalog:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Unpack
 
 from upath import UPath
 
 from hatsformat import layout, storage
+from hatsformat.arguments import SupplementOptions
 from hatsformat.catalog import Catalog, Collection, open_catalog, open_collection
 from hatsformat.catalog.locating import collection_properties
 from hatsformat.errors import UsageError
@@ -44,7 +45,7 @@ def build_margin(
     name: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[SupplementOptions],
 ) -> Catalog:
     """Build a margin cache: for each tile, the rows of others within a threshold of its border.
 
@@ -99,7 +100,7 @@ def build_index(
     name: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[SupplementOptions],
 ) -> Catalog:
     """Build an index table: which tiles have the values of a column, for `Catalog.lookup`.
 
@@ -149,7 +150,7 @@ def build_collection(
     name: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[SupplementOptions],
 ) -> Collection:
     """Make a directory with a catalog in it a collection, with the supplements that are there or asked for.
 
@@ -213,7 +214,7 @@ def _build(
     name: str | None,
     executor: Executor | None,
     progress: Progress | None,
-    options: dict[str, Any],
+    options: SupplementOptions,
 ) -> Catalog:
     check_name(name)
     work = _work_options(options)
@@ -259,7 +260,7 @@ def _job(
         yield Job(place, options, Plan.of(options, []).created, team, log, progress or silent)
 
 
-def _work_options(given: dict[str, Any]) -> ImportOptions:
+def _work_options(given: SupplementOptions) -> ImportOptions:
     if unknown := sorted(given.keys() - set(WORK_OPTIONS)):
         raise UsageError(
             f"the building of a supplement has no option {unknown[0]!r}", expected=", ".join(WORK_OPTIONS)

@@ -11,12 +11,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from upath import UPath
 
 from hatsformat import layout, storage
+from hatsformat.arguments import RebuildOptions
 from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.artefacts.skymap import encode_skymap
 from hatsformat.catalog import Catalog, open_catalog
@@ -71,7 +72,7 @@ def rebuild(
     *,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **changes: Any,
+    **changes: Unpack[RebuildOptions],
 ) -> RebuildLog:
     """Bring the leaves of a catalog, or of the primary of a collection, in order; see `Catalog.rebuild`.
 

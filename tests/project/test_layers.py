@@ -15,8 +15,8 @@ PACKAGE = Path(hatsformat.__file__).parent
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "values": (
-        "_spec", "_version", "arrays", "errors", "healpix", "layout", "margins", "partition_info",
-        "properties", "regions",
+        "_spec", "_version", "arguments", "arrays", "errors", "healpix", "layout", "margins",
+        "partition_info", "properties", "regions",
     ),
     "storage": ("storage",),
     "artefacts": ("artefacts",),
