@@ -52,7 +52,7 @@ class ImportChanges(_Inputs, _Leaves, _Workers, total=False):
     sort_by: Iterable[str]
     leaf: str
     thumbnail: bool
-    margins: Iterable[float]
+    margins_arcsec: Iterable[float]
     indexes: Iterable[str]
     statistics: bool
     log: str | None

@@ -126,7 +126,7 @@ class Catalog:
         """
         return self._referred("hats_primary_table_url")
 
-    def joined(self) -> Catalog:
+    def join_table(self) -> Catalog:
         """Return the other table of an association (``hats_assn_join_table_url``): see `primary`."""
         return self._referred("hats_assn_join_table_url")
 

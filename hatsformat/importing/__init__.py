@@ -57,7 +57,7 @@ def import_catalog(
     Returns
     -------
     Catalog or Collection
-        A collection if the options ask for ``margins`` or ``indexes``.
+        A collection if the options ask for ``margins_arcsec`` or ``indexes``.
 
     Raises
     ------

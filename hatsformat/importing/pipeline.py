@@ -83,7 +83,10 @@ def run_import(
 
 def make_tables(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
     """Make a catalog of what was mapped, or a collection of it if the options ask for margins or indexes."""
-    supplements: list[Supplement] = [*map(Margin, job.options.margins), *map(Index, job.options.indexes)]
+    supplements: list[Supplement] = [
+        *map(Margin, job.options.margins_arcsec),
+        *map(Index, job.options.indexes),
+    ]
     if not supplements:
         make_catalog(mapped, schema, job)
         return

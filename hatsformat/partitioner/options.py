@@ -13,6 +13,7 @@ from hatsformat.errors import UsageError
 from hatsformat.healpix import check_order
 from hatsformat.inputs import InputOptions
 from hatsformat.layout import DIRECTORY_SUFFIX, LEAF_SUFFIX
+from hatsformat.margins import as_arcsec
 from hatsformat.partitioner.coordinates import CoordinateColumns
 from hatsformat.partitioner.reducing import PIECE_BYTES
 from hatsformat.partitioner.row_groups import ROW_GROUP_BYTES, RowGroups
@@ -86,8 +87,9 @@ class ImportOptions:
         ``file`` or ``directory``.
     thumbnail : bool
         Whether to write ``data_thumbnail.parquet``.
-    margins : tuple of float
-        Thresholds of margin caches to build, in arcseconds; with any, the result is a collection.
+    margins_arcsec : tuple of float
+        Thresholds of margin caches to build, in arcseconds or as Astropy quantities; with any, the result is
+        a collection.
     indexes : tuple of str
         Columns to build index tables of; with any, the result is a collection.
     statistics : bool
@@ -136,7 +138,7 @@ class ImportOptions:
     subtile_order_delta: int | None = None
     leaf: str = "file"
     thumbnail: bool = False
-    margins: tuple[float, ...] = ()
+    margins_arcsec: tuple[float, ...] = ()
     indexes: tuple[str, ...] = ()
     statistics: bool = False
     bad_coordinates: str = "error"
@@ -150,7 +152,8 @@ class ImportOptions:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("sort_by", "margins", "indexes"):
+        object.__setattr__(self, "margins_arcsec", tuple(map(as_arcsec, self.margins_arcsec)))
+        for name in ("sort_by", "margins_arcsec", "indexes"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         check_order(self.highest_order, "highest_order")
         check_order(self.lowest_order, "lowest_order")

@@ -215,7 +215,7 @@ class TestMembers:
         with pytest.raises(UsageError, match=r"refers to no other table.*hats_primary_table_url"):
             open_catalog(collection).primary()
         with pytest.raises(UsageError, match="hats_assn_join_table_url"):
-            open_catalog(collection).joined()
+            open_catalog(collection).join_table()
 
 
 class TestFiles:

@@ -19,7 +19,7 @@ from tests.validation.test_builders import described
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("interop") / "survey"
-    import_catalog(clumps(800), place, max_rows=100, margins=[1800, 1e-3], indexes=["id"])
+    import_catalog(clumps(800), place, max_rows=100, margins_arcsec=[1800, 1e-3], indexes=["id"])
     return place
 
 
@@ -68,7 +68,7 @@ class TestTheyReadOurs:
         lsdb = pytest.importorskip("lsdb", reason="lsdb is not installed (extra `interop`)")
         stars = clumps(800)
         near = stars.set_column(2, "dec", [np.clip(stars["dec"].to_numpy() + 0.2, -90, 90)])
-        import_catalog(near, tmp_path / "moved", max_rows=60, margins=[1800])
+        import_catalog(near, tmp_path / "moved", max_rows=60, margins_arcsec=[1800])
         ours, other = lsdb.open_catalog(survey), lsdb.open_catalog(tmp_path / "moved")
         matched = ours.crossmatch(
             other, radius_arcsec=1500, n_neighbors=100, suffixes=("", "_moved"), suffix_method="all_columns"
