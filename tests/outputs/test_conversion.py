@@ -8,7 +8,8 @@ import pytest
 from astropy import units as u
 
 from hatsformat import Cone, MissingExtraError, open_catalog
-from hatsformat.outputs.conversion import column_descriptions, to_astropy, to_pandas
+from hatsformat.outputs.conversion import to_astropy, to_pandas
+from hatsformat.outputs.descriptions import column_descriptions
 from tests.support.catalog_trees import Tree, stars
 
 SKY = stars(900)
