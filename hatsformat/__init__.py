@@ -14,8 +14,18 @@ from typing import TYPE_CHECKING
 from hatsformat._version import __version__
 
 if TYPE_CHECKING:
-    from hatsformat.catalog import Catalog, Collection, Scan, open_catalog, open_collection
+    from hatsformat.arguments import AppendOptions, ImportChanges, RebuildOptions, SupplementOptions
+    from hatsformat.catalog import (
+        Catalog,
+        Collection,
+        LeafPlan,
+        Scan,
+        ScanPlan,
+        open_catalog,
+        open_collection,
+    )
     from hatsformat.errors import (
+        BuildError,
         ColumnError,
         CoordinatesError,
         FormatError,
@@ -26,7 +36,6 @@ if TYPE_CHECKING:
         MissingExtraError,
         NotFoundError,
         OutputError,
-        PartitionError,
         PartitionInfoError,
         PropertiesError,
         RegionError,
@@ -42,13 +51,18 @@ if TYPE_CHECKING:
     from hatsformat.healpix import HealpixPixel
     from hatsformat.importing import CatalogWriter, import_catalog
     from hatsformat.partition_info import PartitionInfo
+    from hatsformat.partitioner.options import ImportOptions
     from hatsformat.properties import CollectionProperties, TableProperties
+    from hatsformat.properties.problems import Problem
     from hatsformat.regions import Box, Cone, Polygon
     from hatsformat.supplements import build_collection, build_index, build_margin
-    from hatsformat.validation import Report, validate
+    from hatsformat.validation import Finding, Location, NotRun, Report, validate
+    from hatsformat.validation.settings import Settings
 
 __all__ = [
+    "AppendOptions",
     "Box",
+    "BuildError",
     "Catalog",
     "CatalogWriter",
     "Collection",
@@ -56,27 +70,37 @@ __all__ = [
     "ColumnError",
     "Cone",
     "CoordinatesError",
+    "Finding",
     "FormatError",
     "HatsError",
     "HealpixPixel",
+    "ImportChanges",
+    "ImportOptions",
     "InputError",
     "LayoutError",
     "LeafError",
+    "LeafPlan",
+    "Location",
     "MissingExtraError",
     "NotFoundError",
+    "NotRun",
     "OutputError",
-    "PartitionError",
     "PartitionInfo",
     "PartitionInfoError",
     "Polygon",
+    "Problem",
     "PropertiesError",
+    "RebuildOptions",
     "RegionError",
     "Report",
     "Scan",
+    "ScanPlan",
     "SchemaError",
+    "Settings",
     "ShortFileError",
     "SkymapError",
     "StorageError",
+    "SupplementOptions",
     "TableProperties",
     "ThresholdError",
     "UnavailableError",
@@ -94,17 +118,29 @@ __all__ = [
 
 # Where each public name lives; everything not listed is an error.
 _HOME = {
+    "AppendOptions": "arguments",
     "Box": "regions",
     "Catalog": "catalog",
     "CatalogWriter": "importing",
     "Collection": "catalog",
     "CollectionProperties": "properties",
     "Cone": "regions",
+    "Finding": "validation",
     "HealpixPixel": "healpix",
+    "ImportChanges": "arguments",
+    "ImportOptions": "partitioner.options",
+    "LeafPlan": "catalog",
+    "Location": "validation",
+    "NotRun": "validation",
     "PartitionInfo": "partition_info",
     "Polygon": "regions",
+    "Problem": "properties.problems",
+    "RebuildOptions": "arguments",
     "Report": "validation",
     "Scan": "catalog",
+    "ScanPlan": "catalog",
+    "Settings": "validation.settings",
+    "SupplementOptions": "arguments",
     "TableProperties": "properties",
     "build_collection": "supplements",
     "build_index": "supplements",

@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from hatsformat import storage
-from hatsformat.errors import MissingExtraError, OutputError, UsageError
+from hatsformat.errors import HatsError, MissingExtraError, OutputError, UsageError
 from hatsformat.healpix import FloatArray, unit_vectors
 
 DEFAULT_FOLDER = "hatsformat-demo"
@@ -309,5 +309,7 @@ def _claim(folder: Path) -> None:
         for name in _MADE:
             storage.remove_tree(storage.resolve(folder / name))
         mark.write_text("Made by hatsformat demo, which may replace what it made here.\n")
+    except HatsError:
+        raise
     except OSError as error:
         raise OutputError(f"cannot make the demo's folder: {error.strerror}", path=folder) from error

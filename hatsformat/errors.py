@@ -4,9 +4,9 @@ Every one is a `HatsError`. Its text is a single line that names the file, what 
 expected and what to do about it, so that a program can log it and a person can act on it. ::
 
     HatsError
-    ├── UsageError            the caller asked for something that cannot be
-    │   ├── RegionError       a region that is no region
-    │   └── ColumnError       a column that is not there
+    ├── UsageError            the call cannot be carried out (also a ValueError)
+    │   ├── RegionError       not a valid region
+    │   └── ColumnError       a missing column (also a KeyError)
     ├── FormatError           a file is not what the format says
     │   ├── PropertiesError
     │   ├── PartitionInfoError
@@ -15,9 +15,9 @@ expected and what to do about it, so that a program can log it and a person can 
     │   └── SkymapError
     ├── StorageError          the storage did not deliver
     │   ├── UnavailableError  a server fails, or does not answer
-    │   ├── NotFoundError
+    │   ├── NotFoundError     nothing at this path (also a FileNotFoundError)
     │   └── ShortFileError
-    ├── PartitionError        an import could not be carried out
+    ├── BuildError            a catalog could not be built
     │   ├── InputError
     │   ├── CoordinatesError
     │   ├── SchemaError
@@ -29,6 +29,7 @@ expected and what to do about it, so that a program can log it and a person can 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,7 +94,7 @@ def _one_line(value: object, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-class UsageError(HatsError):
+class UsageError(HatsError, ValueError):
     """The caller asked for something that cannot be done."""
 
 
@@ -101,7 +102,7 @@ class RegionError(UsageError):
     """A region of the sky that is not one: a negative radius, a declination of 91 degrees."""
 
 
-class ColumnError(UsageError):
+class ColumnError(UsageError, KeyError):
     """A column that the catalog or the input does not have."""
 
 
@@ -141,39 +142,46 @@ class UnavailableError(StorageError):
     """A server fails, hangs up or does not answer in time: nothing is known of what was asked for."""
 
 
-class NotFoundError(StorageError):
+class NotFoundError(StorageError, FileNotFoundError):
     """There is nothing at this path."""
+
+    errno = errno.ENOENT
+
+    @property
+    def filename(self) -> str | None:
+        """The path, under the name that `OSError` has for it."""
+        return self.path
 
 
 class ShortFileError(StorageError):
     """A file ends before the bytes that were asked for."""
 
 
-class PartitionError(HatsError):
-    """An import could not be carried out; nothing that looks like a catalog is left behind."""
+class BuildError(HatsError):
+    """A catalog could not be built; nothing that looks like a catalog is left behind."""
 
 
-class InputError(PartitionError):
+class InputError(BuildError):
     """An input file that is missing, empty, broken or of no known kind."""
 
 
-class CoordinatesError(PartitionError):
+class CoordinatesError(BuildError):
     """Rows whose coordinates are not positions on the sky."""
 
 
-class SchemaError(PartitionError):
+class SchemaError(BuildError):
     """Input files whose columns do not fit into one table."""
 
 
-class ThresholdError(PartitionError):
+class ThresholdError(BuildError):
     """A tile that holds more than the threshold and cannot be split further."""
 
 
-class OutputError(PartitionError):
+class OutputError(BuildError):
     """The place for the new catalog is taken or cannot be written."""
 
 
-class WorkerError(PartitionError):
+class WorkerError(BuildError):
     """A worker died; what it had finished is kept, and the import can be resumed."""
 
 

@@ -8,6 +8,7 @@ tiles that may be near, and the distance to the border of each is computed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ _PAIRS = 500_000
 
 
 def margin_rows(
-    tiles: PartitionInfo, threshold: float, pixels: IntArray, ra: FloatArray, dec: FloatArray
+    tiles: PartitionInfo, threshold_arcsec: float, pixels: IntArray, ra: FloatArray, dec: FloatArray
 ) -> tuple[IntArray, IntArray]:
     """Find the margins that rows belong to.
 
@@ -44,8 +45,8 @@ def margin_rows(
     ----------
     tiles : PartitionInfo
         The tiles to find margins for; they must not overlap.
-    threshold : float
-        In arcseconds, more than 0 and at most `WIDEST_ARCSEC`.
+    threshold_arcsec : float
+        More than 0 and at most `WIDEST_ARCSEC`.
     pixels : ndarray of int64, shape (n,)
         Order-29 pixels of the rows. A row does not belong to the margin of the tile with its pixel.
     ra, dec : ndarray of float64, shape (n,)
@@ -74,8 +75,8 @@ def margin_rows(
     >>> rows.tolist(), tiles.tolist()
     ([1], [0])
     """
-    check_threshold(threshold)
-    radius = float(np.radians(threshold / 3600))
+    check_threshold(threshold_arcsec)
+    radius = float(np.radians(threshold_arcsec / 3600))
     order = cell_order(radius)
     rows = _outer_rows(tiles, pixels, order)
     parts = [(rows[:0], rows[:0])]
@@ -93,7 +94,7 @@ def margin_rows(
     return row[by_row], tile[by_row]
 
 
-def check_threshold(threshold: float) -> None:
+def check_threshold(threshold_arcsec: float) -> None:
     """Check the threshold of a margin, in arcseconds.
 
     Raises
@@ -101,12 +102,30 @@ def check_threshold(threshold: float) -> None:
     UsageError
         If it is not more than 0 and at most `WIDEST_ARCSEC`.
     """
-    if not 0 < threshold <= WIDEST_ARCSEC:
+    if not 0 < threshold_arcsec <= WIDEST_ARCSEC:
         raise UsageError(
             "the threshold of a margin is out of range",
-            found=f"{threshold:g} arcsec",
+            found=f"{threshold_arcsec:g} arcsec",
             expected=f"more than 0, and at most {WIDEST_ARCSEC / 3600:.0f} degrees",
         )
+
+
+def as_arcsec(angle: Any) -> float:
+    """Return an angle in arcseconds: a bare number as it is, an Astropy quantity converted.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    try:
+        return float(angle.to_value("arcsec") if hasattr(angle, "to_value") else angle)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            "this is not an angle",
+            found=angle,
+            expected="arcseconds, or an Astropy quantity with an angular unit",
+        ) from error
 
 
 def cell_order(radius: float) -> int:
@@ -117,21 +136,21 @@ def cell_order(radius: float) -> int:
     return order
 
 
-def surroundings(tiles: PartitionInfo, threshold: float) -> IntArray:
+def surroundings(tiles: PartitionInfo, threshold_arcsec: float) -> IntArray:
     """Return order-29 ranges that cover tiles and everything within a threshold of them.
 
     Parameters
     ----------
     tiles : PartitionInfo
-    threshold : float
-        In arcseconds; see `margin_rows`.
+    threshold_arcsec : float
+        See `margin_rows`.
 
     Returns
     -------
     ndarray of int64, shape (k, 2)
         Half-open, sorted and disjoint. They also cover some positions farther away.
     """
-    deepest = cell_order(float(np.radians(threshold / 3600)))
+    deepest = cell_order(float(np.radians(threshold_arcsec / 3600)))
     starts, stops = [], []
     orders = tiles.orders.astype(np.int64)
     for order in np.unique(orders).tolist():

@@ -13,7 +13,7 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.arrays import settled
-from hatsformat.errors import LeafError, ShortFileError
+from hatsformat.errors import HatsError, LeafError, ShortFileError
 
 FOOTER_GUESS = 64 * 1024
 """Bytes fetched from a remote file's end at first: most footers fit, so one request is enough."""
@@ -29,6 +29,8 @@ def _explained(place: UPath) -> Iterator[None]:
             yield
         except ShortFileError as error:
             raise LeafError(error.message, path=place, found=error.found, expected=error.expected) from error
+        except HatsError:  # some are ValueErrors or OSErrors, too
+            raise
         except (pa.ArrowException, ArithmeticError, LookupError, MemoryError, ValueError) as error:
             # Arrow's Python side meets a broken footer with errors of many kinds: names that are no UTF-8
             # text, indices and sizes out of range.

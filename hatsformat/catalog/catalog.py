@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,12 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import layout
+from hatsformat.arguments import AppendOptions, Progress, RebuildOptions
 from hatsformat.catalog import locating
-from hatsformat.catalog.lookup import as_values, one_of, tiles_of
+from hatsformat.catalog.lookup import IndexedTiles, as_values, one_of
 from hatsformat.catalog.manifest import CatalogFiles
 from hatsformat.catalog.members import Members
 from hatsformat.catalog.scan import Scan, make_scan
-from hatsformat.catalog.verbs import verb
 from hatsformat.catalog.where import unknown_column
 from hatsformat.errors import UsageError
 from hatsformat.healpix import IntArray, merge_ranges
@@ -125,7 +126,7 @@ class Catalog:
         """
         return self._referred("hats_primary_table_url")
 
-    def joined(self) -> Catalog:
+    def join_table(self) -> Catalog:
         """Return the other table of an association (``hats_assn_join_table_url``): see `primary`."""
         return self._referred("hats_assn_join_table_url")
 
@@ -206,8 +207,10 @@ class Catalog:
         """
         return make_scan(self._files, columns, region, where, limit)
 
-    def lookup(self, column: str, values: Any, columns: Iterable[str] | str | None = None) -> pa.Table:
-        """Return the rows with certain values in an indexed column.
+    def lookup(self, column: str, values: Any, columns: Iterable[str] | str | None = None) -> Scan:
+        """Scan the rows with some values in an indexed column.
+
+        The index says which tiles to read; it is read when the scan is asked for rows or for its plan.
 
         Parameters
         ----------
@@ -220,27 +223,42 @@ class Catalog:
 
         Returns
         -------
-        pyarrow.Table
-            In the order of the sky; a value that no row has is passed over.
+        Scan
+            Its rows come along the sky, not in the order of `values`. Values that no row has are ignored. The
+            scan raises `FormatError` if the index does not fit the catalog.
 
         Raises
         ------
+        ColumnError
+            If there is no such column.
         UsageError
-            If there is no index for the column.
-        FormatError
-            If the index does not fit the catalog.
+            If there is no index for the column, or `values` cannot be values of it.
+
+        Examples
+        --------
+        >>> import pyarrow as pa, hatsformat
+        >>> stars = pa.table({"id": [7, 3], "ra": [10.0, 200.0], "dec": [0.0, 0.0]})
+        >>> survey = hatsformat.import_catalog(stars, "memory://docs/looked-up", indexes=["id"])
+        >>> survey.primary.lookup("id", [3, 4], columns=["id", "ra"]).to_table().to_pylist()
+        [{'id': 3, 'ra': 200.0}]
         """
         if column not in self.schema.names:
             raise unknown_column(column, self.schema.names)
         index = self.index(column)
         wanted = as_values(values, self.schema.field(column).type, column)
         if len(wanted) == 0:
-            return make_scan(self._files, columns, limit=0).to_table()
-        in_index = as_values(wanted, index.schema.field(column).type, column)
-        tiles = tiles_of(index._files, column, in_index, self.partitions)
-        return make_scan(self._files, columns, where=one_of(column, wanted), tiles=tiles).to_table()
+            return make_scan(self._files, columns, limit=0)
+        tiles = IndexedTiles(index._files, column, wanted)
+        return make_scan(self._files, columns, where=one_of(column, wanted), choose_tiles=tiles)
 
-    def append(self, inputs: Any, **options: Any) -> Catalog:
+    def append(
+        self,
+        inputs: Any,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **options: Unpack[AppendOptions],
+    ) -> Catalog:
         """Add rows, and return the catalog as it is then; open others of it again.
 
         Rows in a tile become one more file of its leaf directory, rows between tiles get new tiles. Counts,
@@ -251,11 +269,15 @@ class Catalog:
         ----------
         inputs : path, table, or iterable of them
             As in `import_catalog`; their columns are those of the catalog.
+        executor : concurrent.futures.Executor, optional
+            Where to work; threads of this process otherwise.
+        progress : callable, optional
+            Called with a stage's name, the steps done and the steps in all.
         **options
-            Of `import_catalog`: ``ra``, ``dec``, their units and ``frame``, ``format``, ``delimiter``,
-            ``bad_coordinates``, ``lowest_order``, ``highest_order``, ``keep_empty_siblings``,
-            ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``, ``workers``, ``processes``,
-            ``scheduler``, ``memory``, ``scratch``, ``executor`` and ``progress``.
+            As in `ImportOptions`: ``ra``, ``dec``, their units and ``frame``, ``format``, ``delimiter``,
+            ``comment``, ``table``, ``bad_coordinates``, ``lowest_order``, ``highest_order``,
+            ``keep_empty_siblings``, ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``,
+            ``workers``, ``processes``, ``scheduler``, ``memory`` and ``scratch``.
 
         Returns
         -------
@@ -278,10 +300,18 @@ class Catalog:
         >>> catalog.append(night).properties.hats_nrows
         4
         """
-        verb("append")(self.path, inputs, **options)
+        from hatsformat.updates.appending import append
+
+        append(self.path, inputs, executor=executor, progress=progress, **options)
         return self._reopened()
 
-    def rebuild(self, **options: Any) -> Catalog:
+    def rebuild(
+        self,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **options: Unpack[RebuildOptions],
+    ) -> Catalog:
         """Bring leaves that have drifted back to what an import makes, and return the catalog.
 
         Leaves of several files become one file, leaves above the threshold are split; leaves that are as they
@@ -290,10 +320,12 @@ class Catalog:
 
         Parameters
         ----------
+        executor, progress
+            As in `append`.
         **options
-            Of `import_catalog`: ``max_rows``, ``max_bytes``, ``leaf``, ``lowest_order``, ``highest_order``,
+            As in `ImportOptions`: ``max_rows``, ``max_bytes``, ``leaf``, ``lowest_order``, ``highest_order``,
             ``keep_empty_siblings``, ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``,
-            ``workers``, ``processes``, ``scheduler``, ``memory``, ``executor`` and ``progress``.
+            ``workers``, ``processes``, ``scheduler`` and ``memory``.
             The threshold and the kind of leaves are the catalog's own unless given.
 
         Returns
@@ -305,7 +337,9 @@ class Catalog:
         HatsError
             As `import_catalog` does; nothing has changed then.
         """
-        verb("rebuild")(self.path, **options)
+        from hatsformat.updates.rebuilding import rebuild
+
+        rebuild(self.path, executor=executor, progress=progress, **options)
         return self._reopened()
 
     def _reopened(self) -> Catalog:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 from upath import UPath
 
 from hatsformat import layout, storage
+from hatsformat.arguments import AppendOptions, Progress, RebuildOptions
 from hatsformat.catalog import locating
 from hatsformat.catalog.catalog import Catalog, opened
 from hatsformat.catalog.members import Members
-from hatsformat.catalog.verbs import verb
 from hatsformat.properties import CollectionProperties
 
 
@@ -167,14 +168,31 @@ class Collection:
         """
         return opened(*self._members.index(column), self._members)
 
-    def append(self, inputs: Any, **options: Any) -> Collection:
+    def append(
+        self,
+        inputs: Any,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **options: Unpack[AppendOptions],
+    ) -> Collection:
         """Add rows to the primary catalog, its margins and its indexes: see `Catalog.append`."""
-        verb("append")(self.path, inputs, **options)
+        from hatsformat.updates.appending import append
+
+        append(self.path, inputs, executor=executor, progress=progress, **options)
         return Collection(self.path, self.properties)
 
-    def rebuild(self, **options: Any) -> Collection:
+    def rebuild(
+        self,
+        *,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **options: Unpack[RebuildOptions],
+    ) -> Collection:
         """Bring leaves that have drifted back to what an import makes: see `Catalog.rebuild`."""
-        verb("rebuild")(self.path, **options)
+        from hatsformat.updates.rebuilding import rebuild
+
+        rebuild(self.path, executor=executor, progress=progress, **options)
         return Collection(self.path, self.properties)
 
 

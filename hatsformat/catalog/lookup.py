@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,55 +47,76 @@ def one_of(column: str, values: pa.Array) -> Any:
     return (field >= span["min"]) & (field <= span["max"]) & field.isin(values)
 
 
-def tiles_of(index: CatalogFiles, column: str, values: pa.Array, partitions: PartitionInfo) -> IntArray:
-    """Return the tiles that an index table names for values of its column.
+@dataclass(frozen=True)
+class IndexedTiles:
+    """Finds tiles by the values of a column, through an index table; it is read when called.
 
-    Parameters
+    Attributes
     ----------
     index : CatalogFiles
         Of the index table.
     column : str
         The indexed column.
     values : pyarrow.Array
-        What is looked for.
-    partitions : PartitionInfo
-        The tiles of the catalog that the index is of.
-
-    Returns
-    -------
-    ndarray of int64
-        Ascending indices into `partitions`.
-
-    Raises
-    ------
-    FormatError
-        If the index does not tell tiles, or tells one that the catalog does not have.
+        What to look for.
     """
-    healpix = index.properties.healpix_column
-    names = index.schema.names
-    if {"Norder", "Npix"} <= set(names):
-        table = make_scan(index, ["Norder", "Npix"], where=one_of(column, values)).to_table()
-        orders, pixels = (as_integers(table.column(name)) for name in ("Norder", "Npix"))
-        found = partitions.find(range29(orders, pixels)[0])
-        stale = (found < 0) | (partitions.orders[found] != orders) if len(partitions) else found < 0
-        if stale.any():
-            row = int(np.flatnonzero(stale)[0])
+
+    index: CatalogFiles
+    column: str
+    values: pa.Array
+
+    def __call__(self, partitions: PartitionInfo) -> IntArray:
+        """Return the tiles that the index names for the values.
+
+        Parameters
+        ----------
+        partitions : PartitionInfo
+            The tiles of the catalog that the index belongs to.
+
+        Returns
+        -------
+        ndarray of int64
+            Ascending indices into `partitions`.
+
+        Raises
+        ------
+        FormatError
+            If the index has no columns that name tiles, or names one that the catalog does not have.
+        """
+        healpix = self.index.properties.healpix_column
+        names = self.index.schema.names
+        if {"Norder", "Npix"} <= set(names):
+            orders, pixels = self._entries("Norder", "Npix")
+            found = partitions.find(range29(orders, pixels)[0])
+            self._check_known(found, orders, pixels, partitions)
+        elif healpix in names:
+            (pixels,) = self._entries(healpix)
+            found = partitions.find(pixels, self.index.properties.healpix_order)
+            found = found[found >= 0]
+        else:
+            raise FormatError(
+                "the index does not tell tiles",
+                path=self.index.root,
+                expected=f"the columns Norder and Npix, or {healpix}",
+            )
+        tiles: IntArray = np.unique(found)
+        return tiles
+
+    def _entries(self, *columns: str) -> list[IntArray]:
+        """Return columns of the entries with one of the values."""
+        values = as_values(self.values, self.index.schema.field(self.column).type, self.column)
+        table = make_scan(self.index, columns, where=one_of(self.column, values)).to_table()
+        return [as_integers(table.column(name)) for name in columns]
+
+    def _check_known(
+        self, found: IntArray, orders: IntArray, pixels: IntArray, partitions: PartitionInfo
+    ) -> None:
+        unknown = (found < 0) | (partitions.orders[found] != orders) if len(partitions) else found < 0
+        if unknown.any():
+            row = int(np.flatnonzero(unknown)[0])
             raise FormatError(
                 "the index names a tile that the catalog does not have",
-                path=index.root,
+                path=self.index.root,
                 found=f"Norder {orders[row]}, Npix {pixels[row]}",
                 hint="build the index again",
             )
-    elif healpix in names:
-        table = make_scan(index, [healpix], where=one_of(column, values)).to_table()
-        pixels = as_integers(table.column(healpix))
-        found = partitions.find(pixels, index.properties.healpix_order)
-        found = found[found >= 0]
-    else:
-        raise FormatError(
-            "the index does not tell tiles",
-            path=index.root,
-            expected=f"the columns Norder and Npix, or {healpix}",
-        )
-    tiles: IntArray = np.unique(found)
-    return tiles

@@ -33,8 +33,6 @@ class Request:
         How many are enough.
     tests : tuple of str
         The columns that `region` and `where` need.
-    tiles : ndarray of int64 or None
-        Indices of the tiles to look into, where those are known; all if None.
     """
 
     columns: tuple[str, ...]
@@ -42,7 +40,6 @@ class Request:
     where: Any = None
     limit: int | None = None
     tests: tuple[str, ...] = ()
-    tiles: IntArray | None = None
 
     @property
     def takes_every_row(self) -> bool:
@@ -135,17 +132,17 @@ class ScanPlan:
         return "\n".join(lines)
 
 
-def select_files(files: CatalogFiles, request: Request, ranges: IntArray | None) -> list[DataFile]:
-    """Return the data files that can hold rows of the request, along the sky.
+def select_files(files: CatalogFiles, ranges: IntArray | None, tiles: IntArray | None) -> list[DataFile]:
+    """Return the data files that can hold rows of a scan, along the sky.
 
     Parameters
     ----------
     files : CatalogFiles
-    request : Request
     ranges : ndarray of int64, shape (k, 2), or None
-        The order-29 ranges that cover the request's region.
+        The order-29 ranges that cover the region; None for the whole sky.
+    tiles : ndarray of int64, shape (n,), or None
+        Ascending indices of the only tiles to look into; None for all.
     """
-    tiles = request.tiles
     # The rows of a margin cache lie outside its tiles: only the row groups' own statistics tell where.
     if ranges is not None and files.properties.dataproduct_type != "margin":
         inside = np.flatnonzero(files.partitions.overlapping(ranges))

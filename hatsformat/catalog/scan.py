@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -26,20 +26,28 @@ from hatsformat.catalog.where import as_condition, columns_of, unknown_column
 from hatsformat.errors import UsageError
 from hatsformat.healpix import IntArray
 from hatsformat.outputs import conversion
+from hatsformat.partition_info import PartitionInfo
 from hatsformat.regions import as_region
 
 PIECE_ROWS = 262_144
 """Rows that are read together: enough to be worth a round trip, few enough to hold several in memory."""
+
+TileChooser: TypeAlias = "Callable[[PartitionInfo], IntArray]"
+"""From the tiles of a catalog to the ascending indices of those that can hold rows of a scan."""
 
 _REMOTE_WORKERS = 16
 _LOCAL_WORKERS = 4
 
 
 class Scan:
-    """Rows of a catalog, from `Catalog.scan`; nothing is read before one of the ``to_…`` methods is called.
+    """Rows of a catalog, from `Catalog.scan` or `Catalog.lookup`; nothing is read before they are asked for.
 
     Rows come leaf by leaf along the sky, and within a leaf as its files have them; the same scan always gives
-    the same order.
+    the same order. Each call reads them anew.
+
+    Any library that takes an Arrow C stream takes a scan: ``pyarrow.table(scan)``,
+    ``polars.DataFrame(scan)``, or a variable's name in a DuckDB query. What goes wrong then is raised as an
+    error of that library, with the text of ours in it.
 
     Attributes
     ----------
@@ -47,9 +55,12 @@ class Scan:
         The columns of the result.
     """
 
-    def __init__(self, files: CatalogFiles, request: Request) -> None:
+    def __init__(
+        self, files: CatalogFiles, request: Request, choose_tiles: TileChooser | None = None
+    ) -> None:
         self._files = files
         self._request = request
+        self._choose_tiles = choose_tiles
         fields = [files.schema.field(name) for name in request.columns]
         self.schema: pa.Schema = pa.schema(fields, metadata=files.schema.metadata)
 
@@ -62,18 +73,19 @@ class Scan:
                 parts.append(f"{name}={value}")
         return f"<Scan of {self._files.root}: {', '.join(parts)}>"
 
-    def to_batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in Arrow record batches, a few leaves at a time in memory.
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the rows as an Arrow C stream, a PyCapsule."""
+        return self.to_batches().__arrow_c_stream__(requested_schema)
 
-        Yields
-        ------
-        pyarrow.RecordBatch
-            Of at least one row.
+    def to_batches(self) -> pa.RecordBatchReader:
+        """Return a reader of the rows, which holds a few leaves at a time in memory.
+
+        Returns
+        -------
+        pyarrow.RecordBatchReader
+            Iterate over it for record batches of at least one row. It can be read once.
         """
-        for table in self._tables():
-            for batch in table.to_batches():
-                if batch.num_rows:
-                    yield batch
+        return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
     def to_table(self) -> pa.Table:
         """Return the rows as an Arrow table."""
@@ -98,8 +110,18 @@ class Scan:
         return conversion.to_polars(self.to_table())
 
     def to_duckdb(self, connection: Any = None) -> Any:
-        """Return the rows as a DuckDB relation, of a connection or of DuckDB's default one."""
-        return conversion.to_duckdb(self.to_table(), connection)
+        """Return the rows as a DuckDB relation.
+
+        The relation reads the catalog when it is executed, a few leaves at a time, and again each time. All
+        columns of the scan are read, whichever a query needs. For many queries over rows that fit in memory,
+        pass ``scan.to_table()`` to DuckDB instead.
+
+        Parameters
+        ----------
+        connection : duckdb.DuckDBPyConnection, optional
+            DuckDB's default connection if omitted.
+        """
+        return conversion.to_duckdb(self, connection)
 
     def count_rows(self) -> int:
         """Return the number of rows; of the leaves only footers and the columns that tests need are read."""
@@ -129,6 +151,10 @@ class Scan:
     def _ranges(self) -> IntArray | None:
         return None if self._request.region is None else self._request.region.ranges()
 
+    @cached_property
+    def _tiles(self) -> IntArray | None:
+        return None if self._choose_tiles is None else self._choose_tiles(self._files.partitions)
+
     @property
     def _workers(self) -> int:
         # When every row counts, the first pieces are enough for a limit, and none is read ahead.
@@ -144,7 +170,7 @@ class Scan:
     def _data_files(self) -> list[DataFile]:
         if self._request.limit == 0:
             return []
-        return select_files(self._files, self._request, self._ranges)
+        return select_files(self._files, self._ranges, self._tiles)
 
     def _pieces(self) -> Iterable[Piece]:
         """Return the pieces to read, in order; footers are fetched a few ahead."""
@@ -160,6 +186,12 @@ class Scan:
         if len(files) == 1:
             return cut(files[0])
         return (piece for pieces in ahead(cut, files, self._workers) for piece in pieces)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for table in self._tables():
+            for batch in table.to_batches():
+                if batch.num_rows:
+                    yield batch
 
     def _tables(self) -> Iterator[pa.Table]:
         missing = self._request.limit
@@ -178,7 +210,7 @@ def make_scan(
     region: Any = None,
     where: Any = None,
     limit: int | None = None,
-    tiles: IntArray | None = None,
+    choose_tiles: TileChooser | None = None,
 ) -> Scan:
     """Check what is asked for against the catalog and return the scan: see `Catalog.scan`."""
     if files.only_links_tiles:
@@ -198,7 +230,8 @@ def make_scan(
     if where is not None:
         where = as_condition(where, files.schema)
         tests += columns_of(where, files.schema)
-    return Scan(files, Request(chosen, region, where, limit, tuple(dict.fromkeys(tests)), tiles))
+    request = Request(chosen, region, where, limit, tuple(dict.fromkeys(tests)))
+    return Scan(files, request, choose_tiles)
 
 
 def _choose_columns(files: CatalogFiles, columns: Iterable[str] | str | None) -> tuple[str, ...]:

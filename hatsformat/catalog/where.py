@@ -132,6 +132,8 @@ class _Reader:
         try:
             tree = ast.parse(re.sub(r"`([^`]+)`", self._stand_in, text.strip()), mode="eval")
             condition = self._of(tree.body)
+        except HatsError:  # some are ValueErrors, too
+            raise
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise UsageError("the condition cannot be understood", found=text, hint=_HINT) from error
         except TypeError as error:  # "mag & 3 < 5": operators of values that have none

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 @click.option("--statistics", is_flag=True, default=None, help="Also write per_partition_statistics.parquet.")
 @click.option(
     "--margin",
-    "margins",
+    "margins_arcsec",
     type=ARCSECONDS,
     multiple=True,
     metavar="ANGLE",

@@ -38,7 +38,7 @@ def describe(catalog: Catalog) -> dict[str, Any]:
     """Return what there is to say about a catalog, as data for JSON; leaf files are not read."""
     import numpy as np
 
-    from hatsformat.outputs.conversion import column_descriptions
+    from hatsformat.outputs.descriptions import column_descriptions
 
     properties, partitions = catalog.properties, catalog.partitions
     described = column_descriptions(catalog.schema)

@@ -10,11 +10,13 @@ import click
 from hatsformat.cli._output import print_json, print_table
 from hatsformat.cli._types import ANGLE, NAMES, VERTICES, flatten
 from hatsformat.errors import RegionError, UsageError
+from hatsformat.outputs.files import FORMATS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _SCREEN_ROWS = 50
+_SUFFIXES = " or ".join(", ".join(FORMATS).rsplit(", ", 1))
 _MOC_FORMATS = {"json": "json", "txt": "ascii"}
 
 
@@ -43,7 +45,7 @@ _MOC_FORMATS = {"json": "json", "txt": "ascii"}
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows.")
 @click.option("--plan", is_flag=True, help="Show what would be read, and read no rows.")
 @click.option("--json", "as_json", is_flag=True, help="With --plan: as JSON.")
-@click.option("-o", "--output", metavar="FILE", help="Write .parquet, .csv, .fits, .vot or .ecsv.")
+@click.option("-o", "--output", metavar="FILE", help=f"Write {_SUFFIXES}.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
 def query_command(
     path: str,
@@ -69,12 +71,12 @@ def query_command(
       hatsformat query https://server/stars --polygon '10 20, 11 20, 11 21' --plan
     """
     from hatsformat.catalog import open_catalog
-    from hatsformat.outputs.files import check_output, write_csv, write_rows, writer_of
+    from hatsformat.outputs.files import check_format, check_output, write_csv, write_rows
 
     if as_json and not plan:
         raise UsageError("--json goes with --plan", hint="for rows, write a file with -o")
     if output is not None:
-        writer_of(output)
+        check_format(output)
         check_output(output, overwrite)
     region = _region(**regions)
     catalog = open_catalog(path)
@@ -83,13 +85,13 @@ def query_command(
         planned = scan.plan()
         print_json(planned.to_dict()) if as_json else click.echo(str(planned))
     elif output is not None:
-        write_rows(scan, output)
+        write_rows(scan.to_batches(), output)
         click.echo(output)
     elif sys.stdout.isatty():
         shown = _SCREEN_ROWS + 1 if limit is None else min(limit, _SCREEN_ROWS + 1)
         _print_rows(catalog.scan(flatten(columns), region, where, shown).to_table())
     else:
-        write_csv(scan, sys.stdout.buffer)
+        write_csv(scan.to_batches(), sys.stdout.buffer)
 
 
 def _region(

@@ -93,7 +93,7 @@ def index_command(
 @click.option("--name", help="The collection's name; that of its folder where it is not given.")
 @click.option(
     "--margin",
-    "margins",
+    "margins_arcsec",
     type=ARCSECONDS,
     multiple=True,
     metavar="ANGLE",

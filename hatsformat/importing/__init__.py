@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from hatsformat.arguments import ImportChanges
     from hatsformat.catalog import Catalog, Collection
     from hatsformat.importing.writer import CatalogWriter
     from hatsformat.partitioner.build_log import BuildLog, Progress
@@ -32,7 +33,7 @@ def import_catalog(
     options: ImportOptions | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **changes: Any,
+    **changes: Unpack[ImportChanges],
 ) -> Catalog | Collection:
     """Make a catalog from files or tables, and open it.
 
@@ -56,7 +57,7 @@ def import_catalog(
     Returns
     -------
     Catalog or Collection
-        A collection if the options ask for ``margins`` or ``indexes``.
+        A collection if the options ask for ``margins_arcsec`` or ``indexes``.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def run_import(
     options: ImportOptions | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **changes: Any,
+    **changes: Unpack[ImportChanges],
 ) -> BuildLog:
     """Do what `import_catalog` does, and return the account of the work instead of the catalog."""
     from hatsformat.importing import pipeline

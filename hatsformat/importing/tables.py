@@ -53,7 +53,7 @@ def build_tables(mapped: MappedRows, schema: pa.Schema, output: Destination, con
     context : BuildContext
     """
     options, root = context.options, output.staging
-    supplements: list[Supplement] = [*map(Margin, options.margins), *map(Index, options.indexes)]
+    supplements: list[Supplement] = [*map(Margin, options.margins_arcsec), *map(Index, options.indexes)]
     if not supplements:
         _build_catalog(mapped, schema, root, output, context)
         return

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import pyarrow as pa
 
 from hatsformat import storage
+from hatsformat.arguments import ImportChanges
 from hatsformat.errors import HatsError, UsageError
 from hatsformat.importing.tables import build_tables, map_settings
 from hatsformat.inputs.base import gathered
@@ -71,7 +72,7 @@ class CatalogWriter:
         schema: pa.Schema,
         *,
         options: ImportOptions | None = None,
-        **changes: Any,
+        **changes: Unpack[ImportChanges],
     ) -> None:
         chosen = (options or ImportOptions()).changed(**changes)
         # Rows are kept in memory, which only threads share.

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 from upath import UPath
 
-from hatsformat.errors import InputError
+from hatsformat.errors import HatsError, InputError
 from hatsformat.inputs.base import (
     Chunk,
     FileSource,
@@ -118,6 +118,8 @@ class CsvSource(FileSource):
                     )
             except pa.ArrowException as error:
                 raise self._explained(error, broken, start) from error
+            except HatsError:
+                raise
             except (EOFError, lzma.LZMAError, OSError) as error:
                 raise InputError(f"cannot be read: {error}", path=self.place) from error
 
@@ -184,6 +186,8 @@ class CsvSource(FileSource):
             with self._opened() as stream:
                 while len(content) < START_BYTES and (more := stream.read(START_BYTES - len(content))):
                     content += more
+        except HatsError:  # a NotFoundError is an OSError, too
+            raise
         except (OSError, EOFError, lzma.LZMAError) as error:
             raise InputError(f"cannot be decompressed: {error}", path=self.place) from error
         if not content.removeprefix(b"\xef\xbb\xbf").strip():

@@ -1,1 +1,1 @@
-"""Record batches into files, and into the tables of other libraries."""
+"""Writing record batches to files, and converting them to the tables of other libraries."""

@@ -1,18 +1,16 @@
-"""Arrow tables as tables of other libraries, with the units that the files tell."""
+"""Converting Arrow tables to those of pandas, Astropy, Polars and DuckDB."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hatsformat.errors import MissingExtraError
-
-VOTABLE_KEY = b"IVOA.VOTable-Parquet.content"
-"""The key-value of a VOParquet file that holds a VOTable with the columns' units and descriptions."""
+from hatsformat.outputs.descriptions import column_descriptions
 
 
 def to_pandas(table: pa.Table, **options: Any) -> Any:
@@ -24,6 +22,16 @@ def to_pandas(table: pa.Table, **options: Any) -> Any:
         raise MissingExtraError("a pandas data frame", "pandas") from error
 
 
+_OLDEST_DUCKDB = (1, 5)
+
+
+class ArrowStream(Protocol):
+    """Rows that can be read as an Arrow C stream, such as a table or a scan."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the stream, a PyCapsule."""
+
+
 def to_polars(table: pa.Table) -> Any:
     """Return a `polars.DataFrame`."""
     try:
@@ -33,13 +41,16 @@ def to_polars(table: pa.Table) -> Any:
     return pl.from_arrow(table)
 
 
-def to_duckdb(table: pa.Table, connection: Any = None) -> Any:
-    """Return a `duckdb.DuckDBPyRelation` over the table."""
+def to_duckdb(rows: ArrowStream, connection: Any = None) -> Any:
+    """Return a `duckdb.DuckDBPyRelation`, which asks for the stream each time that it is executed."""
     try:
         import duckdb
     except ImportError as error:
         raise MissingExtraError("a DuckDB relation", "duckdb") from error
-    return duckdb.from_arrow(table) if connection is None else connection.from_arrow(table)
+    # Older ones take only the first stream, and fail when a relation is executed again.
+    if tuple(map(int, duckdb.__version__.split(".")[:2])) < _OLDEST_DUCKDB:
+        raise MissingExtraError(f"a DuckDB relation (found DuckDB {duckdb.__version__})", "duckdb")
+    return duckdb.from_arrow(rows) if connection is None else connection.from_arrow(rows)
 
 
 def to_astropy(table: pa.Table) -> Any:
@@ -94,40 +105,3 @@ def _to_numpy(column: pa.ChunkedArray) -> tuple[Any, Any]:
         objects[:] = list(values)
         values = objects
     return values, mask
-
-
-def column_descriptions(schema: pa.Schema) -> dict[str, dict[str, str]]:
-    """Return what the files tell about columns: ``unit``, ``ucd`` and ``description`` by column name.
-
-    From the VOTable of a VOParquet file, and from the metadata of single columns, which prevail.
-    """
-    found = _from_votable((schema.metadata or {}).get(VOTABLE_KEY))
-    for field in schema:
-        about = found.setdefault(field.name, {})
-        for key, value in (field.metadata or {}).items():
-            name = key.decode("utf-8", "replace").lower()
-            if name in ("unit", "ucd", "description"):
-                about[name] = value.decode("utf-8", "replace")
-    return found
-
-
-def _from_votable(content: bytes | None) -> dict[str, dict[str, str]]:
-    import xml.etree.ElementTree as ET
-
-    # Units are a courtesy: a VOTable that cannot be read, or declares entities, is passed over.
-    if not content or b"<!ENTITY" in content:
-        return {}
-    try:
-        root = ET.fromstring(content)
-    except ET.ParseError:
-        return {}
-    found: dict[str, dict[str, str]] = {}
-    for element in root.iter():
-        if element.tag.rpartition("}")[2] != "FIELD" or "name" not in element.attrib:
-            continue
-        about = {key: element.attrib[key] for key in ("unit", "ucd") if element.attrib.get(key)}
-        for child in element:
-            if child.tag.rpartition("}")[2] == "DESCRIPTION" and child.text:
-                about["description"] = " ".join(child.text.split())
-        found[element.attrib["name"]] = about
-    return found

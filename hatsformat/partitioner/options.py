@@ -11,6 +11,7 @@ from hatsformat.errors import UsageError
 from hatsformat.healpix import check_order
 from hatsformat.inputs import InputOptions
 from hatsformat.layout import DIRECTORY_SUFFIX, LEAF_SUFFIX
+from hatsformat.margins import as_arcsec
 from hatsformat.partitioner.coordinates import CoordinateColumns
 from hatsformat.partitioner.memory import MemoryBudget, check_memory
 from hatsformat.partitioner.row_groups import ROW_GROUP_BYTES, RowGroups
@@ -63,8 +64,8 @@ class ImportOptions:
         Whether a leaf is a ``file`` or a ``directory`` of files.
     thumbnail : bool
         Whether to write ``data_thumbnail.parquet``.
-    margins : tuple of float
-        Thresholds of margin caches to build, in arcseconds. With any, the result is a collection.
+    margins_arcsec : tuple of float
+        Thresholds of margin caches to build, or Astropy quantities. With any, the result is a collection.
     indexes : tuple of str
         Columns to build index tables of. With any, the result is a collection.
     statistics : bool
@@ -112,7 +113,7 @@ class ImportOptions:
     subtile_order_delta: int | None = None
     leaf: str = "file"
     thumbnail: bool = False
-    margins: tuple[float, ...] = ()
+    margins_arcsec: tuple[float, ...] = ()
     indexes: tuple[str, ...] = ()
     statistics: bool = False
     bad_coordinates: str = "error"
@@ -126,7 +127,8 @@ class ImportOptions:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("sort_by", "margins", "indexes"):
+        object.__setattr__(self, "margins_arcsec", tuple(map(as_arcsec, self.margins_arcsec)))
+        for name in ("sort_by", "margins_arcsec", "indexes"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         check_order(self.highest_order, "highest_order")
         check_order(self.lowest_order, "lowest_order")

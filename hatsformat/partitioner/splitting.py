@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hatsformat.errors import PartitionError
+from hatsformat.errors import BuildError
 from hatsformat.healpix import IntArray
 from hatsformat.partitioner.binning import Alignment
 from hatsformat.partitioner.runs import Run
@@ -75,7 +75,7 @@ def split(runs: Sequence[Run], alignment: Alignment) -> Shards:
 
     Raises
     ------
-    PartitionError
+    BuildError
         If a tile does not get the rows that were counted for it.
     """
     starts, stops = alignment.tiles.starts, alignment.tiles.stops
@@ -105,7 +105,7 @@ def split(runs: Sequence[Run], alignment: Alignment) -> Shards:
     )
     received = np.bincount(tile[by_tile], weights=shards.last - shards.first, minlength=len(starts))
     if not np.array_equal(received.astype(np.int64), alignment.rows):
-        raise PartitionError("the tiles did not get the rows that were counted for them; this is a bug")
+        raise BuildError("the tiles did not get the rows that were counted for them; this is a bug")
     return shards
 
 

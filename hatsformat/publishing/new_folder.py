@@ -21,11 +21,11 @@ from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat.errors import (
+    BuildError,
     FormatError,
     HatsError,
     InputError,
     OutputError,
-    PartitionError,
     UsageError,
     WorkerError,
 )
@@ -267,7 +267,7 @@ class Destination:
             storage.remove_file(self.quarantine)
 
     def _after_failure(self, error: BaseException) -> None:
-        about_input = isinstance(error, UsageError | FormatError | PartitionError)
+        about_input = isinstance(error, UsageError | FormatError | BuildError)
         about_input = about_input and not isinstance(error, WorkerError)
         if isinstance(error, InputError) and self.is_begun():
             about_input = False  # the file can be mended, and what was read of others is there

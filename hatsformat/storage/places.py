@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from upath import UPath
 
-from hatsformat.errors import NotFoundError, StorageError, UnavailableError
+from hatsformat.errors import HatsError, NotFoundError, StorageError, UnavailableError
 from hatsformat.storage.retries import PatientFileSystem, is_outage
 
 PathLike: TypeAlias = "str | os.PathLike[str] | UPath"
@@ -83,6 +83,8 @@ def explained(place: object, doing: str) -> Iterator[None]:
     """Turn what a file system raises into a `StorageError` that names the place and what was being done."""
     try:
         yield
+    except HatsError:  # explained already; some are OSErrors, too
+        raise
     except FileNotFoundError as error:
         # fsspec says so of web servers that fail or hang up, too; many say 403 of what is not there.
         cause = error.__cause__

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from upath import UPath
 
 from hatsformat import layout, storage
+from hatsformat.arguments import SupplementOptions
 from hatsformat.catalog import Catalog, Collection, open_catalog, open_collection
 from hatsformat.catalog.locating import collection_properties
 from hatsformat.errors import UsageError
+from hatsformat.margins import as_arcsec
 from hatsformat.partitioner.build_log import BuildLog, Progress
 from hatsformat.partitioner.context import build_date, default_name, open_context
 from hatsformat.partitioner.options import ImportOptions, check_name
@@ -36,13 +38,13 @@ WORK_OPTIONS = (
 
 def build_margin(
     catalog: storage.PathLike | Catalog,
-    threshold: Any,
+    threshold_arcsec: Any,
     path: storage.PathLike | None = None,
     *,
     name: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[SupplementOptions],
 ) -> Catalog:
     """Build a margin cache: for each tile, the rows of others within a threshold of its border.
 
@@ -50,7 +52,7 @@ def build_margin(
     ----------
     catalog : path or Catalog
         The primary catalog, or a collection of it.
-    threshold : float or astropy.units.Quantity
+    threshold_arcsec : float or astropy.units.Quantity
         A bare number is in arcseconds.
     path : path, optional
         The directory of the margin; ``<catalog>_<threshold>arcs`` beside the catalog by default. Where it is
@@ -84,7 +86,7 @@ def build_margin(
     >>> margin.name, margin.scan().count_rows()
     ('pair_10arcs', 2)
     """
-    supplement = Margin(_arcseconds(threshold))
+    supplement = Margin(as_arcsec(threshold_arcsec))
     return _build(catalog, supplement, path, name, executor, progress, options)
 
 
@@ -97,7 +99,7 @@ def build_index(
     name: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[SupplementOptions],
 ) -> Catalog:
     """Build an index table: which tiles have the values of a column, for `Catalog.lookup`.
 
@@ -142,12 +144,12 @@ def build_collection(
     path: storage.PathLike,
     *,
     primary: str | None = None,
-    margins: Iterable[Any] = (),
+    margins_arcsec: Iterable[Any] = (),
     indexes: Iterable[str] = (),
     name: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[SupplementOptions],
 ) -> Collection:
     """Make a directory with a catalog in it a collection, with the supplements that are there or asked for.
 
@@ -157,7 +159,7 @@ def build_collection(
         The directory. If it is a collection already, members are added to it.
     primary : str, optional
         The subdirectory with the primary catalog; needed where there are several.
-    margins : iterable of float or astropy.units.Quantity, optional
+    margins_arcsec : iterable of float or astropy.units.Quantity, optional
         Thresholds of margin caches to have; bare numbers are in arcseconds. Those that are there are kept,
         unless ``overwrite=True``.
     indexes : iterable of str, optional
@@ -183,7 +185,7 @@ def build_collection(
     before = collection_properties(root)
     folder = _primary_folder(root, primary or (before.hats_primary_table_url if before else None), tables)
     told = Primary.of(root / folder, tables[folder])
-    wanted: list[Supplement] = [Margin(_arcseconds(threshold)) for threshold in margins]
+    wanted: list[Supplement] = [Margin(as_arcsec(threshold)) for threshold in margins_arcsec]
     wanted += [Index(column) for column in indexes]
     for supplement in wanted:
         supplement.check(told.schema, told.root)
@@ -213,7 +215,7 @@ def _build(
     name: str | None,
     executor: Executor | None,
     progress: Progress | None,
-    options: dict[str, Any],
+    options: SupplementOptions,
 ) -> Catalog:
     check_name(name)
     work = _work_options(options)
@@ -250,7 +252,7 @@ def _make(
     return context.created
 
 
-def _work_options(given: dict[str, Any]) -> ImportOptions:
+def _work_options(given: SupplementOptions) -> ImportOptions:
     if unknown := sorted(given.keys() - set(WORK_OPTIONS)):
         raise UsageError(
             f"the building of a supplement has no option {unknown[0]!r}", expected=", ".join(WORK_OPTIONS)
@@ -273,14 +275,3 @@ def _primary_folder(root: UPath, told: str | None, tables: dict[str, TableProper
         found=told or ", ".join(catalogs) or "no catalog in a subdirectory",
         expected=f"one of: {', '.join(catalogs)}" if catalogs else "a catalog in a subdirectory",
     )
-
-
-def _arcseconds(threshold: Any) -> float:
-    try:
-        return float(threshold.to_value("arcsec") if hasattr(threshold, "to_value") else threshold)
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            "this is no angle",
-            found=threshold,
-            expected="arcseconds, or an Astropy quantity with an angular unit",
-        ) from error

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 import pyarrow.types as pt
 from upath import UPath
 
 from hatsformat import storage
+from hatsformat.arguments import AppendOptions
 from hatsformat.catalog import Catalog, open_catalog
 from hatsformat.errors import UsageError
 from hatsformat.inputs import CsvSource, Source, open_inputs
@@ -71,7 +72,7 @@ def append(
     *,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **changes: Any,
+    **changes: Unpack[AppendOptions],
 ) -> AppendLog:
     """Add rows to a catalog, or to the primary catalog of a collection; see `Catalog.append`.
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 from upath import UPath
 
 from hatsformat import layout, storage
+from hatsformat.arguments import RebuildOptions
 from hatsformat.arrays import as_integers
 from hatsformat.artefacts.leaf_reading import read_batches, read_footer
 from hatsformat.artefacts.skymap import encode_skymap
@@ -72,7 +73,7 @@ def rebuild(
     *,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    **changes: Any,
+    **changes: Unpack[RebuildOptions],
 ) -> RebuildLog:
     """Rebuild the leaves of a catalog, or of the primary of a collection; see `Catalog.rebuild`.
 

@@ -455,3 +455,12 @@ def test_integers_that_repeat_get_a_dictionary() -> None:
     assert "DELTA_BINARY_PACKED" in encodings[0] & encodings[1]
     assert "RLE_DICTIONARY" in encodings[2]
     assert read_row_groups(place, sink.footer).equals(table)
+
+
+def test_a_missing_remote_file_is_not_found():
+    from hatsformat import NotFoundError, storage
+    from hatsformat.artefacts.leaf_reading import read_footer
+
+    with pytest.raises(NotFoundError, match="no such file") as raised:
+        read_footer(storage.resolve("memory://leaf-reading/missing.parquet"))
+    assert not isinstance(raised.value.__cause__, NotFoundError)

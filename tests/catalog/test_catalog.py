@@ -186,7 +186,7 @@ class TestMembers:
         with pytest.raises(UsageError, match=r"refers to no other table.*hats_primary_table_url"):
             open_catalog(collection).primary()
         with pytest.raises(UsageError, match="hats_assn_join_table_url"):
-            open_catalog(collection).joined()
+            open_catalog(collection).join_table()
 
 
 class TestFiles:
@@ -242,7 +242,7 @@ class TestFiles:
 class TestLookup:
     def test_finds_rows(self, collection):
         wanted = [5, 77, 1400, 5, 99999, -3]
-        table = open_catalog(collection).lookup("id", wanted)
+        table = open_catalog(collection).lookup("id", wanted).to_table()
         expected = SKY.filter(pc.field("id").isin(wanted)).sort_by("id")
         assert table.select(SKY.column_names).sort_by("id").equals(expected.combine_chunks())
 
@@ -250,16 +250,31 @@ class TestLookup:
         "values", [5, [5], np.array([5]), np.int32(5), pa.array([5]), pa.chunked_array([[5]]), [5.0]]
     )
     def test_takes_values_of_many_kinds(self, collection, values):
-        table = open_catalog(collection).lookup("id", values, columns=["mag", "id"])
+        table = open_catalog(collection).lookup("id", values, columns=["mag", "id"]).to_table()
         assert table.column("id").to_pylist() == [5]
         assert table.column_names == ["mag", "id"]
 
     def test_of_nothing_is_empty(self, collection):
         catalog = open_catalog(collection)
         for values in ([], [99999], [None]):
-            table = catalog.lookup("id", values)
+            table = catalog.lookup("id", values).to_table()
             assert table.num_rows == 0
             assert table.column_names == catalog.schema.names
+
+    def test_is_a_scan_that_reads_the_index_when_needed(self, collection):
+        catalog = open_catalog(collection)
+        part = collection / "stars_id" / "dataset" / "index" / "part.0.parquet"
+        hidden = part.rename(collection / "hidden.parquet")
+        scan = catalog.lookup("id", [5, 77], columns=["id", "mag"])
+        assert scan.schema.names == ["id", "mag"]
+        assert "id" in repr(scan)
+        with pytest.raises(NotFoundError, match="stars_id"):
+            scan.plan()
+        hidden.rename(part)
+        plan = scan.plan()
+        assert 1 <= len(plan.leaves) <= 2 < plan.total_leaves
+        assert scan.count_rows() == scan.to_table().num_rows == 2
+        assert pickle.loads(pickle.dumps(scan)).count_rows() == 2
 
     def test_reads_only_tiles_that_the_index_names(self, collection):
         catalog = open_catalog(collection)
@@ -268,7 +283,7 @@ class TestLookup:
         for leaf in (collection / "stars" / "dataset").rglob("Npix*"):
             if not leaf.match(f"Norder={tile.order}/*/Npix={tile.pixel}.parquet"):
                 leaf.unlink()
-        assert catalog.lookup("id", row.column("id")).equals(row)
+        assert catalog.lookup("id", row.column("id")).to_table().equals(row)
 
     def test_works_with_an_index_of_pixels(self, collection):
         from tests.support.catalog_trees import healpix
@@ -276,7 +291,7 @@ class TestLookup:
         part = collection / "stars_id" / "dataset" / "index" / "part.0.parquet"
         pixels = healpix(SKY.column("ra"), SKY.column("dec"), 29)
         pq.write_table(pa.table({"id": SKY.column("id"), "_healpix_29": pixels}), part)
-        assert open_catalog(collection).lookup("id", [5, 6]).num_rows == 2
+        assert open_catalog(collection).lookup("id", [5, 6]).count_rows() == 2
 
     def test_works_with_an_index_in_many_parts_and_of_another_type(self, collection):
         folder = collection / "stars_id" / "dataset" / "index"
@@ -285,7 +300,7 @@ class TestLookup:
         for part in range(12):
             rows = np.array_split(np.arange(len(table)), 12)[part]
             pq.write_table(table.take(rows), folder / f"part.{part}.parquet")
-        assert open_catalog(collection).lookup("id", range(100)).num_rows == 100
+        assert open_catalog(collection).lookup("id", range(100)).count_rows() == 100
 
     @pytest.mark.parametrize(
         ("column", "values", "error", "words"),
@@ -307,13 +322,13 @@ class TestLookup:
         wrong = pa.array(np.full(len(table), 9), pa.uint8())
         pq.write_table(table.set_column(1, "Norder", wrong), part)
         with pytest.raises(FormatError, match=r"stars_id.*names a tile.*Norder 9.*build the index again"):
-            open_catalog(collection).lookup("id", [5])
+            open_catalog(collection).lookup("id", [5]).to_table()
 
     def test_of_an_index_without_tiles_is_an_error(self, collection):
         part = collection / "stars_id" / "dataset" / "index" / "part.0.parquet"
         pq.write_table(pq.read_table(part).select(["id"]), part)
         with pytest.raises(FormatError, match=r"does not tell tiles.*Norder and Npix"):
-            open_catalog(collection).lookup("id", [5])
+            open_catalog(collection).lookup("id", [5]).to_table()
 
 
 class TestCoverage:

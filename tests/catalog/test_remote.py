@@ -97,12 +97,12 @@ class TestHttp:
             "obs_collection=survey\nhats_primary_table_url=stars\nall_indexes=id stars_id\n"
         )
         with pytest.raises(NotFoundError, match="cannot be listed"):
-            open_catalog(http.url_of(folder)).lookup("id", [5, 6])
+            open_catalog(http.url_of(folder)).lookup("id", [5, 6]).to_table()
         for url in (
             http.url_of(folder, listed=True),
             http.url_of(folder, listed=True) + "/collection.properties",
         ):
-            assert open_catalog(url).lookup("id", [5, 6]).num_rows == 2
+            assert open_catalog(url).lookup("id", [5, 6]).count_rows() == 2
         assert open_collection(http.url_of(folder)).name == "survey"
         assert open_catalog(http.url_of(folder / "stars")).indexes == ("id",)
 
@@ -145,7 +145,7 @@ def test_s3_collection(s3):
         "obs_collection=survey\nhats_primary_table_url=stars\nall_indexes=id stars_id\n"
     )
     catalog = open_catalog(s3.url_of(folder), **s3.storage_options)
-    assert catalog.lookup("id", [5, 6]).num_rows == 2
+    assert catalog.lookup("id", [5, 6]).count_rows() == 2
     with pytest.raises(NotFoundError, match="no HATS catalog"):
         open_catalog(s3.url_of(s3.root / "nosuch"), **s3.storage_options)
 

@@ -338,9 +338,36 @@ def test_batches_are_the_table(catalog):
 
 
 def test_batches_may_be_left_half_read(catalog):
-    batches = catalog.scan().to_batches()
-    assert next(batches).num_rows
-    batches.close()
+    with catalog.scan().to_batches() as batches:
+        assert next(batches).num_rows
+
+
+def test_batches_are_read_when_asked_for(tmp_path):
+    Tree().write(tmp_path, SKY)
+    batches = open_catalog(tmp_path).scan().to_batches()
+    assert isinstance(batches, pa.RecordBatchReader)
+    assert batches.schema.names == ["_healpix_29", *SKY.column_names]
+    leaves = sorted((tmp_path / "dataset").rglob("Npix*"))
+    leaves[-1].write_bytes(leaves[-1].read_bytes()[:-100])
+    with pytest.raises(LeafError, match=leaves[-1].name):
+        batches.read_all()
+
+
+def test_a_scan_is_an_arrow_stream_as_often_as_asked(catalog):
+    scan = catalog.scan(columns=["id", "band"], region=Cone(0, 0, 90))
+    for _ in range(2):
+        assert pa.table(scan).equals(scan.to_table())
+    assert pa.RecordBatchReader.from_stream(scan).schema.equals(scan.schema)
+    empty = pa.table(catalog.scan(columns=["id"], limit=0))
+    assert (empty.num_rows, empty.schema.names) == (0, ["id"])
+
+
+def test_an_error_within_a_stream_keeps_its_text(tmp_path):
+    Tree().write(tmp_path, SKY)
+    leaf = sorted((tmp_path / "dataset").rglob("Npix*"))[1]
+    leaf.write_bytes(leaf.read_bytes()[:-100])
+    with pytest.raises(pa.ArrowException, match=f"{leaf.name}: cannot be read as Parquet"):
+        pa.table(open_catalog(tmp_path).scan())
 
 
 def test_rows_without_coordinates_are_in_no_region(tmp_path):

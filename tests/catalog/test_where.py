@@ -110,3 +110,10 @@ def test_a_condition_without_columns_is_one_all_the_same():
 def test_positions_of_columns_are_refused():
     with pytest.raises(UsageError, match=r"position of a column.*give its name"):
         columns_of(pc.field(1) == "g", TABLE.schema)
+
+
+def test_an_unknown_column_of_a_text_is_a_column_error():
+    with pytest.raises(
+        ColumnError, match=r"^there is no column 'mga' \(expected one of: .*did you mean mag\?$"
+    ):
+        as_condition("flag == 1 and mga < 5", TABLE.schema)

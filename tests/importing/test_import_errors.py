@@ -399,5 +399,5 @@ def test_a_name_is_one_word(stars, tmp_path, name):
     with pytest.raises(UsageError, match="one word"):
         build_margin(made, 5.0, name=name)
     with pytest.raises(UsageError, match="one word"):
-        build_collection(tmp_path, margins=[5.0], name=name)
+        build_collection(tmp_path, margins_arcsec=[5.0], name=name)
     assert {path.name for path in tmp_path.iterdir()} == {"in", "made"}

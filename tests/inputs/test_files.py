@@ -9,7 +9,7 @@ import pytest
 from hatsformat import storage
 from hatsformat.errors import HatsError, InputError, NotFoundError, UsageError
 from hatsformat.importing import import_catalog, run_import
-from hatsformat.inputs import InputOptions, open_inputs
+from hatsformat.inputs import CsvSource, InputOptions, open_inputs
 from tests.support import skies
 from tests.support.imports import refused
 
@@ -131,3 +131,10 @@ class TestFiles:
     def test_no_such_format(self, tmp_path):
         with pytest.raises(UsageError, match="xlsx"):
             open_inputs(tmp_path, InputOptions(format="xlsx"))
+
+
+@pytest.mark.parametrize("path", ["{folder}/gone.csv", "memory://inputs/gone.csv"])
+def test_a_csv_file_that_disappears_is_not_found(tmp_path, path):
+    source = CsvSource(storage.resolve(path.format(folder=tmp_path)))
+    with pytest.raises(NotFoundError, match=r"gone\.csv: no such file"):
+        list(source.chunks(1 << 20))

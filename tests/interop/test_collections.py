@@ -19,7 +19,7 @@ from tests.support.tile_corners import clumps, copies
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("interop") / "survey"
-    import_catalog(clumps(800), place, max_rows=100, margins=[1800, 1e-3], indexes=["id"])
+    import_catalog(clumps(800), place, max_rows=100, margins_arcsec=[1800, 1e-3], indexes=["id"])
     return place
 
 
@@ -68,7 +68,7 @@ class TestTheyReadOurs:
         lsdb = pytest.importorskip("lsdb", reason="lsdb is not installed (extra `interop`)")
         stars = clumps(800)
         near = stars.set_column(2, "dec", [np.clip(stars["dec"].to_numpy() + 0.2, -90, 90)])
-        import_catalog(near, tmp_path / "moved", max_rows=60, margins=[1800])
+        import_catalog(near, tmp_path / "moved", max_rows=60, margins_arcsec=[1800])
         ours, other = lsdb.open_catalog(survey), lsdb.open_catalog(tmp_path / "moved")
         matched = ours.crossmatch(
             other, radius_arcsec=1500, n_neighbors=100, suffixes=("", "_moved"), suffix_method="all_columns"
@@ -123,7 +123,7 @@ def test_supplements_of_catalogs_of_other_tools(name: str, shared: Path, tmp_pat
     assert index.properties.hats_nrows == open_catalog(folder).properties.hats_nrows
     collection = build_collection(tmp_path / "collection")
     wanted = index.scan(columns=[column], limit=1).to_table()[column][0]
-    assert collection.primary.lookup(column, [wanted.as_py()]).num_rows == 1
+    assert collection.primary.lookup(column, [wanted.as_py()]).count_rows() == 1
     for member in (margin, index):
         # Where the primary's index column is not the first, the margin's is not, either.
         assert [found for found in described(validate(member.path)) if "HATS-HPX-003" not in found] == []

@@ -151,7 +151,7 @@ def test_members_of_the_collection_are_at_hand(catalogs):
     assert collection.margin().scan().count_rows() == 47
     assert collection.margin("small_sky_order1_margin_10arcs").scan().count_rows() == 0
     assert collection.index().primary().path == collection.primary.path
-    rows = collection.primary.lookup("id", [700, 707, 800, 5])
+    rows = collection.primary.lookup("id", [700, 707, 800, 5]).to_table()
     assert sorted(rows.column("id").to_pylist()) == [700, 707, 800]
 
 

@@ -8,7 +8,8 @@ import pytest
 from astropy import units as u
 
 from hatsformat import Cone, MissingExtraError, open_catalog
-from hatsformat.outputs.conversion import column_descriptions, to_astropy, to_pandas
+from hatsformat.outputs.conversion import to_astropy, to_pandas
+from hatsformat.outputs.descriptions import column_descriptions
 from tests.support.catalog_trees import Tree, stars
 
 SKY = stars(900)
@@ -60,6 +61,43 @@ def test_duckdb(scan):
         assert relation.aggregate("count(*), sum(id)").fetchall() == [
             (scan.count_rows(), sum(scan.to_table().column("id").to_pylist()))
         ]
+
+
+def test_a_duckdb_relation_reads_the_scan_each_time(scan):
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed (extra `duckdb`)")
+    expected = sorted(scan.to_table().column("id").to_pylist())
+    with duckdb.connect() as connection:
+        relation = scan.to_duckdb(connection)
+        for _ in range(3):
+            assert relation.project("id").order("id").fetchall() == [(one,) for one in expected]
+        assert relation.filter(f"id > {expected[-3]}").aggregate("count(*)").fetchall() == [(2,)]
+        assert len(relation.limit(1).fetchall()) == 1
+        joined = connection.sql("select count(*) from relation one join relation other using (id)")
+        assert joined.fetchall() == joined.fetchall() == [(len(expected),)]
+        assert connection.sql("select count(*) from scan").fetchall() == [(len(expected),)]
+
+
+def test_what_goes_wrong_within_duckdb_names_the_file(tmp_path):
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed (extra `duckdb`)")
+    Tree().write(tmp_path, SKY)
+    leaf = sorted((tmp_path / "dataset").rglob("Npix*"))[1]
+    leaf.write_bytes(leaf.read_bytes()[:-100])
+    with duckdb.connect() as connection:
+        relation = open_catalog(tmp_path).scan().to_duckdb(connection)
+        with pytest.raises(duckdb.Error, match=f"{leaf.name}: cannot be read as Parquet"):
+            relation.aggregate("sum(id)").fetchall()
+
+
+def test_a_duckdb_that_is_too_old_is_named(scan, monkeypatch):
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed (extra `duckdb`)")
+    monkeypatch.setattr(duckdb, "__version__", "1.4.2")
+    with pytest.raises(MissingExtraError, match=r"1\.4\.2.*hatsformat\[duckdb\]"):
+        scan.to_duckdb()
+
+
+def test_polars_takes_a_scan_as_a_stream(scan):
+    polars = pytest.importorskip("polars", reason="polars is not installed (extra `polars`)")
+    assert polars.DataFrame(scan).equals(scan.to_polars())
 
 
 @pytest.mark.parametrize("name", ["polars", "duckdb"])

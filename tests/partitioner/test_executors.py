@@ -184,7 +184,7 @@ def test_a_collection_made_and_added_to_elsewhere(
     made = {}
     for name, work in (("here", {"workers": 1}), ("there", there)):
         root = tmp_path / name / "sky"
-        options = {**OPTIONS, "leaf": "directory", "margins": [7200], "indexes": ["id"]}
+        options = {**OPTIONS, "leaf": "directory", "margins_arcsec": [7200], "indexes": ["id"]}
         import_catalog(inputs[:2], root, **options, **work)
         build_margin(root, 3600, root / "sky_narrow", **work)
         open_collection(root).append(inputs[2:], **work)

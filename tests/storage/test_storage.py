@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.errors import HatsError, NotFoundError, StorageError
+from hatsformat.errors import HatsError, NotFoundError, StorageError, UsageError
 from hatsformat.storage import FileEntry
 from tests.support.servers import HttpServer, S3Server
 
@@ -440,3 +440,13 @@ class TestHttp:
 
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "error", [NotFoundError("there is no leaf", path="x"), UsageError("range requests", path="x")], ids=type
+)
+def test_an_error_that_is_explained_already_stays(error):
+    with pytest.raises(type(error)) as raised, storage.explained("another path", "reading"):
+        raise error
+    assert raised.value is error
+    assert error.__cause__ is None

@@ -14,7 +14,7 @@ from tests.support import skies
 from tests.support.interrupted_imports import OPTIONS, killed, write_inputs
 from tests.support.killing import EPOCH
 
-MEMBERS = {"margins": [600.0, 3600.0], "indexes": ["id"]}
+MEMBERS = {"margins_arcsec": [600.0, 3600.0], "indexes": ["id"]}
 FAULTS = {
     "while a margin's rows are found": "die_at(margin.Routed, 'keep', 0)",
     "before the second margin": "die_at(margin, 'check_threshold', 1)",
@@ -76,16 +76,16 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     stars = skies.stars(200, 1)
     monkeypatch.setattr(collection, "write_collection", full)
     with pytest.raises(OSError, match="No space"):
-        import_catalog(stars, tmp_path / "sky", margins=[10], indexes=["id"])
+        import_catalog(stars, tmp_path / "sky", margins_arcsec=[10], indexes=["id"])
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
-    import_catalog(stars, tmp_path / "sky", margins=[10])
+    import_catalog(stars, tmp_path / "sky", margins_arcsec=[10])
     before = skies.contents(tmp_path / "sky")
     monkeypatch.setattr(margin, "write_properties", full)
     with pytest.raises(OSError, match="No space"):
         build_margin(tmp_path / "sky", 60)
     with pytest.raises(OSError, match="No space"):
-        import_catalog(stars, tmp_path / "sky", margins=[10], overwrite=True)
+        import_catalog(stars, tmp_path / "sky", margins_arcsec=[10], overwrite=True)
     assert skies.contents(tmp_path / "sky") == before
     assert open_collection(tmp_path / "sky").margins == ("sky_10arcs",)
 
@@ -107,12 +107,12 @@ def test_in_a_bucket(s3, tmp_path: Path) -> None:
     (s3.root / "members").mkdir()
     place = UPath("s3://members/sky", **s3.storage_options)
     stars = skies.stars(300, 1)
-    import_catalog(stars, place, max_rows=40, margins=[3600], indexes=["id"])
-    import_catalog(stars, tmp_path / "sky", max_rows=40, margins=[3600], indexes=["id"])
+    import_catalog(stars, place, max_rows=40, margins_arcsec=[3600], indexes=["id"])
+    import_catalog(stars, tmp_path / "sky", max_rows=40, margins_arcsec=[3600], indexes=["id"])
     build_index(place, "ra")
     collection = open_collection(place)
     assert len(collection.indexes) == 2
     here = open_collection(tmp_path / "sky")
     for there, own in ((collection.margin(), here.margin()), (collection.primary, here.primary)):
         assert skies.bits(there.scan().to_table()) == skies.bits(own.scan().to_table())
-    assert sorted(collection.primary.lookup("id", [5, 7])["id"].to_pylist()) == [5, 7]
+    assert sorted(collection.primary.lookup("id", [5, 7]).to_table()["id"].to_pylist()) == [5, 7]

@@ -6,6 +6,7 @@ import decimal
 from datetime import UTC, datetime
 from pathlib import Path
 
+import astropy.units as u
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +28,7 @@ from hatsformat import (
     open_collection,
 )
 from hatsformat.partitioner.memory import MemoryBudget
+from hatsformat.partitioner.options import ImportOptions
 from hatsformat.supplements import index as index_module
 from hatsformat.validation import validate
 from tests.support import skies
@@ -153,7 +155,8 @@ def test_an_index_of_any_kind_of_values(kind: str, tmp_path: Path) -> None:
     collection = build_collection(tmp_path, indexes=["key"])
     for value in {row[0] for row in expected}:
         wanted = [number for number, other in enumerate(column.to_pylist()) if other == value]
-        looked_up = collection.primary.lookup("key", pa.array([value], entries.schema.field("key").type))
+        sought = pa.array([value], entries.schema.field("key").type)
+        looked_up = collection.primary.lookup("key", sought).to_table()
         assert sorted(looked_up["row"].to_pylist()) == wanted
 
 
@@ -229,7 +232,7 @@ def test_the_work_does_not_show_in_the_bytes(
 def test_a_collection_in_one_go(tmp_path: Path) -> None:
     table = clumps(1500)
     made = import_catalog(
-        table, tmp_path / "survey", max_rows=120, margins=[10, 3600.0, 10.0], indexes=["id", "name"]
+        table, tmp_path / "survey", max_rows=120, margins_arcsec=[10, 3600.0, 10.0], indexes=["id", "name"]
     )
     assert made.primary.path == made.path / "survey"
     assert made.margins == ("survey_10arcs", "survey_3600arcs")
@@ -241,14 +244,14 @@ def test_a_collection_in_one_go(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert described(validate(tmp_path / "survey")) == []
     check_margin(tmp_path / "survey" / "survey", tmp_path / "survey" / "survey_3600arcs", 3600)
-    found = made.primary.lookup("name", ["star 5"])
+    found = made.primary.lookup("name", ["star 5"]).to_table()
     assert sorted(found["id"].to_pylist()) == sorted(
         row["id"] for row in table.to_pylist() if row["name"] == "star 5"
     )
 
 
 def test_supplements_of_a_member_become_members(tmp_path: Path) -> None:
-    import_catalog(clumps(400), tmp_path / "survey", max_rows=50, margins=[10], name="our_survey")
+    import_catalog(clumps(400), tmp_path / "survey", max_rows=50, margins_arcsec=[10], name="our_survey")
     assert [path.name for path in (tmp_path / "survey").iterdir() if "10" in path.name] == [
         "our_survey_10arcs"
     ]
@@ -268,7 +271,7 @@ def test_a_folder_becomes_a_collection(tmp_path: Path) -> None:
     import_catalog(clumps(400), tmp_path / "stars", max_rows=50)
     build_margin(tmp_path / "stars", 60, tmp_path / "edges")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "edges").rglob("*")}
-    made = build_collection(tmp_path, margins=[60, 10], indexes=["id"], name="night_one")
+    made = build_collection(tmp_path, margins_arcsec=[60, 10], indexes=["id"], name="night_one")
     assert made.margins == ("edges", "stars_10arcs")
     assert made.indexes == ("id",)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "edges").rglob("*")} == before
@@ -297,16 +300,22 @@ def test_a_collection_of_nothing_or_of_too_much_is_refused(tmp_path: Path) -> No
     assert build_collection(tmp_path, primary="two").primary.name == "two"
 
 
+def test_the_thresholds_of_an_import_may_be_quantities() -> None:
+    assert ImportOptions(margins_arcsec=[1 * u.arcmin, 60, 0.1]).margins_arcsec == (60.0, 0.1)
+    with pytest.raises(UsageError, match=r"found <Quantity 1\. kg>, expected arcseconds"):
+        ImportOptions(margins_arcsec=[1 * u.kg])
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"margins": [0]}, UsageError, "threshold of a margin"),
-        ({"margins": [float("nan")]}, UsageError, "threshold of a margin"),
-        ({"margins": [1e6]}, UsageError, "threshold of a margin"),
+        ({"margins_arcsec": [0]}, UsageError, "threshold of a margin"),
+        ({"margins_arcsec": [float("nan")]}, UsageError, "threshold of a margin"),
+        ({"margins_arcsec": [1e6]}, UsageError, "threshold of a margin"),
         ({"indexes": ["nothing"]}, ColumnError, r"column 'nothing' \(--index\) not found"),
         ({"indexes": ["epochs"]}, UsageError, "have no order"),
         ({"indexes": ["id", "a name"]}, UsageError, "cannot stand in a list"),
-        ({"margins": [10], "indexes": ["ID"]}, ColumnError, "did you mean --index id"),
+        ({"margins_arcsec": [10], "indexes": ["ID"]}, ColumnError, "did you mean --index id"),
     ],
 )
 def test_an_import_refuses_supplements_that_cannot_be(
@@ -326,7 +335,7 @@ def test_what_cannot_be_built_leaves_nothing(catalog: Path, tmp_path: Path) -> N
         build_index(margin, "id", tmp_path / "new")
     with pytest.raises(UsageError, match="threshold of a margin"):
         build_margin(catalog, -1, tmp_path / "new")
-    with pytest.raises(UsageError, match="this is no angle"):
+    with pytest.raises(UsageError, match="this is not an angle"):
         build_margin(catalog, "far", tmp_path / "new")
     with pytest.raises(UsageError, match="no option 'max_rows'"):
         build_margin(catalog, 10, tmp_path / "new", max_rows=5)
@@ -359,7 +368,7 @@ def test_rows_in_the_wrong_tile_are_refused(tmp_path: Path) -> None:
 def test_in_memory_and_with_units(tmp_path: Path) -> None:
     from astropy import units
 
-    import_catalog(clumps(400), "memory://supplements/sky", max_rows=50, margins=[30], indexes=["id"])
+    import_catalog(clumps(400), "memory://supplements/sky", max_rows=50, margins_arcsec=[30], indexes=["id"])
     assert described(validate("memory://supplements/sky")) == []
     margin = build_margin("memory://supplements/sky", 1 * units.arcmin)
     assert margin.properties.hats_margin_threshold == pytest.approx(60)

@@ -38,7 +38,7 @@ THRESHOLDS = (3600.0, 36000.0)
 def collection(root, table, **options):
     """A collection with two margins and an index."""
     given = {"leaf": "directory", "max_rows": 80, "highest_order": 6, "name": "sky", **options}
-    import_catalog(table, root, margins=THRESHOLDS, indexes=("id",), **given)
+    import_catalog(table, root, margins_arcsec=THRESHOLDS, indexes=("id",), **given)
 
 
 def check(root, table):
@@ -49,8 +49,7 @@ def check(root, table):
     rows = catalog.scan(columns=["id", "ra"]).to_table()
     assert sorted(rows["id"].to_pylist()) == sorted(table["id"].to_pylist())
     some = table["id"].to_pylist()[:: max(1, table.num_rows // 10)]
-    found = catalog.lookup("id", some)
-    assert found.num_rows == pc.sum(pc.is_in(table["id"], pa.array(some))).as_py()
+    assert catalog.lookup("id", some).count_rows() == pc.sum(pc.is_in(table["id"], pa.array(some))).as_py()
 
 
 def margin_ids(root, number):
@@ -195,7 +194,7 @@ def test_a_collection_in_an_object_store(fault, monkeypatch):
     if fault is None:
         append(root, second)
         assert validate(root, level="rows").findings == ()
-        assert open_catalog(root).lookup("id", [3, 303]).num_rows == 2
+        assert open_catalog(root).lookup("id", [3, 303]).count_rows() == 2
         return
 
     def fail(*_):
@@ -237,7 +236,7 @@ def test_supplements_that_were_built_later_are_kept_true(tmp_path):
     root = tmp_path / "survey"
     table = numbered(skies.stars(200, 1), 0)
     import_catalog(table, root / "stars", leaf="directory", max_rows=90)
-    build_collection(root, margins=[7200], indexes=["id"])
+    build_collection(root, margins_arcsec=[7200], indexes=["id"])
     build_index(root, "band", extra_columns=["mag"])
     build_margin(root, 60)
     append(root / "stars", numbered(skies.stars(200, 2), 200))

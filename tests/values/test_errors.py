@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import inspect
 import pickle
 
@@ -11,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatsformat import errors
-from hatsformat.errors import HatsError, MissingExtraError, PropertiesError
+from hatsformat.errors import (
+    ColumnError,
+    HatsError,
+    MissingExtraError,
+    NotFoundError,
+    PropertiesError,
+    UsageError,
+)
 
 KINDS = [
     kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, HatsError)
@@ -66,6 +74,26 @@ def test_errors_survive_the_way_to_another_process(kind: type[HatsError], clone)
     assert type(twin) is kind
     assert str(twin) == str(error)
     assert vars(twin) == vars(error)
+
+
+def test_some_are_builtin_errors_too() -> None:
+    assert issubclass(UsageError, ValueError)
+    assert issubclass(ColumnError, KeyError)
+    assert issubclass(NotFoundError, FileNotFoundError)
+    others = {kind for kind in KINDS if not issubclass(kind, UsageError | NotFoundError)}
+    assert not any(issubclass(kind, ValueError | LookupError | OSError) for kind in others)
+
+
+def test_a_missing_column_is_not_quoted_as_keys_are() -> None:
+    error = ColumnError("there is no column 'a'", hint="did you mean b?")
+    assert str(error) == f"{error}" == "there is no column 'a'; did you mean b?"
+    assert error.args == (str(error),)
+
+
+def test_a_missing_file_has_what_an_os_error_has() -> None:
+    for error in (twin := NotFoundError("is missing", path="a/b"), pickle.loads(pickle.dumps(twin))):
+        assert (error.errno, error.filename, str(error)) == (errno.ENOENT, "a/b", "a/b: is missing")
+    assert NotFoundError("is missing").filename is None
 
 
 def test_the_errors_with_more_to_carry_survive_too() -> None:

@@ -1,0 +1,80 @@
+"""The keyword arguments of the functions that build catalogs, as types: editors complete them from here.
+
+What each one means is documented in `ImportOptions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias, TypedDict
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with a stage's name, the steps done and the steps in all."""
+
+
+class _Workers(TypedDict, total=False):
+    workers: int | None
+    processes: bool
+    scheduler: str | None
+    memory: int | None
+
+
+class _Leaves(TypedDict, total=False):
+    lowest_order: int
+    highest_order: int
+    keep_empty_siblings: bool
+    row_group_rows: int
+    row_group_bytes: int
+    subtile_order_delta: int | None
+
+
+class _Inputs(TypedDict, total=False):
+    ra: str
+    dec: str
+    ra_unit: str | None
+    dec_unit: str | None
+    frame: str
+    format: str | None
+    delimiter: str | None
+    comment: str | None
+    table: str | None
+    bad_coordinates: str
+    scratch: str | None
+
+
+class ImportChanges(_Inputs, _Leaves, _Workers, total=False):
+    """The keyword arguments of `import_catalog` and `CatalogWriter`: the fields of `ImportOptions`."""
+
+    name: str | None
+    catalog_type: str
+    max_rows: int
+    max_bytes: int | None
+    sort_by: Iterable[str]
+    leaf: str
+    thumbnail: bool
+    margins_arcsec: Iterable[float]
+    indexes: Iterable[str]
+    statistics: bool
+    log: str | None
+    overwrite: bool
+    resume: bool
+
+
+class AppendOptions(_Inputs, _Leaves, _Workers, total=False):
+    """The keyword arguments of `Catalog.append` and `Collection.append`."""
+
+
+class RebuildOptions(_Leaves, _Workers, total=False):
+    """The keyword arguments of `Catalog.rebuild` and `Collection.rebuild`."""
+
+    max_rows: int
+    max_bytes: int | None
+    leaf: str
+
+
+class SupplementOptions(_Workers, total=False):
+    """The keyword arguments of `build_margin`, `build_index` and `build_collection`."""
+
+    scratch: str | None
+    overwrite: bool
+    row_group_rows: int
