@@ -71,8 +71,8 @@ FAULTS = {
     "between leaves": "die_at(reducing, 'reduce_tile', 5)",
     "before the metadata": "die_at(finishing, 'write_common_metadata', 0)",
     "before the properties": "die_at(finishing, 'write_properties', 0)",
-    "before it is published": "die_at(destination, '_move', 0)",
-    "while it is published": "die_at(destination, '_move', 1)",
+    "before it is published": "die_at(new_folder, '_move', 0)",
+    "while it is published": "die_at(new_folder, '_move', 1)",
     "after the second name of the properties": "die_after(finishing, 'write_properties')",
 }
 

@@ -21,7 +21,7 @@ FAULTS = {
     "before the second margin": "die_at(margin, 'check_threshold', 1)",
     "before a file of the index": "die_at(index, 'write_part', 0)",
     "before the collection's properties": "die_at(collection, 'write_collection', 0)",
-    "before it is published": "die_at(destination, '_move', 0)",
+    "before it is published": "die_at(new_folder, '_move', 0)",
 }
 IMPORT = "from hatsformat.supplements import collection, index, margin\n"
 

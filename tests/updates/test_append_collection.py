@@ -186,7 +186,7 @@ def test_a_collection_that_fails_stays_what_it_was(tmp_path, monkeypatch):
     assert {path: (root / path).read_bytes() for path in skies.files(root)} == before
 
 
-@pytest.mark.parametrize("fault", ["extending.write_parts", "upkeep.encode_skymap", None])
+@pytest.mark.parametrize("fault", ["extending.write_parts", "metadata.encode_skymap", None])
 def test_a_collection_in_an_object_store(fault, monkeypatch):
     root = resolve("memory://appended/collection")
     first, second = numbered(skies.stars(300, 1), 0), numbered(skies.stars(300, 2), 300)

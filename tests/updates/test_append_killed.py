@@ -23,7 +23,7 @@ SCRIPT = """
 import json, os, pathlib, signal, sys
 from hatsformat.partitioner import mapping, reducing
 from hatsformat.publishing import lock, swap
-from hatsformat.updates import appending, rebuilding, upkeep
+from hatsformat.updates import appending, metadata, rebuilding
 
 def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -56,27 +56,27 @@ else:
 
 OLD = {
     "before any input": "die_at(mapping, 'map_source', 0)",
-    "before the links": "die_at(snapshot, '_link_tree', 0)",
-    "among the links": "die_at(snapshot, '_link', 7)",
+    "before the links": "die_at(swap, '_link_tree', 0)",
+    "among the links": "die_at(swap, '_link', 7)",
     "before the first part": "die_at(reducing, 'reduce_tile', 0)",
     "between parts": "die_at(reducing, 'reduce_tile', 2)",
-    "before the metadata": "die_at(upkeep, 'extend_metadata', 0)",
-    "before the sky map": "die_at(upkeep, 'encode_skymap', 0)",
-    "before the properties": "die_at(upkeep, 'write_properties', 0)",
-    "before the exchange": "die_at(snapshot, 'exchange', 0)",
+    "before the metadata": "die_at(metadata, 'extend_metadata', 0)",
+    "before the sky map": "die_at(metadata, 'encode_skymap', 0)",
+    "before the properties": "die_at(metadata, 'write_properties', 0)",
+    "before the exchange": "die_at(swap, 'exchange', 0)",
 }
 NEW = {
-    "after the exchange": "die_after(snapshot, 'exchange')",
+    "after the exchange": "die_after(swap, 'exchange')",
     "while the old tree is removed": "die_at(lock.shutil, 'rmtree', 0)",
     "before the lock is removed": "die_at(lock, 'clear', 0)",
 }
 REBUILD = {
-    "among the links": "die_at(snapshot, '_link', 7)",
+    "among the links": "die_at(swap, '_link', 7)",
     "between leaves": "die_at(reducing, 'reduce_tile', 1)",
     "before files are removed": "die_at(rebuilding, 'remove_files', 0)",
     "before the properties": "die_at(rebuilding, 'write_properties', 0)",
-    "before the exchange": "die_at(snapshot, 'exchange', 0)",
-    "after the exchange": "die_after(snapshot, 'exchange')",
+    "before the exchange": "die_at(swap, 'exchange', 0)",
+    "after the exchange": "die_after(swap, 'exchange')",
 }
 
 
