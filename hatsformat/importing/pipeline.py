@@ -31,7 +31,9 @@ from hatsformat.partitioner.splitting import split
 from hatsformat.partitioner.tasks import MapTask, map_input
 from hatsformat.partitioner.tile_choice import choose_tiles, counting_order
 from hatsformat.properties.table import HEALPIX_COLUMN
-from hatsformat.publishing.new_folder import Destination
+from hatsformat.publishing.new_folder import NewFolder
+from hatsformat.publishing.output import check_inputs, check_quarantine, log_path, open_output
+from hatsformat.publishing.publication import publish
 from hatsformat.supplements.collection import make_members
 from hatsformat.supplements.kinds import Index, Margin, Supplement, folder_name
 
@@ -59,21 +61,20 @@ def run_import(
         Called with a stage's name, the steps done and the steps in all.
     """
     root = storage.resolve(path)
-    place = Destination(root, overwrite=options.overwrite, resume=options.resume, scratch=options.scratch)
+    place = open_output(root, overwrite=options.overwrite, resume=options.resume, scratch=options.scratch)
     if options.bad_coordinates == "quarantine":
-        place.check_quarantine()
+        check_quarantine(place)
     sources, plan = _planned(inputs, options, place)
     options = options.staffed([str(root), *(source.name for source in sources)])
     log = BuildLog(str(root), options.name or name_of(root), len(sources), options=asdict(options))
-    log_file = place.beside(options.log)
+    log_file = log_path(place, options.log)
     workers = open_workers(
         options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
     )
-    with log.kept(log_file), place.claimed(), workers as team:
+    with log.kept(log_file), publish(place), workers as team:
         if plan.can_resume:
             plan.write(place.work)
-            place.keep_unfinished = True
-            place.is_begun = partial(resuming.is_begun, place.scratch)
+            place.keep_work = partial(resuming.is_worth_keeping, place.scratch)
         job = Job(place, options, plan.created, team, log, progress or silent)
         with log.stage("mapping"):
             mapped, schema = _map(sources, job)
@@ -125,12 +126,12 @@ def make_catalog(mapped: Mapped, schema: pa.Schema, job: Job) -> None:
     log.rows_written, log.tiles, log.size_bytes = done.rows, done.tiles, done.size
 
 
-def _planned(inputs: Any, options: ImportOptions, place: Destination) -> tuple[list[Source], resuming.Plan]:
+def _planned(inputs: Any, options: ImportOptions, place: NewFolder) -> tuple[list[Source], resuming.Plan]:
     """Return the inputs and what is to be made of them, the same as before where an import is resumed."""
     before = resuming.Plan.read(place.work) if options.resume else None
     part_bytes = before.chunk_bytes if before else options.chunk_bytes
     sources = open_inputs(inputs, replace(options.inputs, part_bytes=part_bytes))
-    place.check_inputs([source.name for source in sources])
+    check_inputs(place, [source.name for source in sources])
     plan = resuming.Plan.of(options, sources)
     if before is not None:
         before.check_same(plan, place.root, place.scratch)

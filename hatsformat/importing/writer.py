@@ -22,7 +22,8 @@ from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.partitioner.runs import RunStore
 from hatsformat.partitioner.schema import fit
-from hatsformat.publishing.new_folder import Destination
+from hatsformat.publishing.output import check_quarantine, log_path, open_output
+from hatsformat.publishing.publication import publish
 
 if TYPE_CHECKING:
     from hatsformat.catalog import Catalog
@@ -71,12 +72,12 @@ class CatalogWriter:
     ) -> None:
         self._options = (options or ImportOptions()).changed(**changes).staffed([str(path)])
         self._schema = schema
-        self._place = Destination(
+        self._place = open_output(
             storage.resolve(path), overwrite=self._options.overwrite, scratch=self._options.scratch
         )
         if self._options.bad_coordinates == "quarantine":
-            self._place.check_quarantine()
-        self._log_file = self._place.beside(self._options.log)
+            check_quarantine(self._place)
+        self._log_file = log_path(self._place, self._options.log)
         self._settings = map_settings(self._options)
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
@@ -86,7 +87,7 @@ class CatalogWriter:
         mapping.check_columns(schema, self._settings, path)
         self._open = True
         self._stack = ExitStack()
-        self._stack.enter_context(self._place.claimed())
+        self._stack.enter_context(publish(self._place))
         self._store = RunStore(self._options.runs_bytes, self._place.scratch)
 
     def append(self, rows: Any) -> None:

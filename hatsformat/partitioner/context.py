@@ -19,7 +19,7 @@ from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.splitting import Shards
 from hatsformat.partitioner.tasks import ReduceTask, reduce_one
-from hatsformat.publishing.new_folder import Destination
+from hatsformat.publishing.new_folder import NewFolder
 
 
 class Work(Protocol):
@@ -54,7 +54,7 @@ class Work(Protocol):
 class Job:
     """What the stages of one import share."""
 
-    place: Destination
+    place: NewFolder
     options: ImportOptions
     created: datetime
     team: Workers

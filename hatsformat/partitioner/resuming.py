@@ -21,7 +21,15 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat import storage
-from hatsformat.errors import HatsError, OutputError
+from hatsformat.errors import (
+    FormatError,
+    HatsError,
+    InputError,
+    OutputError,
+    PartitionError,
+    UsageError,
+    WorkerError,
+)
 from hatsformat.inputs import Source
 from hatsformat.partitioner.mapping import Mapped
 from hatsformat.partitioner.options import ImportOptions
@@ -197,9 +205,14 @@ def forget(scratch: Path, index: int) -> None:
     _note_path(scratch, index).unlink(missing_ok=True)
 
 
-def is_begun(scratch: Path) -> bool:
-    """Return whether any input is mapped and noted."""
-    return any(scratch.glob("mapped-*.json"))
+def is_worth_keeping(scratch: Path, error: BaseException) -> bool:
+    """Return whether an import that failed can be resumed: the reason lies outside its inputs and options.
+
+    After an `InputError` it can, too, if any input is mapped: the broken file may be repaired.
+    """
+    if isinstance(error, InputError):
+        return any(scratch.glob("mapped-*.json"))
+    return isinstance(error, WorkerError) or not isinstance(error, UsageError | FormatError | PartitionError)
 
 
 def _note_path(scratch: Path, index: int) -> Path:

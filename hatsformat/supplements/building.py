@@ -19,7 +19,8 @@ from hatsformat.partitioner.executors import open_workers
 from hatsformat.partitioner.options import ImportOptions, check_name
 from hatsformat.partitioner.resuming import Plan
 from hatsformat.properties import CollectionProperties, TableProperties
-from hatsformat.publishing.new_folder import Destination
+from hatsformat.publishing.output import check_inputs, open_output
+from hatsformat.publishing.publication import publish
 from hatsformat.supplements.collection import (
     alone,
     enlist,
@@ -240,7 +241,7 @@ def _make(
     url = primary.root.name if primary.root.parent == root.parent else str(primary.root)
     options = work.changed(leaf=leaf).staffed([str(root), str(primary.root)])
     with _job(root, options, executor, progress) as job:
-        job.place.check_inputs([str(primary.root / layout.PROPERTIES)])
+        check_inputs(job.place, [str(primary.root / layout.PROPERTIES)])
         job.place.begin()
         supplement.make(primary, name, url, job)
     return job.created
@@ -250,12 +251,12 @@ def _make(
 def _job(
     root: UPath, options: ImportOptions, executor: Executor | None, progress: Progress | None
 ) -> Iterator[Job]:
-    place = Destination(root, overwrite=options.overwrite, scratch=options.scratch)
+    place = open_output(root, overwrite=options.overwrite, scratch=options.scratch)
     workers = open_workers(
         options.worker_count, processes=options.processes, scheduler=options.scheduler, executor=executor
     )
     log = BuildLog(str(root), name_of(root))
-    with place.claimed(), workers as team:
+    with publish(place), workers as team:
         yield Job(place, options, Plan.of(options, []).created, team, log, progress or silent)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from upath import UPath
 
@@ -18,6 +17,8 @@ from hatsformat.errors import NotFoundError
 from hatsformat.partitioner.context import Job
 from hatsformat.partitioner.finishing import making
 from hatsformat.properties import CollectionProperties, TableProperties
+from hatsformat.publishing.lock import locked
+from hatsformat.publishing.work import MEMBERS
 from hatsformat.supplements.kinds import Supplement, of_table
 from hatsformat.supplements.primary import Primary
 
@@ -103,13 +104,8 @@ def alone(root: UPath) -> Iterator[None]:
     if not storage.is_local(root):
         yield
         return
-    with storage.explained(root, "opening"):
-        folder = os.open(root.path, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with locked(Path(root.path) / MEMBERS):
         yield
-    finally:
-        os.close(folder)
 
 
 def tables_in(root: UPath) -> dict[str, TableProperties]:

@@ -2,8 +2,8 @@
 
 The rows go the way of an import: they are read, checked, mapped and sorted. Those in a standing tile become
 one more part of its leaf; those between tiles get new tiles. Then what lies beside the leaves is made true,
-and the margins and indexes of the collection with it. All of it is shown at once: see `snapshot`, and
-`journal` for object stores.
+and the margins and indexes of the collection with it. All of it is shown at once: see
+`hatsformat.publishing`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ from hatsformat.partitioner.runs import spilled_bytes
 from hatsformat.partitioner.schema import InputSchema
 from hatsformat.partitioner.splitting import split
 from hatsformat.partitioner.tasks import ReduceTask, reduce_one
-from hatsformat.publishing.site import Site, open_site, supplements
+from hatsformat.publishing.publication import publish
 from hatsformat.updates.existing import Drift, Standing, next_parts
 from hatsformat.updates.extending import Extension
 from hatsformat.updates.fitting import check_fits
 from hatsformat.updates.gaps import align_with
 from hatsformat.updates.metadata import files_beside, keep_collection_true, keep_true, map_orders
+from hatsformat.updates.site import Site, open_site, supplements
 
 OPTIONS = (
     "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "comment", "table", "lowest_order",
@@ -92,7 +93,7 @@ def append(
         )
     root = storage.resolve(path)
     site = open_site(root)
-    with site.change.changing():
+    with publish(site.change):
         # As it is now that nobody else changes it.
         catalog = open_catalog(root)
         standing = Standing.read(site.root, catalog.properties)
@@ -141,7 +142,7 @@ class _Job:
             self._add(mapped, log)
         else:
             self._account(log, standing)
-        log.quarantine = write_quarantine(_free_name(self.site.place), mapped.rejected)
+        log.quarantine = write_quarantine(_free_name(self.site.folder), mapped.rejected)
         return log
 
     def _add(self, mapped: Mapped, log: AppendLog) -> None:
@@ -150,8 +151,8 @@ class _Job:
             alignment = self._align(mapped)
             paths = next_parts(standing, alignment.tiles)
             self.site.begin(
-                [self.site.from_place(path) for path in paths],
-                [self.site.from_place(path) for path in files_beside(standing)],
+                [self.site.relative(path) for path in paths],
+                [self.site.relative(path) for path in files_beside(standing)],
             )
         with log.stage("reducing"):
             plan = standing.leaf_plan(options)

@@ -31,7 +31,6 @@ from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.splitting import Shard, Shards
 from hatsformat.partitioner.tasks import ReduceTask, reduce_one
-from hatsformat.publishing.site import Site
 from hatsformat.supplements.index import collect, write_parts
 from hatsformat.supplements.index_entries import IndexPlan
 from hatsformat.supplements.margin import (
@@ -50,6 +49,7 @@ from hatsformat.updates.metadata import (
     property_files,
     write_properties,
 )
+from hatsformat.updates.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class Extension:
         self._announce(table.root, new, [*replaced, *files_beside(table)])
 
     def _announce(self, root: UPath, added: Sequence[str], replaced: Sequence[str]) -> None:
-        place = self.site.from_place
+        place = self.site.relative
         self.site.begin([place(path, root) for path in added], [place(path, root) for path in replaced])
 
     def _extend_index(self, supplement: Catalog) -> int:

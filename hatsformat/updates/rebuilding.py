@@ -35,13 +35,14 @@ from hatsformat.partitioner.runs import Run
 from hatsformat.partitioner.splitting import Shards, split
 from hatsformat.partitioner.tasks import ReduceTask
 from hatsformat.properties import TableProperties
-from hatsformat.publishing.site import Site, open_site, supplements
-from hatsformat.publishing.swap import Snapshot, remove_files
+from hatsformat.publishing.publication import publish
+from hatsformat.publishing.swap import FolderSwap, remove_files
 from hatsformat.supplements.primary import Primary
 from hatsformat.updates.existing import Standing
 from hatsformat.updates.extending import Task
 from hatsformat.updates.metadata import keep_collection_true, map_orders, write_properties
 from hatsformat.updates.remaking import remake
+from hatsformat.updates.site import Site, open_site, supplements
 
 OPTIONS = (
     "max_rows", "max_bytes", "leaf", "lowest_order", "highest_order", "keep_empty_siblings", "row_group_rows",
@@ -83,13 +84,13 @@ def rebuild(
         raise UsageError(f"a rebuild has no option {unknown[0]!r}", expected=", ".join(OPTIONS))
     root = storage.resolve(path)
     site = open_site(root)
-    if not isinstance(site.change, Snapshot):
+    if not isinstance(site.change, FolderSwap):
         raise UsageError(
             "a catalog can be rebuilt only on a local disk, where the new leaves replace the old at once",
             path=root,
             hint="import it into another place: hatsformat import PATH --out NEW",
         )
-    with site.change.changing():
+    with publish(site.change):
         catalog = open_catalog(root)
         standing = Standing.read(site.root, catalog.properties)
         options = standing.options(**changes)
