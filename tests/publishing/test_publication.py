@@ -119,13 +119,14 @@ def test_the_second_of_two_is_refused(kind, root):
 
 @pytest.mark.parametrize("member", ["", "member"])
 def test_an_import_and_a_change_refuse_each_other(root, member):
+    folder = NewFolder(root / member if member else root, overwrite=True)
     with publish(FolderSwap(root)), pytest.raises(OutputError, match="being changed"):
-        change(NewFolder(root / member if member else root, overwrite=True))
-    with publish(NewFolder(root / member if member else root, overwrite=True)) as _:
+        change(folder)
+    with publish(folder):
         assert len(unfinished_imports(root)) == 1
         with pytest.raises(OutputError, match="an import is under way"):
             change(FolderSwap(root))
-        write(NewFolder(root / member if member else root).staging, OLD)
+        write(folder.staging, OLD)
 
 
 def fail_once(monkeypatch, owner, name, call, code):
