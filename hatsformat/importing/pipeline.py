@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from hatsformat import storage
 from hatsformat.errors import UsageError
-from hatsformat.importing.resuming import ImportPlan
+from hatsformat.importing.resuming import ImportPlan, can_resume_after
 from hatsformat.importing.tables import build_tables, map_settings
 from hatsformat.inputs import Source, open_inputs
-from hatsformat.partitioner import map_notes, mapping
+from hatsformat.partitioner import mapping
 from hatsformat.partitioner.build_log import BuildLog, Progress
 from hatsformat.partitioner.context import BuildContext, default_name, open_context
 from hatsformat.partitioner.coordinates import coarse_notes, find_column
@@ -23,7 +23,9 @@ from hatsformat.partitioner.map_inputs import map_inputs
 from hatsformat.partitioner.mapping import MappedRows
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.schema import plan_schema
-from hatsformat.publishing.new_folder import Destination
+from hatsformat.publishing.new_folder import NewFolder
+from hatsformat.publishing.output import check_inputs, check_quarantine, log_path, open_output
+from hatsformat.publishing.publication import publish
 
 
 def run_import(
@@ -49,12 +51,12 @@ def run_import(
         Called with a stage's name, the steps done and the steps in all.
     """
     root = storage.resolve(path)
-    output = Destination(root, overwrite=options.overwrite, resume=options.resume, scratch=options.scratch)
+    output = open_output(root, overwrite=options.overwrite, resume=options.resume, scratch=options.scratch)
     if options.bad_coordinates == "quarantine":
-        output.check_quarantine()
+        check_quarantine(output)
     sources, plan = _planned(inputs, options, output)
     log = BuildLog(str(root), options.name or default_name(root), len(sources), options=asdict(options))
-    log_file = output.beside(options.log)
+    log_file = log_path(output, options.log)
     context = open_context(
         options,
         output.scratch,
@@ -64,24 +66,23 @@ def run_import(
         progress=progress,
         created=plan.created,
     )
-    with log.recorded(log_file), output.claimed(), context as opened:
+    with log.recorded(log_file), publish(output), context as opened:
         if plan.can_resume:
             plan.write(output.work)
-            output.keep_unfinished = True
-            output.is_begun = partial(map_notes.has_note, output.scratch)
+            output.keep_work = partial(can_resume_after, output.scratch)
         with log.stage("mapping"):
             mapped, schema = _map(sources, opened)
         build_tables(mapped, schema, output, opened)
     return log
 
 
-def _planned(inputs: Any, options: ImportOptions, output: Destination) -> tuple[list[Source], ImportPlan]:
+def _planned(inputs: Any, options: ImportOptions, output: NewFolder) -> tuple[list[Source], ImportPlan]:
     """Return the inputs and the plan of the import, that of the interrupted import if it is resumed."""
     before = ImportPlan.read(output.work) if options.resume else None
     chunk_bytes = options.memory_budget().chunk_bytes
     part_bytes = before.chunk_bytes if before else chunk_bytes
     sources = open_inputs(inputs, options.input_options(part_bytes))
-    output.check_inputs([source.name for source in sources])
+    check_inputs(output, [source.name for source in sources])
     plan = ImportPlan.of(options, sources, chunk_bytes)
     if before is not None:
         before.check_same(plan, output.root, output.scratch)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hatsformat import storage
-from hatsformat.errors import OutputError
+from hatsformat.errors import BuildError, FormatError, InputError, OutputError, UsageError, WorkerError
 from hatsformat.inputs import Source
 from hatsformat.partitioner import map_notes
 from hatsformat.partitioner.context import build_date
@@ -100,3 +100,13 @@ class ImportPlan:
                     found=f"{now[0] or before[0]} differs",
                     hint="resume with the same files in the same order, or start again with --overwrite",
                 )
+
+
+def can_resume_after(scratch: Path, error: BaseException) -> bool:
+    """Return whether a failed import can be resumed: the reason lies outside its inputs and options.
+
+    After an `InputError` it can, too, if any input is mapped: the broken file may be repaired.
+    """
+    if isinstance(error, InputError):
+        return map_notes.has_note(scratch)
+    return isinstance(error, WorkerError) or not isinstance(error, UsageError | FormatError | BuildError)

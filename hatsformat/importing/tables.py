@@ -19,7 +19,7 @@ from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.runs import spilled_bytes
 from hatsformat.partitioner.tile_choice import choose_tiles, count_runs, counting_order
 from hatsformat.properties.table import HEALPIX_COLUMN
-from hatsformat.publishing.new_folder import Destination
+from hatsformat.publishing.new_folder import NewFolder
 from hatsformat.supplements.collection import make_members
 from hatsformat.supplements.kinds import Index, Margin, Supplement, folder_name
 
@@ -41,7 +41,7 @@ def leaf_schema(schema: pa.Schema) -> pa.Schema:
     return schema.insert(0, pa.field(HEALPIX_COLUMN, pa.int64()))
 
 
-def build_tables(mapped: MappedRows, schema: pa.Schema, output: Destination, context: BuildContext) -> None:
+def build_tables(mapped: MappedRows, schema: pa.Schema, output: NewFolder, context: BuildContext) -> None:
     """Build a catalog of mapped rows, or a collection of it if the options ask for margins or indexes.
 
     Parameters
@@ -49,7 +49,7 @@ def build_tables(mapped: MappedRows, schema: pa.Schema, output: Destination, con
     mapped : MappedRows
     schema : pyarrow.Schema
         That all rows fit into.
-    output : Destination
+    output : NewFolder
     context : BuildContext
     """
     options, root = context.options, output.staging
@@ -67,7 +67,7 @@ def build_tables(mapped: MappedRows, schema: pa.Schema, output: Destination, con
 
 
 def _build_catalog(
-    mapped: MappedRows, schema: pa.Schema, root: UPath, output: Destination, context: BuildContext
+    mapped: MappedRows, schema: pa.Schema, root: UPath, output: NewFolder, context: BuildContext
 ) -> None:
     """Run the stages after mapping."""
     options, log = context.options, context.log

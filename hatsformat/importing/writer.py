@@ -23,7 +23,8 @@ from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.runs import RunStore
 from hatsformat.partitioner.schema import fit
 from hatsformat.partitioner.tile_choice import counting_order
-from hatsformat.publishing.new_folder import Destination
+from hatsformat.publishing.output import check_quarantine, log_path, open_output
+from hatsformat.publishing.publication import publish
 
 if TYPE_CHECKING:
     from hatsformat.catalog import Catalog
@@ -78,12 +79,12 @@ class CatalogWriter:
         # Rows are kept in memory, which only threads share.
         self._options = chosen.changed(processes=False, scheduler=None)
         self._schema = schema
-        self._place = Destination(
+        self._place = open_output(
             storage.resolve(path), overwrite=self._options.overwrite, scratch=self._options.scratch
         )
         if self._options.bad_coordinates == "quarantine":
-            self._place.check_quarantine()
-        self._log_file = self._place.beside(self._options.log)
+            check_quarantine(self._place)
+        self._log_file = log_path(self._place, self._options.log)
         self._memory = self._options.memory_budget([str(path)])
         self._chunk_bytes = self._memory.chunk_bytes
         settings = map_settings(self._options, self._chunk_bytes)
@@ -92,7 +93,7 @@ class CatalogWriter:
         mapping.check_columns(schema, self._options.coordinates, path)
         self._open = True
         self._stack = ExitStack()
-        self._stack.enter_context(self._place.claimed())
+        self._stack.enter_context(publish(self._place))
         store = RunStore(self._memory.runs_bytes, self._place.scratch)
         self._mapper = InputMapper(0, ROWS, settings, store)
 

@@ -1,1 +1,1 @@
-"""How new files become visible: staged first, then published as a whole, or not at all."""
+"""Publishing: new files are written where no reader looks, then shown all at once, or not at all."""

@@ -1,117 +1,95 @@
-"""Changing a directory of an object store, which can neither link nor rename.
+"""Changing a folder of an object store, which can neither link nor rename.
 
-New files are written in place, under new names; what the files beside them say is replaced last. A journal
-tells meanwhile what is added and holds what is replaced, so that a change that fails, or is killed, is
-undone: at once, or by whoever changes the directory next.
+New files are written in place, under new names; the files that describe them are replaced last. Meanwhile a
+journal lists what is added, and copies of the replaced files are kept beside it. A change that fails is
+undone at once; one that was killed is undone by the next change of the folder.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import suppress
 
 from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import OutputError, StorageError
-from hatsformat.publishing.lock import claimed, clear
-
-WORK = ".changing"
-JOURNAL = f"{WORK}/journal.json"
+from hatsformat.publishing.work import CHANGING, JOURNAL, changing_folder, clear
 
 
 class Journal:
-    """A directory of an object store that is about to change.
+    """New content for a folder of an object store: a `Publication`.
+
+    The lock keeps other processes of this machine away, the journal other machines, once `begin` wrote it.
 
     Parameters
     ----------
     root : UPath
-        The directory.
-
-    Attributes
-    ----------
-    staging : UPath
-        The directory itself: files are written in place.
-    scratch : Path
-        For rows that do not fit in memory.
+        The folder.
     """
 
     def __init__(self, root: UPath) -> None:
-        key = hashlib.sha256(str(root).encode()).hexdigest()[:12]
-        self._root = self.staging = root
-        self._work = Path(tempfile.gettempdir()) / f"hatsformat-{key}.changing"
-        self.scratch = self._work / "runs"
+        self.root = self.staging = root
+        self.work = changing_folder(root)
+        self.scratch = self.work / "runs"
         self._added: list[str] = []
-        self._kept: list[str] = []
+        self._replaced: list[str] = []
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Hold the directory while the block runs, and undo what it did if it raises.
+    def stage(self) -> None:
+        """Undo what a killed process of this machine began."""
+        clear(self.work)
+        self._undo(own_only=True)
 
-        Other machines are kept away by the journal, from `begin` on.
-
-        Raises
-        ------
-        OutputError
-            If it is being changed, or another machine did not finish changing it.
-        """
-        with claimed(self._work, self._root):
-            clear(self._work)
-            self._undo(own_only=True)
-            try:
-                yield
-            except BaseException:
-                self._undo()
-                raise
-            # Without its journal a change is final; what it kept is litter from then on.
-            storage.remove_file(self._root / JOURNAL)
-            storage.remove_tree(self._root / WORK)
-
-    def begin(self, added: Sequence[str], replaced: Sequence[str]) -> None:
-        """Note what is about to be done; may be called again for more.
-
-        Parameters
-        ----------
-        added, replaced : sequence of str
-            Paths of files that will be new, and of files that are there and will be written anew.
-        """
+    def begin(self, added: Sequence[str] = (), replaced: Sequence[str] = ()) -> None:
+        """Write the journal, after copies of the files that will be replaced."""
         for path in replaced:
-            if path in self._added or path in self._kept:
+            if path in self._added or path in self._replaced:
                 continue
-            if storage.exists(self._root / path):
-                storage.copy_file(self._root / path, self._root / WORK / path)
-                self._kept.append(path)
+            if storage.exists(self.root / path):
+                storage.copy_file(self.root / path, self.root / CHANGING / path)
+                self._replaced.append(path)
             else:
                 self._added.append(path)
         self._added += added
-        content = {"host": platform.node(), "added": self._added, "replaced": self._kept}
-        storage.write_bytes(self._root / JOURNAL, json.dumps(content, indent=1).encode())
+        content = {"host": platform.node(), "added": self._added, "replaced": self._replaced}
+        storage.write_bytes(self.root / JOURNAL, json.dumps(content, indent=1).encode())
+
+    def commit(self) -> None:
+        """Remove the journal: that makes the change final."""
+        storage.remove_file(self.root / JOURNAL)
+        with suppress(StorageError):  # the copies do no harm, and the next change removes them
+            storage.remove_tree(self.root / CHANGING)
+        clear(self.work)
+
+    def roll_back(self, error: BaseException) -> None:  # noqa: ARG002
+        """Remove new files, and put replaced ones back."""
+        self._undo()
+        clear(self.work)
 
     def _undo(self, *, own_only: bool = False) -> None:
-        place = self._root / JOURNAL
-        if not storage.exists(place):
-            storage.remove_tree(self._root / WORK)
-            return
-        try:
-            content = json.loads(storage.read_bytes(place))
-            host, added, replaced = content["host"], content["added"], content["replaced"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise StorageError(f"the journal of a change cannot be read: {error}", path=place) from error
-        if own_only and host != platform.node():
-            raise OutputError(
-                "it is being changed by another machine, or was when that stopped",
-                path=self._root,
-                found=f"the journal {JOURNAL} of {host}",
-                hint="wait for it; if it was killed, try again on that machine, which undoes what it did",
-            )
-        for path in added:
-            storage.remove_file(self._root / path)
-        for path in replaced:
-            storage.copy_file(self._root / WORK / path, self._root / path)
-        storage.remove_file(place)
-        storage.remove_tree(self._root / WORK)
+        journal = self.root / JOURNAL
+        if storage.exists(journal):
+            host, added, replaced = _read(journal)
+            if own_only and host != platform.node():
+                raise OutputError(
+                    "another machine is changing it, or was when it stopped",
+                    path=self.root,
+                    found=f"the journal {JOURNAL} of {host}",
+                    hint="wait for it; if it was killed, try again on that machine, which undoes what it did",
+                )
+            for path in added:
+                storage.remove_file(self.root / path)
+            for path in replaced:
+                storage.copy_file(self.root / CHANGING / path, self.root / path)
+            storage.remove_file(journal)
+        storage.remove_tree(self.root / CHANGING)
+
+
+def _read(journal: UPath) -> tuple[str, list[str], list[str]]:
+    try:
+        content = json.loads(storage.read_bytes(journal))
+        return content["host"], content["added"], content["replaced"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"the journal of a change cannot be read: {error}", path=journal) from error

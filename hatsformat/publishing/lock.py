@@ -1,87 +1,132 @@
-"""Holding a directory for work, so that no two processes of a machine do the same."""
+"""A lock for a work folder: one holder at a time, threads and processes alike.
+
+The operating system releases it when its holder ends, even by ``kill -9``. It is advisory, and as good as
+the file system's own locks: reliable on local disks, usually between machines on network file systems, too.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
+from itertools import count
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from hatsformat import storage
-from hatsformat.errors import OutputError
+from hatsformat.errors import HatsError
 
 LOCK = "lock"
+"""Name of the lock's file in the work folder."""
+
+_ATTEMPTS = 1000
 
 
 @contextmanager
-def claimed(work: Path, what: object) -> Iterator[None]:
-    """Hold a directory of work while the block runs; it is made before, and removed after.
+def locked(work: Path, *, busy: HatsError | None = None) -> Iterator[None]:
+    """Hold the lock of a work folder while the block runs.
 
-    What a process that was killed left there is there when the block begins: see `clear`.
+    The folder is made if it is missing. Afterwards it is removed if nothing but the lock is in it, and so are
+    the folders above it that were made for it.
 
     Parameters
     ----------
     work : Path
-    what : object
-        What the work is about, for the message.
+        The work folder.
+    busy : HatsError, optional
+        What to raise if another holds the lock. By default, wait for it.
 
     Raises
     ------
-    OutputError
-        If another process holds it.
+    StorageError
+        If the folder or the lock cannot be made.
     """
-    with storage.explained(work, "making a directory for the work"):
-        lock = _locked(work)
-    if lock is None:
-        raise OutputError("it is being changed by another process", path=what, hint="wait for it")
-    with lock:
-        try:
-            yield
-        finally:
-            clear(work)
-            # The lock goes last: until then nobody else builds anything here.
-            with suppress(OSError):
-                (work / LOCK).unlink()
-                work.rmdir()
-
-
-def is_claimed(work: Path) -> bool:
-    """Return whether a process holds a directory of work."""
+    with storage.explained(work, "locking"):
+        made = [folder for folder in work.parents if not folder.exists()]
+        file = _acquire(work, wait=busy is None)
+    if file is None:
+        assert busy is not None  # without it, the lock is waited for
+        raise busy
     try:
-        with open(work / LOCK, "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        yield
+    finally:
+        _release(file, work)
+        for folder in made:
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+
+
+def is_locked(work: Path) -> bool:
+    """Return whether somebody holds the lock of a work folder; nobody is kept from it by asking."""
+    try:
+        with open(work / LOCK, "rb") as file:
+            return not _lock(file.fileno(), shared=True)
     except OSError:
         return False
-    return False
 
 
-def clear(work: Path) -> None:
-    """Remove everything in a directory of work but the lock."""
-    for path in work.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LOCK:
-            path.unlink(missing_ok=True)
-
-
-def _locked(work: Path) -> IO[bytes] | None:
-    """Return the lock, or None if another process has it."""
-    while True:
-        work.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # another process ended its work just now
-            lock = open(work / LOCK, "ab")  # noqa: SIM115 - the caller closes it
+def _acquire(work: Path, *, wait: bool) -> IO[bytes] | None:
+    """Return the lock's open file, or None if another holds it."""
+    for attempt in count():
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            file = open(work / LOCK, "a+b")  # noqa: SIM115 - closed by _release
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(lock.fileno()), os.stat(work / LOCK)):
-                    return lock
-            except BlockingIOError:
-                lock.close()
-                return None
-            except FileNotFoundError:
-                pass
-            lock.close()
+                if not _lock(file.fileno(), wait=wait):
+                    file.close()
+                    return None
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(work / LOCK)):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+        except (FileNotFoundError, FileExistsError):
+            # The last holder removed the folder or the file just now; unless it really cannot be made.
+            if attempt >= _ATTEMPTS:
+                raise
+    raise AssertionError  # for type checkers: count() has no end
+
+
+def _release(file: IO[bytes], work: Path) -> None:
+    with suppress(OSError):
+        if sys.platform == "win32":  # there, nobody can remove a file that is open
+            file.close()
+        (work / LOCK).unlink()
+    file.close()
+    with suppress(OSError):
+        work.rmdir()
+
+
+def _lock(descriptor: int, *, wait: bool = False, shared: bool = False) -> bool:
+    """Lock an open file, and return whether it is locked now; `shared` locks do not exclude one another."""
+    if sys.platform == "win32":
+        return _lock_on_windows(descriptor, wait)
+    import fcntl
+
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
+            return True
+        # Refused by the holder, or by somebody who only asks whether there is one?
+        if shared or not _lock(descriptor, shared=True):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(0.001)
+
+
+def _lock_on_windows(descriptor: int, wait: bool) -> bool:
+    msvcrt: Any = import_module("msvcrt")
+    attempt = 0
+    while wait or attempt < 5:  # there, one who only asks has the lock for an instant
+        with suppress(OSError):
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            return True
+        attempt += 1
+        time.sleep(0.01)
+    return False

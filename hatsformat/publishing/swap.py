@@ -1,12 +1,12 @@
-"""Changing a directory on a local disk in one step.
+"""Changing a folder on a local disk in one step.
 
 The new state is built beside the old one, as a tree of hard links to its files: that costs no bytes, and a
-file that changes is replaced in the new tree, never written to, so that the old one stays what it was. Then
-the two directories change places (``renameat2`` with ``RENAME_EXCHANGE``, one system call) and the old one
-is removed. Killed at any moment, this leaves the old state or the new one at the directory's path.
+file that changes is replaced in the new tree, never written to, so the old one stays as it was. Then the two
+folders are swapped with one system call (``renameat2`` on Linux, ``renamex_np`` on macOS), and the old one is
+removed. Killed at any moment, this leaves the old state or the new one at the folder's path.
 
-Where the kernel or the file system cannot exchange, two renames take its place, and whoever changes the
-directory next puts right what a kill between them left.
+Where the system or the file system cannot swap, two renames do it, and the next change brings the old folder
+back if the process was killed between them.
 """
 
 from __future__ import annotations
@@ -15,143 +15,124 @@ import ctypes
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.publishing.lock import claimed, clear, is_claimed
+from hatsformat.errors import OutputError
+from hatsformat.publishing.lock import locked
+from hatsformat.publishing.work import UNFINISHED, changing_folder, clear, real_path, unfinished_imports
 
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
-_CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+_AT_FDCWD, _RENAME_EXCHANGE, _RENAME_SWAP = -100, 2, 2
+_CANNOT_SWAP = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP)
-_NOT_LINKED = (".import", ".partial-")
-"""How names of work in progress begin."""
 
 
-class Snapshot:
-    """A directory that is about to change.
+class FolderSwap:
+    """New content for a folder on a local disk: a `Publication`.
+
+    Its parent must be writable, and it cannot be a mount point.
 
     Parameters
     ----------
     root : UPath
-        The directory, on a local disk.
-
-    Attributes
-    ----------
-    staging : UPath
-        The new tree, once `begin` has made it.
-    scratch : Path
-        For rows that do not fit in memory.
+        The folder.
     """
 
     def __init__(self, root: UPath) -> None:
-        self._root = _real(root)
-        self._work = work_place(root)
-        self._tree = self._work / "tree"
+        self.root = root
+        self.work = changing_folder(root)
+        self.scratch = self.work / "runs"
+        self._folder, self._tree = real_path(root), self.work / "tree"
         self.staging = UPath(self._tree)
-        self.scratch = self._work / "runs"
+        self._begun = False
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Hold the directory while the block runs; show the new tree, if there is one, when it ends.
+    def stage(self) -> None:
+        """Bring back the folder if a killed process left it renamed, and remove what else it left."""
+        if imports := unfinished_imports(self.root):
+            raise OutputError("an import is under way here, or was interrupted", path=imports[0])
+        self._clean()
 
-        Nothing changes if the block raises.
+    def begin(self, added: Sequence[str] = (), replaced: Sequence[str] = ()) -> None:  # noqa: ARG002
+        """Make the new tree, the same as the old one so far."""
+        if not self._begun:
+            with storage.explained(self.work, "linking the files of the folder"):
+                _link_tree(self._folder, self._tree)
+            self._begun = True
 
-        Raises
-        ------
-        OutputError
-            If another process changes the directory.
-        StorageError
-            If the directory cannot be exchanged: it is a mount point, or its parent cannot be written to.
-        """
-        with claimed(self._work, self._root):
-            _put_right(self._root, self._work)
-            clear(self._work)
-            try:
-                yield
-                if self.begun:
-                    with storage.explained(self._root, "exchanging the directory for its new state"):
-                        exchange(self._tree, self._root, self._work / "old")
-            finally:
-                _put_right(self._root, self._work)
+    def commit(self) -> None:
+        """Swap the folders if there is a new tree, and remove the old one."""
+        if self._begun:
+            with storage.explained(self.root, "swapping the folder for its new state"):
+                swap(self._tree, self._folder, self.work / "old")
+        self._clean()
 
-    @property
-    def begun(self) -> bool:
-        """Whether there is a new tree."""
-        return self._tree.exists()
+    def roll_back(self, error: BaseException) -> None:  # noqa: ARG002
+        """Remove the new tree."""
+        self._clean()
 
-    def begin(self) -> None:
-        """Make the new tree, the same as the old one as yet."""
-        with storage.explained(self._work, "linking the files of the directory"):
-            _link_tree(self._root, self._tree)
-
-
-def remove_files(tree: UPath, paths: Iterable[str]) -> None:
-    """Remove files of a local tree that are there, and the directories that this leaves empty."""
-    top = Path(tree.path)
-    places = [top / path for path in paths]
-    with storage.explained(tree, "removing files"):
-        for place in places:
-            place.unlink(missing_ok=True)
-        for folder in {place.parent for place in places}:
-            _remove_empty(folder, top)
-
-
-def work_place(root: UPath) -> Path:
-    """Return where a local directory is changed: hidden beside it."""
-    place = _real(root)
-    return place.parent / f".{place.name}.changing"
-
-
-def is_changing(root: UPath) -> bool:
-    """Return whether a process is changing a local directory."""
-    return is_claimed(work_place(root))
+    def _clean(self) -> None:
+        _bring_back(self._folder, self.work)
+        clear(self.work)
 
 
 def recover(root: UPath) -> None:
-    """Bring back a local directory that is gone because a change was killed between two renames."""
-    if not _real(root).exists() and work_place(root).exists():
-        with claimed(work_place(root), root):
-            _put_right(_real(root), work_place(root))
+    """Bring back a local folder that is missing because a change was killed between two renames."""
+    work = changing_folder(root)
+    if not real_path(root).exists() and work.exists():
+        with locked(work, busy=OutputError("another process is changing it", path=root)):
+            _bring_back(real_path(root), work)
 
 
-def _real(root: UPath) -> Path:
-    return Path(os.path.realpath(root.path))  # a link to the directory stays one
+def remove_files(tree: UPath, paths: Iterable[str]) -> None:
+    """Remove files of a local tree if they exist, and the folders that this leaves empty."""
+    top = Path(tree.path)
+    files = [top / path for path in paths]
+    with storage.explained(tree, "removing files"):
+        for file in files:
+            file.unlink(missing_ok=True)
+        for folder in {file.parent for file in files}:
+            _remove_empty(folder, top)
 
 
-def _put_right(root: Path, work: Path) -> None:
-    """Bring the old directory back where a change ended between two renames."""
-    if not root.exists() and (work / "old").exists():
-        with storage.explained(root, "bringing the directory back"):
-            (work / "old").rename(root)
-
-
-def exchange(new: Path, present: Path, aside: Path) -> None:
-    """Let two directories change places; `aside` is where the present one goes if they cannot."""
+def swap(new: Path, present: Path, aside: Path) -> None:
+    """Swap two folders; where that is impossible, rename the present one to `aside` and the new one to it."""
     libc = ctypes.CDLL(None, use_errno=True)
+    one, other = os.fsencode(new), os.fsencode(present)
     if hasattr(libc, "renameat2"):
-        names = (_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(present))
-        if libc.renameat2(*names, _RENAME_EXCHANGE) == 0:
-            return
-        if (code := ctypes.get_errno()) not in _CANNOT_EXCHANGE:
-            raise OSError(code, os.strerror(code), str(present))
+        failed = libc.renameat2(_AT_FDCWD, one, _AT_FDCWD, other, _RENAME_EXCHANGE)
+    elif hasattr(libc, "renamex_np"):
+        failed = libc.renamex_np(one, other, _RENAME_SWAP)
+    else:
+        return _rename_both(new, present, aside)
+    if failed and (code := ctypes.get_errno()) not in _CANNOT_SWAP:
+        raise OSError(code, os.strerror(code), str(present))
+    return _rename_both(new, present, aside) if failed else None
+
+
+def _rename_both(new: Path, present: Path, aside: Path) -> None:
     present.rename(aside)
     new.rename(present)
+
+
+def _bring_back(folder: Path, work: Path) -> None:
+    if not folder.exists() and (work / "old").exists():
+        with storage.explained(folder, "bringing the folder back"):
+            (work / "old").rename(folder)
 
 
 def _link_tree(source: Path, target: Path) -> None:
     made = []
     for folder, inner, names in os.walk(source):
-        inner[:] = [name for name in inner if not name.startswith(_NOT_LINKED)]
+        inner[:] = [name for name in inner if not name.startswith(UNFINISHED)]
         copy = target / Path(folder).relative_to(source)
         copy.mkdir(parents=True)
         made.append((folder, copy))
         links = [name for name in inner if os.path.islink(os.path.join(folder, name))]
         for name in (*names, *links):
-            if not name.startswith(_NOT_LINKED):
+            if not name.startswith(UNFINISHED):
                 _link(os.path.join(folder, name), os.path.join(copy, name))
     for folder, copy in reversed(made):
         shutil.copystat(folder, copy)

@@ -19,7 +19,8 @@ from hatsformat.partitioner.build_log import BuildLog, Progress
 from hatsformat.partitioner.context import build_date, default_name, open_context
 from hatsformat.partitioner.options import ImportOptions, check_name
 from hatsformat.properties import CollectionProperties, TableProperties
-from hatsformat.publishing.new_folder import Destination
+from hatsformat.publishing.output import check_inputs, open_output
+from hatsformat.publishing.publication import publish
 from hatsformat.supplements.collection import (
     alone,
     enlist,
@@ -241,12 +242,12 @@ def _make(
     leaf = "directory" if primary.properties.has_leaf_directories else "file"
     url = primary.root.name if primary.root.parent == root.parent else str(primary.root)
     options = work.changed(leaf=leaf)
-    output = Destination(root, overwrite=options.overwrite, scratch=options.scratch)
+    output = open_output(root, overwrite=options.overwrite, scratch=options.scratch)
     log = BuildLog(str(root), name)
     paths = [str(root), str(primary.root)]
     opened = open_context(options, output.scratch, log, paths=paths, executor=executor, progress=progress)
-    with output.claimed(), opened as context:
-        output.check_inputs([str(primary.root / layout.PROPERTIES)])
+    with publish(output), opened as context:
+        check_inputs(output, [str(primary.root / layout.PROPERTIES)])
         output.begin()
         supplement.make(primary, name, url, output.staging, context)
     return context.created

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from upath import UPath
 
@@ -17,6 +16,8 @@ from hatsformat.errors import NotFoundError
 from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.finishing import making
 from hatsformat.properties import CollectionProperties, TableProperties
+from hatsformat.publishing.lock import locked
+from hatsformat.publishing.work import MEMBERS
 from hatsformat.supplements.kinds import Supplement, of_table
 from hatsformat.supplements.primary import Primary
 
@@ -101,13 +102,8 @@ def alone(root: UPath) -> Iterator[None]:
     if not storage.is_local(root):
         yield
         return
-    with storage.explained(root, "opening"):
-        folder = os.open(root.path, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with locked(Path(root.path) / MEMBERS):
         yield
-    finally:
-        os.close(folder)
 
 
 def tables_in(root: UPath) -> dict[str, TableProperties]:

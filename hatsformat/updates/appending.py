@@ -32,10 +32,11 @@ from hatsformat.partitioner.quarantine import write_quarantine
 from hatsformat.partitioner.runs import spilled_bytes
 from hatsformat.partitioner.schema import check_fits
 from hatsformat.partitioner.tile_choice import choose_tiles, count_runs, counting_order
-from hatsformat.publishing.site import Site, open_site, supplements
+from hatsformat.publishing.publication import publish
 from hatsformat.updates.existing import Drift, ExistingCatalog, next_parts
 from hatsformat.updates.extending import Extension
 from hatsformat.updates.metadata import map_orders, metadata_files, update_collection, update_metadata
+from hatsformat.updates.site import Site, open_site, supplements
 
 OPTIONS = (
     "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "comment", "table", "lowest_order",
@@ -84,7 +85,7 @@ def append(
         raise UsageError(f"unknown option {unknown[0]!r} for append", expected=", ".join(OPTIONS))
     root = storage.resolve(path)
     site = open_site(root)
-    with site.change.changing():
+    with publish(site.change):
         # Opened again now that nobody else can change it.
         catalog = open_catalog(root)
         existing = ExistingCatalog.read(site.root, catalog.properties)
@@ -135,7 +136,7 @@ def _append(
     after = _add_rows(mapped, existing, members, site, context, log) if mapped.counts.total else existing
     log.tiles, log.drift = len(after.tiles), after.drift()
     log.rebuild_due = log.drift.rebuild_due
-    log.quarantine = write_quarantine(_free_path(site.place), mapped.rejected)
+    log.quarantine = write_quarantine(_free_path(site.folder), mapped.rejected)
 
 
 def _map_settings(existing: ExistingCatalog, context: BuildContext) -> MapSettings:
@@ -167,8 +168,8 @@ def _add_rows(
         shards = split_runs(mapped.runs, alignment, plan, context)
         paths = next_parts(existing, alignment.tiles)
         site.begin(
-            [site.from_place(path) for path in paths],
-            [site.from_place(path) for path in metadata_files(existing)],
+            [site.relative(path) for path in paths],
+            [site.relative(path) for path in metadata_files(existing)],
         )
     with log.stage("reducing"):
         leaves = list(build_leaves(alignment, shards, plan, site.staging, context, paths=paths))

@@ -24,7 +24,6 @@ from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.map_inputs import map_leaf_files
 from hatsformat.partitioner.pixel_counts import PixelCounts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
-from hatsformat.publishing.site import Site
 from hatsformat.supplements.index import collect, write_parts
 from hatsformat.supplements.index_entries import IndexPlan
 from hatsformat.supplements.margin import Routed, gathered, margin_plan, route_rows
@@ -37,6 +36,7 @@ from hatsformat.updates.metadata import (
     update_metadata,
     write_properties,
 )
+from hatsformat.updates.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Extension:
         ]
 
     def _begin(self, root: UPath, added: Sequence[str], replaced: Sequence[str]) -> None:
-        path_in_site = self.site.from_place
+        path_in_site = self.site.relative
         self.site.begin(
             [path_in_site(path, root) for path in added], [path_in_site(path, root) for path in replaced]
         )

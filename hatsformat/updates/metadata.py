@@ -28,8 +28,8 @@ from hatsformat.partition_info import ROWS_COLUMN, PartitionInfo
 from hatsformat.partitioner.pixel_counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties import TableProperties
-from hatsformat.publishing.site import Site
 from hatsformat.updates.existing import ExistingCatalog
+from hatsformat.updates.site import Site
 
 
 def map_orders(existing: ExistingCatalog) -> dict[str, int]:
@@ -106,8 +106,8 @@ def update_metadata(
 
 def update_collection(site: Site, primary: TableProperties, now: datetime) -> None:
     """Update the properties of a collection: what they say of its primary catalog, and its size."""
-    place, staging = site.place / layout.COLLECTION_PROPERTIES, site.change.staging
-    properties = locating.collection_properties(site.place)
+    place, staging = site.folder / layout.COLLECTION_PROPERTIES, site.change.staging
+    properties = locating.collection_properties(site.folder)
     if properties is None:
         return
     members = Members(staging, properties)

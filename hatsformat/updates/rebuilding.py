@@ -35,12 +35,13 @@ from hatsformat.partitioner.row_sizes import row_sizes
 from hatsformat.partitioner.tasks import KeepTask, run_task
 from hatsformat.partitioner.tile_choice import choose_tiles, counting_order
 from hatsformat.properties import TableProperties
-from hatsformat.publishing.site import Site, open_site, supplements
-from hatsformat.publishing.swap import Snapshot, remove_files
+from hatsformat.publishing.publication import publish
+from hatsformat.publishing.swap import FolderSwap, remove_files
 from hatsformat.supplements.primary import Primary
 from hatsformat.updates.existing import ExistingCatalog
 from hatsformat.updates.metadata import map_orders, update_collection, write_properties
 from hatsformat.updates.rebuilt_members import rebuild_member
+from hatsformat.updates.site import Site, open_site, supplements
 
 OPTIONS = (
     "max_rows", "max_bytes", "leaf", "lowest_order", "highest_order", "keep_empty_siblings", "row_group_rows",
@@ -85,13 +86,13 @@ def rebuild(
         raise UsageError(f"unknown option {unknown[0]!r} for rebuild", expected=", ".join(OPTIONS))
     root = storage.resolve(path)
     site = open_site(root)
-    if not isinstance(site.change, Snapshot):
+    if not isinstance(site.change, FolderSwap):
         raise UsageError(
             "a catalog can be rebuilt only on a local disk, where new leaves replace the old ones at once",
             path=root,
             hint="import it into another folder: hatsformat import PATH --out NEW",
         )
-    with site.change.changing():
+    with publish(site.change):
         catalog = open_catalog(root)
         existing = ExistingCatalog.read(site.root, catalog.properties)
         options = existing.options(**changes)

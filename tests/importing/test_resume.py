@@ -29,6 +29,8 @@ FAULTS = {
     "before the properties": "die_at(finishing, 'write_properties', 0)",
     "before it is published": "die_at(new_folder, '_move', 0)",
     "while it is published": "die_at(new_folder, '_move', 1)",
+    "before the last file is published": "die_at(new_folder, '_move', 3)",
+    "after it is published": "die_at(new_folder, 'clear', 1)",
     "after the second name of the properties": "die_after(finishing, 'write_properties')",
 }
 
@@ -57,7 +59,7 @@ def test_a_killed_import_is_no_catalog_and_resumes_to_the_same_bytes(
 ) -> None:
     out = tmp_path / "sky"
     killed(inputs, out, fault)
-    if "_move" not in fault:
+    if "new_folder" not in fault:
         with pytest.raises(HatsError):
             open_catalog(out)
     with pytest.raises(OutputError, match="--resume"):
@@ -206,7 +208,7 @@ def test_a_second_import_into_the_same_place_is_refused(
     refused = []
 
     def told(stage: str, done: int, _: int) -> None:
-        with pytest.raises(OutputError, match="another import"):
+        with pytest.raises(OutputError, match="another process"):
             run_import(inputs, out, **OPTIONS, **given)
         refused.append(stage)
 

@@ -129,7 +129,7 @@ def test_what_cannot_be_written_leaves_nothing(
 def test_two_writers_in_one_place(tmp_path: Path) -> None:
     with CatalogWriter(tmp_path / "sky", SCHEMA, **OPTIONS) as writer:
         writer.append(rows(5))
-        with pytest.raises(OutputError, match="another import"):
+        with pytest.raises(OutputError, match="another process"):
             CatalogWriter(tmp_path / "sky", SCHEMA, **OPTIONS)
     assert open_catalog(tmp_path / "sky").scan().count_rows() == 5
 

@@ -28,8 +28,8 @@ from hatsformat.errors import (
 )
 from hatsformat.healpix import HealpixPixel
 from hatsformat.partitioner.memory import MemoryBudget
-from hatsformat.publishing.lock import claimed
-from hatsformat.publishing.swap import work_place
+from hatsformat.publishing.lock import locked
+from hatsformat.publishing.work import changing_folder
 from hatsformat.storage import resolve
 from hatsformat.updates.appending import append
 from tests.support import skies
@@ -360,7 +360,7 @@ def test_options_that_the_catalog_decides_are_refused(tmp_path):
 def test_the_second_of_two_at_once_is_refused(tmp_path):
     root = nightly(tmp_path)
     before = state(root)
-    with claimed(work_place(resolve(root)), root), pytest.raises(OutputError, match="another process"):
+    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="another process"):
         append(root, skies.stars(5))
     (root / ".import").mkdir()
     with pytest.raises(OutputError, match="import"):
@@ -372,7 +372,7 @@ def test_the_second_of_two_at_once_is_refused(tmp_path):
 def test_an_import_over_a_catalog_that_changes_is_refused(tmp_path):
     root = nightly(tmp_path)
     before = state(root)
-    with claimed(work_place(resolve(root)), root), pytest.raises(OutputError, match="is being changed"):
+    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="is being changed"):
         import_catalog(skies.stars(5), root, overwrite=True)
     assert state(root) == before
 

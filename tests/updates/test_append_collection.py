@@ -24,8 +24,8 @@ from hatsformat import (
 )
 from hatsformat.artefacts.parquet_metadata import write_metadata
 from hatsformat.errors import HatsError, OutputError, UsageError
-from hatsformat.publishing.lock import claimed
-from hatsformat.publishing.swap import work_place
+from hatsformat.publishing.lock import locked
+from hatsformat.publishing.work import changing_folder
 from hatsformat.storage import resolve
 from hatsformat.updates.appending import append
 from hatsformat.updates.rebuilding import rebuild
@@ -247,7 +247,7 @@ def test_nothing_is_built_in_a_collection_that_changes(tmp_path):
     root = tmp_path / "sky"
     table = numbered(skies.stars(100, 1), 0)
     collection(root, table)
-    with claimed(work_place(resolve(root)), root), pytest.raises(OutputError, match="being changed"):
+    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="being changed"):
         build_margin(root, 60)
     (root / "sky_60arcs" / ".import").mkdir(parents=True)
     with pytest.raises(OutputError, match="sky_60arcs"):
