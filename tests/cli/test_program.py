@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -110,6 +111,12 @@ def test_help_names_every_command():
     assert result.exit_code == 0
     assert all(f"\n  {name} " in result.stdout for name in COMMANDS)
     assert list(main.commands) == COMMANDS
+
+
+def test_the_readme_lists_every_command_in_the_same_order():
+    readme = Path(__file__).resolve().parents[2].joinpath("README.md").read_text("utf-8")
+    rows = [line.split()[2] for line in readme.splitlines() if line.startswith("| `hatsformat ")]
+    assert rows == COMMANDS
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["conformance", "--help"]])
