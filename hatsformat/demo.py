@@ -1,4 +1,4 @@
-"""A mock sky, imported, validated, queried and plotted: what ``make demo`` shows."""
+"""The demo: make a mock sky and import, validate, query and plot it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ DEFAULT_FOLDER = "hatsformat-demo"
 DEFAULT_ROWS = 200_000
 MAX_ROWS = 50_000_000
 _MARK = ".hatsformat-demo"
-"""Says that a folder was made by the demo, so that the next run may replace what it made."""
-_MADE = ("input", "catalog", "sky.png")
+"""The file that marks a folder as made by the demo, so that the next run may replace its contents."""
+_CONTENTS = ("input", "catalog", "sky.png")
 
 _SEED = 20_250_801
-_PARTS = 6
+_FILES = 6
 _CLUSTERS = 150
 _TO_ICRS = np.array(
     [
@@ -37,28 +37,28 @@ _TO_ICRS = np.array(
         [-0.4838350155, 0.7469822445, 0.4559837762],
     ]
 )
-"""Galactic to equatorial (ICRS) axes (The Hipparcos Catalogue, ESA 1997, volume 1, section 1.5.3)."""
+"""Rotation from galactic to ICRS axes (The Hipparcos Catalogue, ESA 1997, volume 1, section 1.5.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the demo makes.
+    """Options of the demo.
 
     Parameters
     ----------
     folder : str or Path
-        Where: made where it is not there, replaced where an earlier demo made it.
+        The output folder: new, empty, or made by an earlier demo, whose files are replaced.
     rows : int
-        Stars of the mock sky.
+        Number of stars, from 1000 to `MAX_ROWS`.
     max_rows : int, optional
-        Rows a tile may hold; a twentieth of all where it is not given.
+        Most rows in a tile; a twentieth of all rows by default.
     plot : bool
-        Whether to draw the sky map, if matplotlib is there.
+        Whether to draw the sky map, if matplotlib is installed.
 
     Raises
     ------
     UsageError
-        If the number of rows is out of the question.
+        If `rows` is out of range.
     """
 
     folder: str | Path = DEFAULT_FOLDER
@@ -69,19 +69,19 @@ class DemoOptions:
     def __post_init__(self) -> None:
         if not 1000 <= self.rows <= MAX_ROWS:
             raise UsageError(
-                "the mock sky cannot have so many stars", found=self.rows, expected=f"1000 to {MAX_ROWS}"
+                "the number of stars is out of range", found=self.rows, expected=f"1000 to {MAX_ROWS}"
             )
 
 
 def mock_sky(rows: int = DEFAULT_ROWS, seed: int = _SEED) -> pa.Table:
-    """Make the stars of a mock sky: disk, bulge and halo, the Magellanic Clouds and globular clusters.
+    """Make a table of mock stars: disk, bulge and halo, the Magellanic Clouds and globular clusters.
 
     Parameters
     ----------
     rows : int
-        How many.
+        Number of stars.
     seed : int
-        The same seed gives the same sky.
+        Seed of the random numbers; the same seed gives the same table.
 
     Returns
     -------
@@ -96,8 +96,8 @@ def mock_sky(rows: int = DEFAULT_ROWS, seed: int = _SEED) -> pa.Table:
     """
     rng = np.random.default_rng(seed)
     vectors, groups = _positions(rng, rows)
-    mixed = rng.permutation(rows)
-    vectors, groups = vectors[mixed], groups[mixed]
+    shuffled = rng.permutation(rows)
+    vectors, groups = vectors[shuffled], groups[shuffled]
     magnitude = np.minimum(21.0 - rng.exponential(2.2, rows), 21.0)
     colour = rng.normal(0.9, 0.45, rows) + 0.05 * (magnitude - 16)
     names = np.array([f"GC{number:03d}" for number in range(_CLUSTERS)] + ["LMC", "SMC", ""])
@@ -105,7 +105,7 @@ def mock_sky(rows: int = DEFAULT_ROWS, seed: int = _SEED) -> pa.Table:
     return pa.table(
         {
             "source_id": pa.array(np.arange(rows, dtype=np.int64) * 17 + 4_000_000_000),
-            # Rounded, so that machines whose sines differ in the last digit make the same sky.
+            # Rounded, so that machines whose sines differ in the last digit make the same table.
             "ra": np.round(np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])), 9) % 360.0,
             "dec": np.round(np.degrees(np.arcsin(np.clip(vectors[:, 2], -1, 1))), 9),
             "pmra": np.round(motion[0], 3),
@@ -118,12 +118,12 @@ def mock_sky(rows: int = DEFAULT_ROWS, seed: int = _SEED) -> pa.Table:
 
 
 def _positions(rng: np.random.Generator, rows: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Return unit vectors in ICRS, shape (rows, 3), and the number of the group of each, shape (rows,)."""
+    """Return unit vectors in ICRS, shape (rows, 3), and the group index of each, shape (rows,)."""
     share = np.array([0.40, 0.14, 0.16, 0.06, 0.02, 0.22])
     disk, bulge, halo, lmc, smc, _ = sizes = np.floor(share * rows).astype(int)
     clustered = rows - int(sizes[:5].sum())
     degrees = [
-        # The disk is thin, and denser towards the centre; the bulge is round.
+        # The disk is thin and denser towards the centre; the bulge is round.
         np.stack((rng.normal(0, 75, disk), rng.laplace(0, 6, disk)), axis=1),
         rng.normal(0, 7, (bulge, 2)),
     ]
@@ -138,7 +138,7 @@ def _positions(rng: np.random.Generator, rows: int) -> tuple[FloatArray, npt.NDA
         _unit(np.stack((rng.normal(0, 60, _CLUSTERS), rng.normal(0, 25, _CLUSTERS)), axis=1)) @ _TO_ICRS.T
     )
     member = np.sort(np.minimum(rng.exponential(_CLUSTERS / 4, clustered).astype(np.int64), _CLUSTERS - 1))
-    # Globular clusters have dense cores and long wings: a radius of a few arcminutes, now and then much more.
+    # Globular clusters have dense cores and long wings: most stars within a few arcminutes, some far outside.
     spread = 0.05 * np.sqrt(rng.pareto(2.5, clustered))
     stars = _around(rng, centres[member], spread, clustered)
     vectors = np.concatenate([galactic @ _TO_ICRS.T, isotropic, *clouds, stars])
@@ -155,7 +155,7 @@ def _unit(degrees: FloatArray) -> FloatArray:
 def _around(
     rng: np.random.Generator, centres: FloatArray, spread: float | FloatArray, count: int
 ) -> FloatArray:
-    """Return `count` unit vectors scattered around centres, with a spread in degrees."""
+    """Return `count` unit vectors scattered around centres; `spread` is in degrees."""
     offsets = rng.normal(size=(count, 3)) * np.radians(np.broadcast_to(spread, count))[:, np.newaxis]
     vectors = centres + offsets
     scattered: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -163,7 +163,7 @@ def _around(
 
 
 def write_inputs(table: pa.Table, folder: Path) -> list[Path]:
-    """Write a table as several Parquet and CSV files, as a provider would have them.
+    """Write a table as several Parquet and CSV files.
 
     Returns
     -------
@@ -171,11 +171,11 @@ def write_inputs(table: pa.Table, folder: Path) -> list[Path]:
         Four Parquet and two CSV files, in order.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    bounds = np.linspace(0, len(table), _PARTS + 1).astype(int).tolist()
+    bounds = np.linspace(0, len(table), _FILES + 1).astype(int).tolist()
     files = []
     for part, (start, stop) in enumerate(pairwise(bounds)):
         rows = table.slice(start, stop - start)
-        file = folder / f"sky-{part}.{'csv' if part >= _PARTS - 2 else 'parquet'}"
+        file = folder / f"sky-{part}.{'csv' if part >= _FILES - 2 else 'parquet'}"
         if file.suffix == ".csv":
             pa.csv.write_csv(rows, file)
         else:
@@ -184,15 +184,15 @@ def write_inputs(table: pa.Table, folder: Path) -> list[Path]:
     return files
 
 
-def run_demo(options: DemoOptions | None = None, say: Callable[[str], None] = lambda _: None) -> bool:
-    """Make a mock sky, import it, validate it, query it and plot it.
+def run_demo(options: DemoOptions | None = None, print_line: Callable[[str], None] = lambda _: None) -> bool:
+    """Make a mock sky and import, validate, query and plot it.
 
     Parameters
     ----------
     options : DemoOptions, optional
-        What to make, and where.
-    say : callable
-        Takes each line of the story.
+        The size of the sky and the output folder.
+    print_line : callable
+        Called with each line of the output.
 
     Returns
     -------
@@ -202,36 +202,36 @@ def run_demo(options: DemoOptions | None = None, say: Callable[[str], None] = la
     Raises
     ------
     OutputError
-        If the folder holds something that is not the demo's.
+        If the folder holds files that no demo made.
     """
     options = options or DemoOptions()
-    return _Demo(options, say).run()
+    return _Demo(options, print_line).run()
 
 
 class _Demo:
-    """One run: its folder, and how it tells what it does."""
+    """One run of the demo."""
 
-    def __init__(self, options: DemoOptions, say: Callable[[str], None]) -> None:
+    def __init__(self, options: DemoOptions, print_line: Callable[[str], None]) -> None:
         self.options = options
         self.folder = Path(options.folder)
-        self.say = say
+        self.print_line = print_line
 
     def run(self) -> bool:
-        _claim(self.folder)
-        files = self._make()
+        _prepare_folder(self.folder)
+        files = self._make_inputs()
         self._import(files)
         valid = self._validate()
         self._query()
         if self.options.plot:
             self._plot()
-        self.say(f"\nAll of it is in {self.folder}; try: hatsformat info {self._path('catalog')}")
+        self.print_line(f"\nEverything is in {self.folder}; try: hatsformat info {self._path('catalog')}")
         return valid
 
     def _path(self, name: str) -> str:
         return str(self.folder / name)
 
-    def _make(self) -> list[Path]:
-        with self._step(f"A mock sky of {self.options.rows} stars, in {_PARTS} files"):
+    def _make_inputs(self) -> list[Path]:
+        with self._step(f"Make a mock sky of {self.options.rows} stars, in {_FILES} files"):
             return write_inputs(mock_sky(self.options.rows), self.folder / "input")
 
     def _import(self, files: list[Path]) -> None:
@@ -242,20 +242,22 @@ class _Demo:
         out = self._path("catalog")
         inputs = f"{shlex.quote(self._path('input'))}/*"
         command = f"import {inputs} --out {shlex.quote(out)} --name mock_sky --max-rows {max_rows}"
-        with self._step("Import it: tiles of the sky, small where it is dense", command):
+        with self._step(
+            "Import it: small tiles where the sky is dense, large ones where it is sparse", command
+        ):
             import_catalog(files, out, name="mock_sky", max_rows=max_rows)
         orders = open_catalog(out).partitions.orders
-        self.say(f"  {len(orders)} tiles of orders {orders.min()} to {orders.max()}")
+        self.print_line(f"  {len(orders)} tiles of orders {orders.min()} to {orders.max()}")
 
     def _validate(self) -> bool:
         from hatsformat.validation import validate
 
         catalog = self._path("catalog")
         with self._step(
-            "Validate it: every requirement of the note, down to the rows", f"validate {shlex.quote(catalog)}"
+            "Validate it: all rules of the HATS note, on every row", f"validate {shlex.quote(catalog)}"
         ):
             report = validate(catalog)
-        self.say(f"  {'valid' if report.valid else 'not valid'}")
+        self.print_line(f"  {'valid' if report.valid else 'not valid'}")
         return bool(report.valid)
 
     def _query(self) -> None:
@@ -266,10 +268,10 @@ class _Demo:
         columns = ["source_id", "ra", "dec", "phot_g"]
         command = f"query {shlex.quote(catalog)} --cone 80.9 -69.8 30arcmin --columns {','.join(columns)}"
         with self._step(
-            "Query it: the stars in half a degree of the Large Magellanic Cloud's centre", command
+            "Query it: the stars within half a degree of the centre of the Large Magellanic Cloud", command
         ):
             rows = open_catalog(catalog).scan(columns=columns, region=cone).to_table()
-        self.say(f"  {len(rows)} rows")
+        self.print_line(f"  {len(rows)} rows")
 
     def _plot(self) -> None:
         from hatsformat.catalog import open_catalog
@@ -278,38 +280,38 @@ class _Demo:
         catalog, picture = self._path("catalog"), self._path("sky.png")
         command = f"plot {shlex.quote(catalog)} -o {shlex.quote(picture)} --overwrite"
         try:
-            with self._step("Plot it: rows per square degree, and the tiles", command):
+            with self._step("Plot it: rows per square degree, with the outlines of the tiles", command):
                 save_plot(open_catalog(catalog), picture)
         except MissingExtraError as error:
-            self.say(f"  {error}")
+            self.print_line(f"  {error}")
         else:
-            self.say(f"  {picture}")
+            self.print_line(f"  {picture}")
 
     @contextmanager
     def _step(self, title: str, command: str | None = None) -> Iterator[None]:
-        self.say(f"\n{title}")
+        self.print_line(f"\n{title}")
         if command is not None:
-            self.say(f"  $ hatsformat {command}")
+            self.print_line(f"  $ hatsformat {command}")
         started = time.perf_counter()
         yield
-        self.say(f"  {time.perf_counter() - started:.2f} s")
+        self.print_line(f"  {time.perf_counter() - started:.2f} s")
 
 
-def _claim(folder: Path) -> None:
-    """Make the demo's folder, or empty that of an earlier demo; never touch anything else."""
+def _prepare_folder(folder: Path) -> None:
+    """Create the output folder, or remove what an earlier demo wrote to it. Other files are never touched."""
     mark = folder / _MARK
     try:
         if folder.exists() and not folder.is_dir():
-            raise OutputError("this is not a folder", path=folder)
+            raise OutputError("not a folder", path=folder)
         if folder.is_dir() and any(folder.iterdir()) and not mark.is_file():
             raise OutputError(
-                "the folder holds something that no demo made", path=folder, hint="name another folder"
+                "the folder holds files that no demo made", path=folder, hint="choose another folder"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _MADE:
+        for name in _CONTENTS:
             storage.remove_tree(storage.resolve(folder / name))
-        mark.write_text("Made by hatsformat demo, which may replace what it made here.\n")
+        mark.write_text("Made by `hatsformat demo`, which may replace the files that it made here.\n")
     except HatsError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot make the demo's folder: {error.strerror}", path=folder) from error
+        raise OutputError(f"cannot create the folder: {error.strerror}", path=folder) from error

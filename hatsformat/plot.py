@@ -1,4 +1,4 @@
-"""Sky maps: how many rows there are where, and the tiles over them."""
+"""Plots of sky maps: the density of rows on the sky, and the outlines of the tiles."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from hatsformat.healpix import FloatArray, npix, order_of_npix, outlines, radec_
 PROJECTIONS = ("mollweide", "aitoff", "hammer")
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
 MAX_OUTLINES = 50_000
-"""Outlines of more tiles than this would be a black sky, and take minutes to draw."""
+"""Most tiles to draw outlines of: more would make the sky black and take minutes."""
 
 _MAP_ORDER = 7
-"""Pixels of half a degree: finer ones are not to be seen in the picture."""
+"""Order of the finest pixels to draw, half a degree wide: finer ones are invisible in the image."""
 
 _PIXEL_ROWS = 16
-"""Rows that a pixel should hold on average: with fewer, the map would show noise."""
+"""Rows that a pixel should hold on average; with fewer, the map shows noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,20 @@ class PlotOptions:
     Parameters
     ----------
     projection : {"mollweide", "aitoff", "hammer"}
-        All three show the whole sky, with RA 0 in the middle and growing to the left.
+        All show the whole sky, with RA 0 in the middle and increasing to the left.
     tiles : bool
         Whether to draw the outlines of the tiles.
     title : str, optional
-        The catalog's name where it is not given.
+        Title; by default the catalog's name and number of tiles.
     width : float
-        Of the picture, in inches; the height follows.
+        Width of the image in inches; the height is 0.62 times the width.
     dpi : int
-        Dots an inch.
+        Dots per inch.
 
     Raises
     ------
     UsageError
-        If there is no such projection, or the size is no size.
+        If the projection is unknown, or the size is out of range.
     """
 
     projection: str = "mollweide"
@@ -57,14 +57,12 @@ class PlotOptions:
 
     def __post_init__(self) -> None:
         if self.projection not in PROJECTIONS:
-            raise UsageError(
-                "there is no such projection", found=self.projection, expected=", ".join(PROJECTIONS)
-            )
+            raise UsageError("unknown projection", found=self.projection, expected=", ".join(PROJECTIONS))
         if not (0 < self.width <= 100 and 0 < self.dpi <= 2400):
             raise UsageError(
-                "the picture cannot have this size",
+                "the size of the image is out of range",
                 found=f"{self.width} inches at {self.dpi} dpi",
-                expected="up to 100 inches at 2400 dpi",
+                expected="up to 100 inches at up to 2400 dpi",
             )
 
 
@@ -74,9 +72,8 @@ def plot_sky(catalog: Catalog, options: PlotOptions | None = None) -> Any:
     Parameters
     ----------
     catalog : Catalog
-        Only its sky map and its tiles are read. Without a sky map, the tiles are drawn alone.
+        Only the sky map and the list of tiles are read. Without a sky map, only the tiles are drawn.
     options : PlotOptions, optional
-        How to draw it.
 
     Returns
     -------
@@ -108,30 +105,28 @@ def plot_sky(catalog: Catalog, options: PlotOptions | None = None) -> Any:
 
 
 def save_plot(catalog: Catalog, path: storage.PathLike, options: PlotOptions | None = None) -> None:
-    """Draw the sky map of a catalog into a file, which appears whole or not at all.
+    """Draw the sky map of a catalog and save it. The file appears only when it is complete.
 
     Parameters
     ----------
     catalog : Catalog
-        See `plot_sky`.
     path : path-like
-        A file whose name ends in ``.png``, ``.pdf``, ``.svg`` or ``.jpg``.
+        Output file; the suffix (``.png``, ``.pdf``, ``.svg`` or ``.jpg``) sets the format.
     options : PlotOptions, optional
-        How to draw it.
 
     Raises
     ------
     UsageError
-        If the file's name ends otherwise.
+        If the suffix is another one.
     MissingExtraError
         If matplotlib is not installed.
     """
-    place = storage.resolve(path)
-    suffix = place.suffix.lower()
+    file = storage.resolve(path)
+    suffix = file.suffix.lower()
     if suffix not in FORMATS:
-        raise UsageError("cannot draw into this kind of file", path=place, expected=", ".join(FORMATS))
+        raise UsageError("unknown image format", path=file, found=suffix, expected=", ".join(FORMATS))
     figure = plot_sky(catalog, options)
-    with storage.atomic_writer(place) as stream:
+    with storage.atomic_writer(file) as stream:
         figure.savefig(stream, format=suffix[1:])
 
 
@@ -140,12 +135,12 @@ def _figure(options: PlotOptions) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("plotting", "plot") from error
-    # Not pyplot: it would keep every figure, and look for a screen.
+    # Not pyplot, which keeps every figure in memory and looks for a display.
     return Figure(figsize=(options.width, options.width * 0.62), dpi=options.dpi, layout="constrained")
 
 
 def _counts(catalog: Catalog) -> npt.NDArray[Any] | None:
-    """Return rows per pixel, at an order the picture can show; None for a catalog without a sky map."""
+    """Return rows per pixel, at an order that suits the image; None for a catalog without a sky map."""
     counts = catalog.skymap()
     if counts is None:
         return None
@@ -175,14 +170,17 @@ def _draw_tiles(axes: Any, orders: npt.NDArray[Any], pixels: npt.NDArray[Any]) -
     from matplotlib.collections import LineCollection
 
     for order in np.unique(orders).tolist():
-        # Edges of large tiles are curves on the map; a fine tile's are as good as straight.
+        # The edges of large tiles are curves on the map; those of small tiles are nearly straight.
         ra, dec = outlines(pixels[orders == order], order, max(1, 32 >> order))
         lines = LineCollection(_segments(ra, dec), linewidths=0.5, colors="black", alpha=0.7, zorder=2)
         axes.add_collection(lines, autolim=False)
 
 
 def _segments(ra: FloatArray, dec: FloatArray) -> FloatArray:
-    """Return the pieces of closed outlines, shape (k, 2, 2), in radians, but those across the map's edge."""
+    """Return the segments of closed outlines, in radians, shape (k, 2, 2).
+
+    Segments that cross the edge of the map are left out.
+    """
     lon = -np.radians((ra + 180) % 360 - 180)
     points = np.stack((lon, np.radians(dec)), axis=-1)
     pieces = np.stack((points, np.roll(points, -1, axis=1)), axis=2).reshape(-1, 2, 2)

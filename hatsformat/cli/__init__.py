@@ -1,7 +1,7 @@
 """The command line: ``hatsformat import``, ``query``, ``validate`` and the others.
 
-Each command is a thin face over the package: it turns words into arguments, and results into text.
-Exit codes: 0 done or valid, 1 invalid, 2 could not run.
+The commands parse arguments, call the package and print results; they hold no logic of their own.
+Exit codes: 0 done or valid, 1 not valid, 2 could not run.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from hatsformat.cli.validate import validate_command
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="hatsformat")
 def main() -> None:
-    """Read, write and validate HATS catalogs: all-sky tables as trees of Parquet files, one a HEALPix tile.
+    """Read, write and validate HATS catalogs: all-sky tables in Parquet, one file per HEALPix tile.
 
-    A PATH is a folder, or a URL such as s3://bucket/catalog or https://server/catalog.
-
-    \b
-    Exit codes:
-      0  done, or the catalog is valid
-      1  the catalog is not valid
-      2  could not run; standard error says why, in one line
+    PATH is a folder, or a URL such as s3://bucket/catalog or https://server/catalog. Use `hatsformat COMMAND
+    --help` for the options and examples of a command.
 
     \b
     Examples:
       hatsformat demo
-      hatsformat import stars-*.csv --out stars --ra ra --dec dec
+      hatsformat import stars-*.csv --out stars --ra RAJ2000 --dec DEJ2000
       hatsformat query stars --cone 56.75 24.12 30arcmin -o pleiades.parquet
       hatsformat validate stars
+
+    \b
+    Exit codes:
+      0  success; for validate, the catalog is valid
+      1  the catalog is not valid
+      2  error; one line on standard error says why
     """
 
 
@@ -57,8 +58,8 @@ for _command in (
     rules_command,
     plot_command,
     demo_command,
+    conformance_group,
 ):
     main.add_command(_command)
-main.add_command(conformance_group)
 
 __all__ = ["main"]

@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+if TYPE_CHECKING:
+    from hatsformat.partitioner.build_log import BuildLog
+
 ProgressCallback: TypeAlias = Callable[[str, int, int], None]
-"""Called with a stage's name, the steps done and the steps in all."""
+"""Called with the name of a stage, the steps done and the total number of steps."""
 
 
 def print_json(value: Any) -> None:
@@ -20,7 +23,7 @@ def print_json(value: Any) -> None:
 
 
 def human_size(size: int) -> str:
-    """Return a number of bytes as a person would say it, in powers of 1000."""
+    """Return a number of bytes as text, in powers of 1000: ``12.3 MB``."""
     if size < 1000:
         return f"{size} bytes"
     power = min((len(str(size)) - 1) // 3, 4)
@@ -28,7 +31,7 @@ def human_size(size: int) -> str:
 
 
 def print_pairs(pairs: Sequence[tuple[str, object]], indent: str = "") -> None:
-    """Print names and values in two columns; what is None is left out."""
+    """Print names and values in two columns, without values that are None."""
     shown = [(name, str(value)) for name, value in pairs if value is not None]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
@@ -36,26 +39,47 @@ def print_pairs(pairs: Sequence[tuple[str, object]], indent: str = "") -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows in columns as wide as they need."""
+    """Print rows in aligned columns."""
     lines = [list(map(str, header)), *(["" if cell is None else str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
+def print_build(log: BuildLog, written: str) -> None:
+    """Print the result of an import, an append or a rebuild.
+
+    Parameters
+    ----------
+    log : BuildLog
+        The log of the build.
+    written : str
+        What the rows were written to, such as ``12 tiles``.
+    """
+    click.echo(
+        f"{log.path}: {log.rows_written} rows in {written}, {human_size(log.size_bytes)}, "
+        f"in {sum(log.seconds.values()):.1f} s"
+    )
+    for note in log.notes:
+        click.echo(f"note: {note}")
+    if log.rows_rejected:
+        action = f"moved to {log.quarantine}" if log.quarantine else "dropped"
+        click.echo(f"{log.rows_rejected} of {log.rows_read} rows have no valid position: {action}")
+
+
 @contextmanager
 def progress_bars(*, quiet: bool = False) -> Iterator[ProgressCallback | None]:
-    """Show a bar a stage on standard error while the block runs; None where that is no terminal.
+    """Show progress bars on standard error while the block runs, one per stage.
 
     Parameters
     ----------
     quiet : bool
-        Show nothing, whatever standard error is.
+        Show nothing, even on a terminal.
 
     Yields
     ------
     callable or None
-        To be called with a stage's name, the steps done and the steps in all.
+        The callback for progress; None if standard error is not a terminal.
     """
     if quiet or not sys.stderr.isatty():
         yield None

@@ -1,4 +1,4 @@
-"""How every command ends: an exit code, and for an error one line on standard error."""
+"""The command group: it turns errors into exit codes and one line on standard error."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from hatsformat.errors import HatsError
 
 DONE, INVALID, COULD_NOT_RUN = 0, 1, 2
 INTERRUPTED = 130
-"""As a shell reports a program that was interrupted."""
+"""The exit code that shells use for Ctrl-C."""
 PIPE_CLOSED = 141
-"""As a shell reports a program whose reader went away."""
+"""The exit code that shells use for a closed pipe."""
 
 
 class Program(click.Group):
-    """The group of all commands; turns what they raise into exit codes and messages."""
+    """The group of all commands; it turns exceptions into exit codes and messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands in the order in which they were added."""
+        return sorted(super().list_commands(ctx), key=list(self.commands).index)
 
     def main(
         self,
@@ -30,7 +34,7 @@ class Program(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command line and, unless told otherwise, exit."""
+        """Run a command line and, in standalone mode, exit."""
         code = self._run(args, prog_name or "hatsformat", complete_var, extra)
         if standalone_mode:
             sys.exit(code)
@@ -47,29 +51,30 @@ class Program(click.Group):
             return COULD_NOT_RUN
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else name
-            return _complain(f"{error.format_message().rstrip('.')}; see: {command} --help")
+            message = error.format_message().rstrip(".")
+            return _print_error(f"{message}{'' if message.endswith('?') else ';'} see: {command} --help")
         except click.ClickException as error:
-            return _complain(error.format_message())
+            return _print_error(error.format_message())
         except HatsError as error:
-            return _complain(str(error))
+            return _print_error(str(error))
         except (click.Abort, KeyboardInterrupt):
-            _complain("interrupted")
+            _print_error("interrupted")
             return INTERRUPTED
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
-            return _complain(f"{error.filename}: {reason}" if error.filename else reason)
+            return _print_error(f"{error.filename}: {reason}" if error.filename else reason)
         except MemoryError:
-            return _complain("out of memory")
+            return _print_error("out of memory")
         except SystemExit:
-            return PIPE_CLOSED  # click's own answer to a closed pipe
+            return PIPE_CLOSED  # click exits by itself when the pipe is closed
         except BaseException as error:  # noqa: BLE001
-            # A Rust panic is no Exception; and Python's own exit code 1 would mean an invalid catalog.
+            # A Rust panic is not an Exception, and Python's exit code 1 would mean an invalid catalog.
             traceback.print_exception(error)
-            return _complain(f"this is a bug in hatsformat: {type(error).__name__}: {error}")
+            return _print_error(f"this is a bug in hatsformat: {type(error).__name__}: {error}")
         return code if isinstance(code, int) else DONE
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a reader that went away, as in ``| head``, is no error."""
+        """Run the command; a pipe that was closed early, as by ``| head``, is not an error."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -80,6 +85,6 @@ class Program(click.Group):
         return result
 
 
-def _complain(message: str) -> int:
+def _print_error(message: str) -> int:
     click.echo(f"hatsformat: error: {' '.join(message.split())}", err=True)
     return COULD_NOT_RUN

@@ -1,4 +1,4 @@
-"""What a command line may say: angles, sizes, lists of columns and regions."""
+"""Types of option values: angles, sizes, lists of names, polygons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNITS = {
 }
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
 _ANGLE = re.compile(rf"([+-]?(?:{_NUMBER})(?:e[+-]?[0-9]+)?) ?([^0-9.\s]*)", re.IGNORECASE)
-# 05h34m31.9s and -05d23m28s; with colons it could be hours or degrees, so that is refused.
+# 05h34m31.9s and -05d23m28s. With colons it could be hours or degrees, so that is rejected.
 _SEXAGESIMAL = re.compile(
     rf"([+-]?)([0-9]+)([hd°])([0-5]?[0-9])[m'′](?:((?:{_NUMBER}))[s\"″])?", re.IGNORECASE
 )
@@ -33,7 +33,7 @@ _SIZE = re.compile(rf"({_NUMBER}) ?([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
 class Angle(click.ParamType[float]):
-    """An angle, in degrees once parsed."""
+    """An angle in degrees, given in any unit."""
 
     name = "angle"
 
@@ -49,14 +49,12 @@ class Angle(click.ParamType[float]):
         found = _ANGLE.fullmatch(text)
         factor = _UNITS.get(found[2].lower()) if found else None
         if found is None or factor is None:
-            self.fail(
-                f"{value!r} is not an angle: write 10arcmin, 36arcsec, 0.5deg or 05h34m31.9s", param, ctx
-            )
+            self.fail(f"{value!r} is not an angle: use 10arcmin, 36arcsec, 0.5deg or 05h34m31.9s", param, ctx)
         return float(found[1]) * factor
 
 
 class Arcseconds(Angle):
-    """An angle, in arcseconds once parsed, and where it has no unit."""
+    """An angle in arcseconds, given in any unit; a bare number is in arcseconds."""
 
     name = "angle"
 
@@ -79,11 +77,11 @@ class Size(click.ParamType[int]):
             return value
         found = _SIZE.fullmatch(value.strip())
         if found is None or (found[3] and not found[2]):
-            self.fail(f"{value!r} is not a size: write 512MB or 4GiB", param, ctx)
+            self.fail(f"{value!r} is not a size: use 512MB or 4GiB", param, ctx)
         base = 1024 if found[3] else 1000
         size = float(found[1]) * base ** " kmgt".index(found[2].lower() or " ")
         if size < 1:
-            self.fail(f"{value!r} is less than a byte", param, ctx)
+            self.fail(f"{value!r} is less than one byte", param, ctx)
         return int(size)
 
 
@@ -98,7 +96,7 @@ class Names(click.ParamType[list[str]]):
             return value
         names = [name.strip() for name in value.split(",")]
         if not all(names):
-            self.fail(f"{value!r} is not a list of names: write a,b,c", param, ctx)
+            self.fail(f"{value!r} is not a list of names: use a,b,c", param, ctx)
         return names
 
 
@@ -116,7 +114,7 @@ class Vertices(click.ParamType[list[tuple[float, float]]]):
         numbers = [ANGLE.convert(word, param, ctx) for word in value.replace(",", " ").split()]
         if len(numbers) < 6 or len(numbers) % 2:
             self.fail(
-                f"{value!r} is not a polygon: write three or more of 'RA DEC', with commas between",
+                f"{value!r} is not a polygon: use three or more vertices, as in '10 20, 11 20, 11 21'",
                 param,
                 ctx,
             )
@@ -124,7 +122,7 @@ class Vertices(click.ParamType[list[tuple[float, float]]]):
 
 
 class Character(click.ParamType[str]):
-    """One character; a tab may be said as ``tab``."""
+    """One character, or the word ``tab``."""
 
     name = "character"
 
@@ -132,7 +130,7 @@ class Character(click.ParamType[str]):
         """Return the character."""
         text: str = "\t" if value in ("tab", "\\t") else value
         if len(text) != 1:
-            self.fail(f"{value!r} is not one character", param, ctx)
+            self.fail(f"{value!r} is not a single character", param, ctx)
         return text
 
 
@@ -145,5 +143,5 @@ VERTICES = Vertices()
 
 
 def flatten(lists: tuple[list[str], ...]) -> list[str] | None:
-    """Return the names of an option that may be repeated as one list, or None where it was not given."""
+    """Return the names of a repeatable option as one list, or None if it was not given."""
     return [name for names in lists for name in names] or None

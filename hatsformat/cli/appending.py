@@ -7,32 +7,39 @@ from typing import Any
 import click
 
 from hatsformat.cli._options import (
-    given,
-    reading_options,
+    coordinate_options,
+    input_options,
+    json_option,
+    leaf_option,
+    order_options,
     row_group_options,
     scratch_option,
-    tile_options,
-    work_options,
+    threshold_options,
+    without_none,
+    worker_options,
 )
-from hatsformat.cli._output import human_size, print_json, progress_bars
-from hatsformat.cli._types import SIZE
+from hatsformat.cli._output import print_build, print_json, progress_bars
 
 
-@click.command("append")
+@click.command("append", short_help="Add rows to a catalog.")
 @click.argument("path", metavar="PATH")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--ra", metavar="COLUMN", help="The column with right ascensions.  [default: the catalog's]")
-@click.option("--dec", metavar="COLUMN", help="The column with declinations.  [default: the catalog's]")
-@reading_options
-@tile_options
+@coordinate_options(ra="the catalog's", dec="the catalog's")
+@input_options
+@order_options()
 @row_group_options
-@work_options
+@worker_options
 @scratch_option
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@json_option()
 def append_command(path: str, inputs: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Add rows to the catalog or collection PATH, whose leaves are directories.
+    """Add rows to the catalog or collection at PATH.
 
-    Margins and indexes of the collection are kept true. On a local disk readers see all of it or nothing.
+    The leaves of the catalog must be folders of files (import or rebuild it with --leaf directory). The
+    inputs must have the columns of the catalog; INPUT is a file, a folder, a pattern or a URL, as for
+    `hatsformat import`.
+
+    The margins and indexes of a collection are updated too. On a local disk, readers see either none or all
+    of the new rows.
 
     \b
     Examples:
@@ -42,55 +49,42 @@ def append_command(path: str, inputs: tuple[str, ...], as_json: bool, **options:
     from hatsformat.updates.appending import append
 
     with progress_bars() as progress:
-        log = append(path, list(inputs), progress=progress, **given(options))
+        log = append(path, list(inputs), progress=progress, **without_none(options))
     if as_json:
         print_json(log.to_dict())
         return
-    click.echo(
-        f"{log.path}: {log.rows_written} rows in {log.parts} new files, {log.new_tiles} new tiles, "
-        f"{human_size(log.size_bytes)}, in {sum(log.seconds.values()):.1f} s"
-    )
-    if log.rows_rejected:
-        where = f"; they are in {log.quarantine}" if log.quarantine else ""
-        click.echo(f"{log.rows_rejected} of {log.rows_read} rows have no position and were left out{where}")
+    print_build(log, f"{log.parts} new files, {log.new_tiles} new tiles")
     if log.rebuild_due:
-        click.echo(f"{log.drift}; put the leaves in order with: hatsformat rebuild {path}")
+        click.echo(f"{log.drift}; run: hatsformat rebuild {path}")
 
 
-@click.command("rebuild")
+@click.command("rebuild", short_help="Rewrite tiles that have grown too large or have many files.")
 @click.argument("path", metavar="PATH")
-@click.option(
-    "--max-rows", type=click.IntRange(min=1), help="The most rows a tile may hold.  [default: the catalog's]"
-)
-@click.option("--max-bytes", type=SIZE, metavar="SIZE", help="The most bytes, instead of --max-rows.")
-@click.option(
-    "--leaf",
-    type=click.Choice(["file", "directory"]),
-    help="A leaf is a file, or a folder of files.  [default: as it is]",
-)
-@tile_options
+@threshold_options()
+@leaf_option(default="as in the catalog")
+@order_options()
 @row_group_options
-@work_options
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@worker_options
+@json_option()
 def rebuild_command(path: str, as_json: bool, **options: Any) -> None:
-    """Bring leaves of the catalog or collection PATH that have drifted in order again.
+    """Rewrite the tiles of the catalog or collection at PATH that have grown too large or have many files.
 
-    Leaves of several files become one file, leaves above the threshold are split; the rows stay the same.
-    Readers see all of it or nothing. PATH is on a local disk.
+    Tiles above the threshold are split, and tiles of several files get one file. Other tiles are kept as they
+    are, and the rows stay the same. The margins and indexes of a collection are built again.
+
+    PATH must be on a local disk. Readers see either the old or the new catalog.
 
     \b
     Examples:
       hatsformat rebuild survey
+      hatsformat rebuild survey --max-rows 500000
       hatsformat rebuild survey --leaf directory
     """
     from hatsformat.updates.rebuilding import rebuild
 
     with progress_bars() as progress:
-        log = rebuild(path, progress=progress, **given(options))
+        log = rebuild(path, progress=progress, **without_none(options))
     if as_json:
         print_json(log.to_dict())
-        return
-    click.echo(
-        f"{log.path}: {log.rows_written} rows in {log.tiles} tiles, {log.written} of them written anew, "
-        f"{human_size(log.size_bytes)}, in {sum(log.seconds.values()):.1f} s"
-    )
+    else:
+        print_build(log, f"{log.tiles} tiles, {log.written} of them rewritten")

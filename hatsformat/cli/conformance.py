@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatsformat.cli._options import EDITIONS, SEVERITIES, combine, json_option
 from hatsformat.cli._output import print_json, print_table, progress_bars
 
 if TYPE_CHECKING:
     from hatsformat.conformance.corpus import Case
     from hatsformat.conformance.runner import Result
 
-_Command = TypeVar("_Command", bound=Callable[..., object])
+_case_options = combine(
+    click.option(
+        "--case", "ids", multiple=True, metavar="ID", help="Cases whose ids begin with ID. Repeatable."
+    ),
+    click.option(
+        "--rule",
+        "rules",
+        multiple=True,
+        metavar="RULE",
+        help="Cases that break a rule, given by its id or the beginning of it. Repeatable.",
+    ),
+    click.option("--edition", type=EDITIONS, help="Cases of this edition of the note."),
+)
 
 
-def _selection(function: _Command) -> _Command:
-    """Add the options that choose cases."""
-    for option in (
-        click.option(
-            "--edition", type=click.Choice(["1.0", "draft-2025-04"]), help="Only cases of this edition."
-        ),
-        click.option(
-            "--rule", "rules", multiple=True, metavar="RULE", help="Only cases that depart from it; repeats."
-        ),
-        click.option(
-            "--case", "ids", multiple=True, metavar="ID", help="Only cases whose id begins so; repeats."
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-@click.group("conformance", no_args_is_help=True)
+@click.group(
+    "conformance", no_args_is_help=True, short_help="Test HATS tools on small valid and invalid catalogs."
+)
 def conformance_group() -> None:
-    """List, write and run the conformance corpus: small catalogs, sound and faulty, to try any tool on.
+    """Test HATS tools on small catalogs, valid and invalid, with known findings.
+
+    Each case of the conformance corpus is a catalog and the findings that a validator must report for it. The
+    cases can be listed, written to disk for any program, or run against any validator.
 
     \b
     Examples:
@@ -46,22 +47,30 @@ def conformance_group() -> None:
     """
 
 
-@conformance_group.command("list")
-@_selection
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@conformance_group.command("list", short_help="List the cases.")
+@_case_options
+@json_option("Print the cases as JSON.")
 def list_command(as_json: bool, **options: Any) -> None:
-    """List the cases: what each is, and what a validator has to say of it."""
+    """List the cases, with the verdict that a validator must give on each.
+
+    The verdict is sound (no findings), remarks (only warnings or infos) or invalid (at least one error).
+
+    \b
+    Examples:
+      hatsformat conformance list
+      hatsformat conformance list --rule HATS-PINF --json
+    """
     from hatsformat.conformance.corpus import select_cases
 
     cases = select_cases(**options)
     if as_json:
-        print_json([_described(case) for case in cases])
+        print_json([_describe(case) for case in cases])
     else:
         rows = [(case.id, case.verdict, case.title) for case in cases]
-        print_table(("case", "verdict", "what"), rows)
+        print_table(("case", "verdict", "description"), rows)
 
 
-def _described(case: Case) -> dict[str, object]:
+def _describe(case: Case) -> dict[str, object]:
     return {
         "id": case.id,
         "title": case.title,
@@ -74,14 +83,19 @@ def _described(case: Case) -> dict[str, object]:
     }
 
 
-@conformance_group.command("materialize")
+@conformance_group.command("materialize", short_help="Write the cases to disk as catalogs.")
 @click.argument("folder", metavar="DIR")
-@_selection
+@_case_options
 def materialize_command(folder: str, **options: Any) -> None:
-    """Write the cases as real catalogs below DIR, which must be new or empty, with a manifest.json.
+    """Write the cases as catalogs in the folder DIR, which must be new or empty.
 
-    The manifest has for every case its path, the verdict (sound, remarks or invalid), and every finding
-    that a validator must have: rule, severity, path, column and row group.
+    DIR/manifest.json lists the cases: path, verdict (sound, remarks or invalid), and the findings that a
+    validator must report, each with rule, severity, path, column and row group.
+
+    \b
+    Examples:
+      hatsformat conformance materialize cases
+      hatsformat conformance materialize cases --case pinf
     """
     from pathlib import Path
 
@@ -94,84 +108,94 @@ def materialize_command(folder: str, **options: Any) -> None:
     click.echo(f"{len(cases)} cases; see {Path(folder) / MANIFEST}")
 
 
-@conformance_group.command("run")
+@conformance_group.command("run", short_help="Run a validator on the cases and compare its findings.")
 @click.option(
     "--command",
     "text",
     required=True,
     metavar="COMMAND",
-    help="The validator; {path} in it stands for a catalog, {level} and {edition} for how to judge it.",
+    help="Command line of the validator. {path}, {level} and {edition} are replaced by those of each case.",
 )
-@_selection
+@_case_options
 @click.option(
     "--timeout",
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="For one case; then it is killed.",
+    help="Time limit per case, after which the validator is killed.",
 )
-@click.option("--jobs", default=min(4, os.cpu_count() or 1), show_default=True, help="Cases at a time.")
+@click.option(
+    "--jobs",
+    default=min(4, os.cpu_count() or 1),
+    show_default=True,
+    metavar="N",
+    help="Number of cases to run in parallel.",
+)
 @click.option(
     "--least",
-    type=click.Choice(["error", "warning", "info"]),
+    type=SEVERITIES,
     default="info",
     show_default=True,
-    help="The least severe findings that count.",
+    help="Lowest severity of the findings to compare.",
 )
-@click.option("--all", "show_all", is_flag=True, help="Show the cases that it was right about, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--all", "show_all", is_flag=True, help="Also show the cases that the validator got right.")
+@json_option("Print the results as JSON.")
 def run_command(text: str, show_all: bool, as_json: bool, **options: Any) -> None:
-    """Run any validator on the cases and tell what it caught, missed, and crashed on.
+    """Run a validator on the cases, and show what it missed, reported wrongly or crashed on.
 
-    A validator that prints JSON in the form of `hatsformat validate --json` (only the findings, with their
-    rule and place, are needed) is judged by its findings; any other by its exit code, which has to be 0 for
-    a sound catalog and another for an invalid one. COMMAND is not given to a shell. Cases of another edition
-    than 1.0, or of another level than rows, run only if COMMAND has {edition} or {level}.
+    A validator that prints JSON like `hatsformat validate --json` is compared by its findings: their rules
+    and locations are enough. Any other is compared by its exit code, which must be 0 for a valid catalog and
+    not 0 for an invalid one.
+
+    COMMAND is run without a shell. Without {level} or {edition} in it, the cases for a level other than rows
+    or an edition other than 1.0 are skipped.
+
+    \b
+    Examples:
+      hatsformat conformance run --command 'my-validator {path}'
+      hatsformat conformance run --command 'hatsformat validate {path} --json' --rule HATS-PINF --all
 
     \b
     Exit codes:
-      0  it was wrong about no case
-      1  it missed a fault, crashed, or found one where there is none
-      2  could not run
-
-    \b
-    Example:
-      hatsformat conformance run --command 'hatsformat validate {path} --json'
+      0  the validator is right about every case
+      1  it is wrong about a case, or crashed
+      2  it could not be run
     """
     from hatsformat.conformance.corpus import select_cases
     from hatsformat.conformance.runner import Command, run_cases
 
     jobs = options.pop("jobs")
     command = Command.parse(text, options.pop("timeout"), options.pop("least"))
-    chosen = select_cases(**options)
-    cases = [case for case in chosen if not case.pending and command.suits(case)]
+    selected = select_cases(**options)
+    cases = [case for case in selected if not case.pending and command.suits(case)]
+    skipped = len(selected) - len(cases)
     with progress_bars(quiet=as_json) as progress:
         results = list(run_cases(command, cases, jobs=jobs, progress=progress))
     if as_json:
-        print_json(_summary(text, results, len(chosen) - len(cases)))
+        print_json(_summary(text, results, skipped))
     else:
-        _print_results(results, len(chosen) - len(cases), show_all)
+        _print_results(results, skipped, show_all)
     if not all(result.right for result in results):
         click.get_current_context().exit(1)
 
 
-def _summary(command: str, results: Sequence[Result], left_out: int) -> dict[str, object]:
+def _summary(command: str, results: Sequence[Result], skipped: int) -> dict[str, object]:
     from hatsformat.conformance.runner import count_outcomes
 
     return {
         "command": command,
-        "summary": {**count_outcomes(results), "not_run": left_out},
+        "summary": {**count_outcomes(results), "not_run": skipped},
         "cases": [result.to_dict() for result in results],
     }
 
 
-def _print_results(results: Sequence[Result], left_out: int, show_all: bool) -> None:
+def _print_results(results: Sequence[Result], skipped: int, show_all: bool) -> None:
     from hatsformat.conformance.runner import OUTCOMES, count_outcomes
 
     shown = [result for result in results if show_all or not result.right]
     if shown:
         rows = [(item.case.id, item.outcome, item.case.title, item.detail[:100]) for item in shown]
-        print_table(("case", "outcome", "what", "detail"), rows)
+        print_table(("case", "outcome", "description", "detail"), rows)
         click.echo()
     areas = sorted({_area(result) for result in results})
     table = []
@@ -179,8 +203,8 @@ def _print_results(results: Sequence[Result], left_out: int, show_all: bool) -> 
         counts = count_outcomes([result for result in results if area in ("all", _area(result))])
         table.append((area, *(counts[outcome] for outcome in OUTCOMES)))
     print_table(("cases", *OUTCOMES), table)
-    if left_out:
-        click.echo(f"\n{left_out} cases were not run: they are of another edition or level, or pending.")
+    if skipped:
+        click.echo(f"\n{skipped} cases were skipped: pending, or for another edition or level.")
 
 
 def _area(result: Result) -> str:

@@ -6,42 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatsformat.cli._options import json_option
 from hatsformat.cli._output import human_size, print_json, print_pairs, print_table
 
 if TYPE_CHECKING:
     from hatsformat.catalog import Catalog
 
 
-@click.command("info")
-@click.argument("path")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON, with all properties.")
+@click.command("info", short_help="Show the rows, tiles, size and columns of a catalog.")
+@click.argument("path", metavar="PATH")
+@json_option("Print the result as JSON, with all properties.")
 def info_command(path: str, as_json: bool) -> None:
-    """Show what the catalog or collection at PATH holds: rows, tiles, size and columns.
+    """Show the rows, tiles, size and columns of the catalog at PATH.
 
-    Of a collection this is the primary catalog, and the names of its margins and indexes.
+    Only metadata is read. For a collection, it shows the primary catalog and the names of the margins and
+    indexes.
 
     \b
-    Example:
+    Examples:
       hatsformat info stars
       hatsformat info s3://bucket/stars --json
     """
     from hatsformat.catalog import open_catalog
 
-    about = describe(open_catalog(path))
+    description = describe(open_catalog(path))
     if as_json:
-        print_json(about)
+        print_json(description)
     else:
-        _print(about)
+        _print(description)
 
 
 def describe(catalog: Catalog) -> dict[str, Any]:
-    """Return what there is to say about a catalog, as data for JSON; leaf files are not read."""
+    """Return the description of a catalog, as data for JSON. Leaf files are not read."""
     import numpy as np
 
     from hatsformat.outputs.descriptions import column_descriptions
 
     properties, partitions = catalog.properties, catalog.partitions
-    described = column_descriptions(catalog.schema)
+    details = column_descriptions(catalog.schema)
     orders, tiles = np.unique(partitions.orders, return_counts=True)
     return {
         "path": str(catalog.path),
@@ -58,14 +60,14 @@ def describe(catalog: Catalog) -> dict[str, Any]:
         "indexes": list(catalog.indexes),
         "properties": properties.to_dict(),
         "columns": [
-            {"name": field.name, "type": str(field.type), **described.get(field.name, {})}
+            {"name": field.name, "type": str(field.type), **details.get(field.name, {})}
             for field in catalog.schema
         ],
     }
 
 
 def _size(catalog: Catalog) -> int | None:
-    """Return the bytes of all files where they can be listed at no cost, else what the properties say."""
+    """Return the size of all files of a local catalog, or the size in the properties of a remote one."""
     from hatsformat import storage
 
     if storage.is_local(catalog.path):
@@ -74,27 +76,29 @@ def _size(catalog: Catalog) -> int | None:
     return None if kilobytes is None else kilobytes * 1000
 
 
-def _print(about: dict[str, Any]) -> None:
-    by_order = ", ".join(f"{count} of order {order}" for order, count in about["tiles_by_order"].items())
-    properties = about["properties"]
-    size = about["size_bytes"]
+def _print(description: dict[str, Any]) -> None:
+    by_order = ", ".join(
+        f"{count} of order {order}" for order, count in description["tiles_by_order"].items()
+    )
+    properties = description["properties"]
+    size = description["size_bytes"]
     print_pairs(
         [
-            ("name", about["name"]),
-            ("type", about["type"]),
-            ("path", about["path"]),
-            ("rows", "not said" if about["rows"] is None else about["rows"]),
-            ("tiles", f"{about['tiles']}: {by_order}" if by_order else about["tiles"]),
-            ("sky", f"{about['sky_fraction']:.2%} in tiles" if by_order else None),
+            ("name", description["name"]),
+            ("type", description["type"]),
+            ("path", description["path"]),
+            ("rows", "unknown" if description["rows"] is None else description["rows"]),
+            ("tiles", f"{description['tiles']}: {by_order}" if by_order else description["tiles"]),
+            ("sky", f"{description['sky_fraction']:.2%} in tiles" if by_order else None),
             ("size", None if size is None else human_size(size)),
             ("coordinates", _coordinates(properties)),
-            ("margins", ", ".join(about["margins"]) or None),
-            ("indexes", ", ".join(about["indexes"]) or None),
+            ("margins", ", ".join(description["margins"]) or None),
+            ("indexes", ", ".join(description["indexes"]) or None),
             ("made by", properties.get("hats_builder")),
             ("made on", properties.get("hats_creation_date")),
         ]
     )
-    columns = about["columns"]
+    columns = description["columns"]
     click.echo(f"\n{len(columns)} columns:")
     keys = [
         key for key in ("name", "type", "unit", "ucd", "description") if any(key in one for one in columns)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatsformat.cli._options import json_option
 from hatsformat.cli._output import print_json, print_table
 from hatsformat.cli._types import ANGLE, NAMES, VERTICES, flatten
 from hatsformat.errors import RegionError, UsageError
@@ -20,33 +21,45 @@ _SUFFIXES = " or ".join(", ".join(FORMATS).rsplit(", ", 1))
 _MOC_FORMATS = {"json": "json", "txt": "ascii"}
 
 
-@click.command("query")
-@click.argument("path")
+@click.command("query", short_help="Read rows by region, columns and condition.")
+@click.argument("path", metavar="PATH")
 @click.option(
-    "--cone", nargs=3, type=ANGLE, metavar="RA DEC RADIUS", help="Rows within RADIUS of a position."
+    "--cone", nargs=3, type=ANGLE, metavar="RA DEC RADIUS", help="Rows within RADIUS of the position RA, DEC."
 )
 @click.option(
     "--box",
     nargs=4,
     type=ANGLE,
     metavar="RA RA DEC DEC",
-    help="Rows from RA to RA (eastwards) and from DEC to DEC.",
+    help="Rows between two RAs, from the first eastwards to the second, and two Decs.",
 )
 @click.option(
-    "--polygon", type=VERTICES, metavar="'RA DEC, ...'", help="Rows inside a polygon of great circles."
+    "--polygon",
+    type=VERTICES,
+    metavar="'RA DEC, ...'",
+    help="Rows inside a polygon, with great circles as edges.",
 )
-@click.option("--moc", metavar="FILE", help="Rows inside a MOC (.fits, .json or .txt).")
+@click.option("--moc", metavar="FILE", help="Rows inside the MOC in FILE (.fits, .json or .txt).")
 @click.option(
-    "--columns", type=NAMES, multiple=True, metavar="A,B,C", help="Only these columns, in this order."
+    "--columns",
+    type=NAMES,
+    multiple=True,
+    metavar="A,B,C",
+    help="Columns to read, in this order. Repeatable.  [default: all]",
 )
 @click.option(
-    "--where", metavar="CONDITION", help="Only rows that meet it, such as 'mag < 15 and flag == 0'."
+    "--where", metavar="CONDITION", help="Rows that meet a condition, such as 'mag < 15 and flag == 0'."
 )
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows.")
-@click.option("--plan", is_flag=True, help="Show what would be read, and read no rows.")
-@click.option("--json", "as_json", is_flag=True, help="With --plan: as JSON.")
-@click.option("-o", "--output", metavar="FILE", help=f"Write {_SUFFIXES}.")
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N rows.")
+@click.option("--plan", is_flag=True, help="Show the files and bytes that would be read, and read no rows.")
+@json_option("Print the plan as JSON. Needs --plan.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write the rows to FILE: .parquet, .csv, .fits, .vot or .ecsv.  [default: standard output]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 def query_command(
     path: str,
     columns: tuple[list[str], ...],
@@ -58,11 +71,12 @@ def query_command(
     overwrite: bool,
     **regions: Any,
 ) -> None:
-    """Read rows of the catalog at PATH: in a region, of some columns, that meet a condition.
+    """Read rows of the catalog at PATH, by region, columns and condition.
 
-    Without -o the rows are printed: as CSV, or on a terminal as a table of the first 50.
+    At most one region can be given. Bare numbers are degrees, for radii too; 10arcmin, 36arcsec, 0.5deg and
+    05h34m31.9s work as well.
 
-    Bare numbers are degrees, radii too; 10arcmin, 36arcsec, 0.5deg and 05h34m31.9s are understood.
+    Without -o the rows are printed as CSV, or as a table of the first 50 rows on a terminal.
 
     \b
     Examples:
@@ -74,7 +88,7 @@ def query_command(
     from hatsformat.outputs.files import check_format, check_output, write_csv, write_rows
 
     if as_json and not plan:
-        raise UsageError("--json goes with --plan", hint="for rows, write a file with -o")
+        raise UsageError("--json needs --plan", hint="to write rows to a file, use -o")
     if output is not None:
         check_format(output)
         check_output(output, overwrite)
@@ -100,11 +114,10 @@ def _region(
     polygon: list[tuple[float, float]] | None,
     moc: str | None,
 ) -> Any:
-    given = [
-        name for name, value in (("cone", cone), ("box", box), ("polygon", polygon), ("moc", moc)) if value
-    ]
-    if len(given) > 1:
-        raise UsageError("only one region can be asked for", found=", ".join(f"--{name}" for name in given))
+    regions = {"--cone": cone, "--box": box, "--polygon": polygon, "--moc": moc}
+    names = [name for name, value in regions.items() if value]
+    if len(names) > 1:
+        raise UsageError("only one region can be given", found=", ".join(names))
     from hatsformat.regions import Box, Cone, Polygon
 
     if cone:
@@ -124,7 +137,7 @@ def _load_moc(file: str) -> Any:
         return MOC.load(file, style)
     except (OSError, ValueError) as error:
         raise RegionError(
-            f"this file cannot be read as a MOC in {style}: {error}",
+            f"cannot read the file as a MOC in {style}: {error}",
             path=file,
             expected="a MOC in .fits, .json or .txt",
         ) from error
@@ -134,4 +147,4 @@ def _print_rows(rows: pa.Table) -> None:
     shown = rows.slice(0, _SCREEN_ROWS)
     print_table(shown.column_names, list(zip(*(column.to_pylist() for column in shown.columns), strict=True)))
     if rows.num_rows > _SCREEN_ROWS:
-        click.echo(f"… and more than these {_SCREEN_ROWS} rows: -o FILE writes them all", err=True)
+        click.echo(f"… only the first {_SCREEN_ROWS} rows are shown; use -o FILE to write all", err=True)

@@ -6,50 +6,57 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatsformat.cli._options import EDITIONS, SEVERITIES, json_option
 from hatsformat.cli._output import print_json, print_pairs, print_table
 
 if TYPE_CHECKING:
     from hatsformat.validation import Requirement
 
 
-@click.command("rules")
+@click.command("rules", short_help="List the validation rules, or explain one.")
 @click.argument("rules", nargs=-1, metavar="[RULE]...")
-@click.option("--level", type=click.Choice(["MUST", "SHOULD", "MAY", "PRACTICE"], case_sensitive=False))
-@click.option("--severity", type=click.Choice(["error", "warning", "info"]))
+@click.option(
+    "--level",
+    type=click.Choice(["MUST", "SHOULD", "MAY", "PRACTICE"], case_sensitive=False),
+    help="Rules of this level. PRACTICE is what readers rely on and the note does not say.",
+)
+@click.option("--severity", type=SEVERITIES, help="Rules whose findings have this severity.")
 @click.option(
     "--stage",
     type=click.Choice(["tree", "properties", "partition-info", "auxiliary", "footers", "rows", "members"]),
-    help="Only rules that this kind of evidence decides.",
+    help="Rules that are checked at this stage of a validation.",
 )
-@click.option("--section", metavar="NUMBER", help="Only rules of a section of the note, such as 3.6.")
+@click.option(
+    "--section", metavar="NUMBER", help="Rules of this section of the note, such as 3.6, and those below it."
+)
 @click.option(
     "--applies-to",
     type=click.Choice(["object", "source", "nested", "margin", "index", "association", "map", "collection"]),
-    help="Only rules for this type of table, or for collections.",
+    help="Rules for this type of catalog, or for collections.",
 )
-@click.option("--edition", type=click.Choice(["1.0", "draft-2025-04"]))
-@click.option(
-    "--checked/--unchecked", default=None, help="Only rules that a program checks, or that none does."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all that is known of each.")
+@click.option("--edition", type=EDITIONS, help="Rules of this edition of the note.")
+@click.option("--checked/--unchecked", default=None, help="Rules that are checked, or that are not.")
+@json_option("Print the rules as JSON, in full.")
 def rules_command(rules: tuple[str, ...], as_json: bool, **filters: Any) -> None:
-    """List the rules that catalogs are judged by, or explain one.
+    """List the rules that `hatsformat validate` checks, or explain one.
 
-    A RULE is an id such as HATS-LEAF-004, which is explained, or the beginning of ids such as HATS-LEAF.
+    RULE is the id of a rule to explain, such as HATS-LEAF-004, or the beginning of the ids to list, such as
+    HATS-TREE. The options narrow the list. "The note" is the IVOA note that defines HATS.
 
     \b
-    Example:
+    Examples:
+      hatsformat rules HATS-TREE
       hatsformat rules --applies-to margin --severity error
       hatsformat rules HATS-LEAF-004
     """
     from hatsformat.validation.rules import Choice, described, told_types
 
-    chosen = Choice(rules, **filters).select()
+    selected = Choice(rules, **filters).select()
     if as_json:
-        print_json([{**described(rule), "cases": _cases(rule.id)} for rule in chosen])
-    elif rules and all(rule.upper() in {item.id for item in chosen} for rule in rules):
-        for number, rule in enumerate(chosen):
-            if number:
+        print_json([{**described(rule), "cases": _cases(rule.id)} for rule in selected])
+    elif rules and all(rule.upper() in {item.id for item in selected} for rule in rules):
+        for index, rule in enumerate(selected):
+            if index:
                 click.echo()
             _explain(rule)
     else:
@@ -64,7 +71,7 @@ def rules_command(rules: tuple[str, ...], as_json: bool, **filters: Any) -> None
                 told_types(rule),
                 rule.summary.replace("`", ""),
             )
-            for rule in chosen
+            for rule in selected
         ]
         print_table(header, rows)
 
@@ -79,22 +86,22 @@ def _explain(rule: Requirement) -> None:
     checks = [f"{check.name}: {check.summary}" for check in checks_of(rule.id)]
     pairs = [
         ("why", rule.why),
-        ("mend", rule.fix),
-        ("level", f"{rule.level}; a departure is of severity {rule.severity}"),
+        ("fix", rule.fix),
+        ("level", f"{rule.level}; findings have severity {rule.severity}"),
         ("section", f"{rule.section} of the note"),
         ("editions", told_editions(rule)),
         ("applies to", told_types(rule)),
-        ("evidence", rule.stage),
+        ("stage", rule.stage),
         ("keyword", rule.keyword),
         ("not checked", rule.unchecked),
         *(("check", check) for check in checks),
         ("cases", ", ".join(_cases(rule.id)) or None),
     ]
-    print_pairs([(name, value) for name, value in pairs], indent="  ")
+    print_pairs(pairs, indent="  ")
 
 
 def _cases(rule: str) -> list[str]:
-    """Return the ids of the conformance cases that depart from a rule."""
+    """Return the ids of the conformance cases that break a rule."""
     from hatsformat.conformance.corpus import load_cases
 
     return [case.id for case in load_cases().values() if rule in case.rules]

@@ -6,40 +6,49 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hatsformat.cli._options import given, scratch_option, work_options
+from hatsformat.cli._options import (
+    Decorator,
+    index_option,
+    json_option,
+    margin_option,
+    name_option,
+    row_group_rows_option,
+    scratch_option,
+    without_none,
+    worker_options,
+)
 from hatsformat.cli._output import print_json, progress_bars
 from hatsformat.cli._types import ARCSECONDS, NAMES, flatten
 
 if TYPE_CHECKING:
     from hatsformat.catalog import Catalog
 
-_row_group_rows = click.option(
-    "--row-group-rows", type=click.IntRange(min=1), help="Rows in a row group of a file."
-)
-_overwrite = click.option("--overwrite", is_flag=True, default=None, help="Replace what is there.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+
+def _overwrite_option(what: str) -> Decorator[Any]:
+    return click.option("--overwrite", is_flag=True, default=None, help=f"Replace {what}.")
 
 
-@click.command("margin")
-@click.argument("path")
+@click.command("margin", short_help="Build a margin cache of a catalog.")
+@click.argument("path", metavar="PATH")
 @click.option(
     "--threshold",
     type=ARCSECONDS,
     required=True,
     metavar="ANGLE",
-    help="How far from the border of a tile its margin reaches, such as 10 (arcseconds) or 1arcmin.",
+    help="How far the margin extends beyond each tile. Bare numbers are arcseconds: 10, 36arcsec, 1arcmin.",
 )
-@click.option("--out", metavar="DIR", help="The margin's folder.  [default: PATH_10arcs and the like]")
-@click.option("--name", help="The margin's name; that of its folder where it is not given.")
-@_row_group_rows
-@work_options
+@click.option("--out", metavar="DIR", help="Folder of the margin.  [default: PATH_10arcs for --threshold 10]")
+@name_option("margin", "its folder")
+@row_group_rows_option
+@worker_options
 @scratch_option
-@_overwrite
-@_json
+@_overwrite_option("an existing margin")
+@json_option()
 def margin_command(path: str, threshold: float, out: str | None, as_json: bool, **options: Any) -> None:
-    """Build a margin cache of the catalog PATH: for each tile, the rows of others near its border.
+    """Build a margin cache of the catalog at PATH.
 
-    In the folder of a collection it becomes one of its margins.
+    A margin cache holds, for each tile, the rows of other tiles within a threshold of its border, so that a
+    cross-match can work tile by tile. If PATH belongs to a collection, the margin is added to the collection.
 
     \b
     Examples:
@@ -49,29 +58,34 @@ def margin_command(path: str, threshold: float, out: str | None, as_json: bool, 
     from hatsformat.supplements import build_margin
 
     with progress_bars() as progress:
-        made = build_margin(path, threshold, out, progress=progress, **given(options))
-    _tell(made, as_json)
+        margin = build_margin(path, threshold, out, progress=progress, **without_none(options))
+    _print_supplement(margin, as_json)
 
 
-@click.command("index")
-@click.argument("path")
-@click.option("--column", required=True, metavar="COLUMN", help="The column to find rows by.")
+@click.command("index", short_help="Build an index table of a column.")
+@click.argument("path", metavar="PATH")
+@click.option("--column", required=True, metavar="COLUMN", help="Column to look rows up by.")
 @click.option(
-    "--extra", type=NAMES, multiple=True, metavar="A,B", help="Further columns to keep in the index."
+    "--extra",
+    type=NAMES,
+    multiple=True,
+    metavar="A,B",
+    help="Columns to store in the index as well. Repeatable.",
 )
-@click.option("--out", metavar="DIR", help="The index's folder.  [default: PATH_COLUMN]")
-@click.option("--name", help="The index's name; that of its folder where it is not given.")
-@_row_group_rows
-@work_options
+@click.option("--out", metavar="DIR", help="Folder of the index.  [default: PATH_COLUMN]")
+@name_option("index", "its folder")
+@row_group_rows_option
+@worker_options
 @scratch_option
-@_overwrite
-@_json
+@_overwrite_option("an existing index")
+@json_option()
 def index_command(
     path: str, column: str, extra: tuple[list[str], ...], out: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Build an index table of the catalog PATH: which tiles have which values of a column.
+    """Build an index table of a column of the catalog at PATH.
 
-    In the folder of a collection it becomes one of its indexes.
+    An index table says which tile holds each value of a column, so that rows can be looked up by an
+    identifier. If PATH belongs to a collection, the index is added to the collection.
 
     \b
     Examples:
@@ -81,42 +95,32 @@ def index_command(
     from hatsformat.supplements import build_index
 
     with progress_bars() as progress:
-        made = build_index(
-            path, column, out, extra_columns=flatten(extra) or (), progress=progress, **given(options)
+        index = build_index(
+            path, column, out, extra_columns=flatten(extra) or (), progress=progress, **without_none(options)
         )
-    _tell(made, as_json)
+    _print_supplement(index, as_json)
 
 
-@click.command("collection")
-@click.argument("path")
-@click.option("--primary", metavar="NAME", help="The subfolder of the primary catalog, if there are several.")
-@click.option("--name", help="The collection's name; that of its folder where it is not given.")
+@click.command("collection", short_help="Make a collection of a catalog, margins and indexes.")
+@click.argument("path", metavar="PATH")
 @click.option(
-    "--margin",
-    "margins_arcsec",
-    type=ARCSECONDS,
-    multiple=True,
-    metavar="ANGLE",
-    help="Have a margin cache with this threshold, such as 10 (arcseconds) or 1arcmin; repeat for more.",
+    "--primary", metavar="NAME", help="Subfolder of the primary catalog.  [default: the only catalog in PATH]"
 )
-@click.option(
-    "--index",
-    "indexes",
-    multiple=True,
-    metavar="COLUMN",
-    help="Have an index table of this column; repeat for more.",
-)
-@_row_group_rows
-@work_options
+@name_option("collection", "PATH")
+@margin_option("Build a margin cache with this threshold if it is missing.")
+@index_option("Build an index table of this column if it is missing.")
+@row_group_rows_option
+@worker_options
 @scratch_option
-@_overwrite
-@_json
+@_overwrite_option("existing margins and indexes that are asked for")
+@json_option()
 def collection_command(
     path: str, primary: str | None, name: str | None, as_json: bool, **options: Any
 ) -> None:
     """Make the folder PATH, which holds a catalog in a subfolder, a collection.
 
-    Margins and indexes of the catalog that are there become members; others that are asked for are built.
+    Existing margins and indexes of the catalog in PATH become members of the collection. Those given with
+    --margin and --index are built if they are missing.
 
     \b
     Examples:
@@ -125,25 +129,29 @@ def collection_command(
     from hatsformat.supplements import build_collection
 
     with progress_bars() as progress:
-        made = build_collection(path, primary=primary, name=name, progress=progress, **given(options))
-    members = made.properties
-    told = {
-        "path": str(made.path),
-        "name": made.name,
-        "primary": members.hats_primary_table_url,
-        "margins": list(members.margins),
-        "indexes": dict(members.indexes),
-    }
+        collection = build_collection(
+            path, primary=primary, name=name, progress=progress, **without_none(options)
+        )
+    members = collection.properties
     if as_json:
-        print_json(told)
-    else:
-        supplements = [*members.margins, *members.indexes.values()]
-        click.echo(f"{made.path}: {told['primary']}, with {', '.join(supplements) or 'no supplements'}")
+        print_json(
+            {
+                "path": str(collection.path),
+                "name": collection.name,
+                "primary": members.hats_primary_table_url,
+                "margins": list(members.margins),
+                "indexes": dict(members.indexes),
+            }
+        )
+        return
+    supplements = ", ".join([*members.margins, *members.indexes.values()])
+    click.echo(f"{collection.path}: {members.hats_primary_table_url}, with {supplements or 'no supplements'}")
 
 
-def _tell(made: Catalog, as_json: bool) -> None:
+def _print_supplement(catalog: Catalog, as_json: bool) -> None:
+    rows = catalog.properties.hats_nrows
     if as_json:
-        rows, tiles = made.properties.hats_nrows, len(made.partitions)
-        print_json({"path": str(made.path), "name": made.name, "rows": rows, "tiles": tiles})
+        tiles = len(catalog.partitions)
+        print_json({"path": str(catalog.path), "name": catalog.name, "rows": rows, "tiles": tiles})
     else:
-        click.echo(f"{made.path}: {made.properties.hats_nrows} rows")
+        click.echo(f"{catalog.path}: {rows} rows")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatsformat.cli._options import EDITIONS, json_option
 from hatsformat.cli._types import NAMES, flatten
 from hatsformat.errors import UnavailableError
 
@@ -15,32 +16,32 @@ if TYPE_CHECKING:
     from hatsformat.validation import Report
     from hatsformat.validation.settings import Settings
 
-_STYLES = ("text", "json", "sarif", "html")
+_FORMATS = ("text", "json", "sarif", "html")
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """Where the report goes, and as what."""
+class ReportOutput:
+    """Where the report is written, and in which format."""
 
-    style: str
+    format: str
     file: str | None
 
     @classmethod
-    def of(cls, style: str | None, file: str | None, *, as_json: bool) -> Output:
-        """Choose the style: what is asked for, or what the file's name ends in."""
+    def of(cls, report_format: str | None, file: str | None, *, as_json: bool) -> ReportOutput:
+        """Choose the format: the one given, or the one of the file's suffix, or text."""
         suffix = "" if file is None else file.rpartition(".")[2].lower()
-        told = suffix if suffix in _STYLES else "text"
-        return cls("json" if as_json else style or told, file)
+        default = suffix if suffix in _FORMATS else "text"
+        return cls("json" if as_json else report_format or default, file)
 
     def check(self) -> None:
-        """Raise before the work is done if the file could not be written after it."""
+        """Raise if the file cannot be written, before the validation starts."""
         from hatsformat.outputs.files import check_output
 
         if self.file is not None:
             check_output(self.file, overwrite=True)
 
     def write(self, report: Report) -> None:
-        """Write the report, whole or not at all, or print it."""
+        """Write the report to the file, all of it or nothing, or print it."""
         from hatsformat import storage
 
         text = self._render(report).rstrip("\n")
@@ -50,63 +51,76 @@ class Output:
             storage.write_bytes(storage.resolve(self.file), f"{text}\n".encode())
 
     def _render(self, report: Report) -> str:
-        if self.style == "text":
+        if self.format == "text":
             return report.to_text(color=self.file is None and sys.stdout.isatty())
-        return {"json": report.to_json, "sarif": report.to_sarif, "html": report.to_html}[self.style]()
+        return {"json": report.to_json, "sarif": report.to_sarif, "html": report.to_html}[self.format]()
 
 
-@click.command("validate")
-@click.argument("path")
+@click.command("validate", short_help="Check a catalog or collection against the HATS note.")
+@click.argument("path", metavar="PATH")
 @click.option(
     "--level",
     type=click.Choice(["metadata", "footers", "rows"]),
-    help="How deep to look: the small files, also the footers of all leaves, or every row.  [default: rows]",
+    help="What to read: metadata files only, also the Parquet footers of all leaves, or also every row."
+    "  [default: rows]",
 )
 @click.option(
     "--edition",
-    type=click.Choice(["1.0", "draft-2025-04"]),
-    help="The edition of the note to judge by.  [default: 1.0]",
+    type=EDITIONS,
+    help="Edition of the note to check against.  [default: 1.0]",
 )
 @click.option(
     "--format",
-    "style",
-    type=click.Choice(_STYLES),
-    help="What the report is written as.  [default: what FILE ends in, or text]",
+    "report_format",
+    type=click.Choice(_FORMATS),
+    help="Format of the report.  [default: by the suffix of FILE, or text]",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("-o", "--output", metavar="FILE", help="Write the report to FILE, replacing it.")
+@json_option("Same as --format json.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write the report to FILE. An existing file is replaced."
+)
 @click.option(
     "--disable",
     type=NAMES,
     multiple=True,
     metavar="RULE",
-    help="Do not run a rule, or all whose ids begin so, such as HATS-AUX; repeats.",
+    help="Skip a rule, or all rules whose ids begin with RULE, such as HATS-AUX. Repeatable.",
 )
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),
-    help="The least severe finding for which the exit code is 1.  [default: error]",
+    help="Lowest severity for which the exit code is 1.  [default: error]",
 )
-@click.option("--config", metavar="FILE", help="Take settings from FILE.  [default: ./hatsformat.toml]")
-@click.option("--no-config", is_flag=True, help="Take no settings from ./hatsformat.toml.")
-def validate_command(path: str, style: str | None, as_json: bool, output: str | None, **options: Any) -> None:
-    """Check the catalog or collection at PATH against the note, and say what departs from it.
+@click.option(
+    "--config", metavar="FILE", help="Read settings from FILE.  [default: ./hatsformat.toml if it exists]"
+)
+@click.option("--no-config", is_flag=True, help="Ignore ./hatsformat.toml.")
+def validate_command(
+    path: str, report_format: str | None, as_json: bool, output: str | None, **options: Any
+) -> None:
+    """Check the catalog or collection at PATH against the IVOA note that defines HATS.
 
-    Every finding has the id of its requirement, its place, what was found, what was expected, and how to
-    mend it. A check that could not be carried out is told from one that passed.
+    Each finding names the rule, the location, what was found, what was expected and how to fix it. Checks
+    that could not run are listed separately.
 
-    Settings in a file hatsformat.toml in the current directory are followed, unless it belongs to what is
-    checked: a catalog does not say how it is judged.
+    Settings are read from hatsformat.toml in the current directory, unless that file is inside the catalog: a
+    catalog cannot change its own validation.
 
     \b
-    Example:
+    Examples:
       hatsformat validate stars
       hatsformat validate s3://bucket/stars --level footers --json
       hatsformat validate stars --disable HATS-AUX --fail-on warning -o report.html
+
+    \b
+    Exit codes:
+      0  the catalog is valid
+      1  the catalog is not valid, or has warnings with --fail-on warning
+      2  the catalog could not be read, or not completely
     """
     from hatsformat.validation import validate
 
-    target = Output.of(style, output, as_json=as_json)
+    target = ReportOutput.of(report_format, output, as_json=as_json)
     target.check()
     settings = _settings(path, options)
     report = validate(path, config=settings)
@@ -115,14 +129,14 @@ def validate_command(path: str, style: str | None, as_json: bool, output: str | 
         click.get_current_context().exit(1)
     if report.outages:
         raise UnavailableError(
-            f"{len(report.outages)} checks were not run, since the storage failed",
+            f"{len(report.outages)} checks could not run because the storage failed",
             path=path,
-            hint="validate it again",
+            hint="run the validation again",
         )
 
 
 def _settings(path: str, options: dict[str, Any]) -> Settings:
-    """Return what the settings file says, with the command line's words over it."""
+    """Return the settings of the file, overridden by the options."""
     from hatsformat.validation.settings import Settings
 
     file = _config_file(path, options["config"], none=options["no_config"])
@@ -136,7 +150,7 @@ def _settings(path: str, options: dict[str, Any]) -> Settings:
 
 
 def _config_file(path: str, file: str | None, *, none: bool) -> str | None:
-    """Return the settings file to read, and tell of one that was not asked for."""
+    """Return the settings file to read; print which one, if it was not given as an option."""
     from hatsformat.validation.settings import settings_nearby
 
     if file is not None or none:
@@ -145,11 +159,11 @@ def _config_file(path: str, file: str | None, *, none: bool) -> str | None:
     if nearby is None:
         return None
     if nearby.trusted:
-        click.echo(f"hatsformat: settings from ./{nearby.path}", err=True)
+        click.echo(f"hatsformat: using settings from ./{nearby.path}", err=True)
         return nearby.path
     click.echo(
-        f"hatsformat: warning: ./{nearby.path} belongs to what is checked and is not followed; "
-        f"--config {nearby.path} follows it",
+        f"hatsformat: warning: ./{nearby.path} belongs to the catalog and is ignored; "
+        f"to use it: --config {nearby.path}",
         err=True,
     )
     return None

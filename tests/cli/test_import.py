@@ -88,7 +88,7 @@ def test_rows_without_a_position_are_counted_and_told(tmp_path):
     file.write_text("id,ra,dec\n1,10,20\n2,,30\n3,40,95\n")
     text = run("import", file, "--out", tmp_path / "dropped", "--bad-coordinates", "drop")
     assert "1 rows in 1 tiles" in text
-    assert "2 of 3 rows have no position" in text
+    assert "2 of 3 rows have no valid position: dropped" in text
     text = run("import", file, "--out", tmp_path / "kept", "--bad-coordinates", "quarantine")
     aside = tmp_path / "kept.quarantine.parquet"
     assert str(aside) in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -17,12 +18,12 @@ from hatsformat.errors import NotFoundError, UsageError
 COMMANDS = [
     "import",
     "append",
-    "margin",
-    "index",
-    "collection",
     "rebuild",
     "info",
     "query",
+    "margin",
+    "index",
+    "collection",
     "validate",
     "rules",
     "plot",
@@ -109,7 +110,46 @@ def test_help_names_every_command():
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
     assert all(f"\n  {name} " in result.stdout for name in COMMANDS)
-    assert set(main.commands) == set(COMMANDS)
+    assert list(main.commands) == COMMANDS
+
+
+def test_the_readme_lists_every_command_in_the_same_order():
+    readme = Path(__file__).resolve().parents[2].joinpath("README.md").read_text("utf-8")
+    rows = [line.split()[2] for line in readme.splitlines() if line.startswith("| `hatsformat ")]
+    assert rows == COMMANDS
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["conformance", "--help"]])
+def test_the_lists_of_commands_fit_80_columns(arguments):
+    result = CliRunner().invoke(main, arguments, terminal_width=80)
+    commands = result.stdout.partition("Commands:\n")[2].splitlines()
+    group = main.commands["conformance"] if arguments[0] == "conformance" else main
+    assert [line.split()[0] for line in commands] == list(group.commands)
+    assert all(len(line) <= 80 and line.endswith(".") and not line.endswith("..") for line in commands)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_explains_itself_in_sentences(name):
+    command = main.commands[name]
+    commands = [command, *getattr(command, "commands", {}).values()]
+    helps = [
+        option.help.partition("  [default")[0]
+        for one in commands
+        for option in one.params
+        if isinstance(option, click.Option)
+    ]
+    assert all(text[0].isupper() and text.endswith(".") for text in helps), helps
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(["info", "x", "--jsn"], "--json"), (["import", "a", "--max-row", "5"], "--max-rows")],
+)
+def test_an_unknown_option_suggests_another(arguments, meant):
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "Did you mean" in result.stderr
+    assert meant in result.stderr
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -120,7 +160,7 @@ def test_every_command_explains_itself_with_an_example(name):
     undocumented = [
         option.name
         for option in main.commands[name].params
-        if isinstance(option, click.Option) and not option.help and not isinstance(option.type, click.Choice)
+        if isinstance(option, click.Option) and not option.help
     ]
     assert undocumented == []
 

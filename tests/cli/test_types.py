@@ -87,7 +87,7 @@ def test_characters():
         "\\",
     ]
     for text in ("", "ab"):
-        with pytest.raises(click.BadParameter, match="not one character"):
+        with pytest.raises(click.BadParameter, match="not a single character"):
             CHARACTER.convert(text, None, None)
 
 

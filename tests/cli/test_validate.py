@@ -199,7 +199,7 @@ def test_the_settings_of_the_current_directory_are_followed_and_named(warned, mo
     monkeypatch.chdir(warned.parent)
     (warned.parent / "hatsformat.toml").write_text(SETTINGS)
     result = run("warned", "--json")
-    assert (result.exit_code, result.stderr) == (1, "hatsformat: settings from ./hatsformat.toml\n")
+    assert (result.exit_code, result.stderr) == (1, "hatsformat: using settings from ./hatsformat.toml\n")
     assert json.loads(result.stdout)["level"] == "metadata"
     result = run("warned", "--no-config", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -216,13 +216,13 @@ def test_a_catalog_does_not_say_how_it_is_judged(broken, monkeypatch):
     for path in (".", broken, broken.parent):
         result = run(path, "--level", "footers")
         assert result.exit_code == 1
-        assert "belongs to what is checked and is not followed" in result.stderr
+        assert "belongs to the catalog and is ignored" in result.stderr
         assert ": not valid (" in result.stdout
     monkeypatch.chdir(broken.parent)
     (broken.parent / "hatsformat.toml").symlink_to(broken / "hatsformat.toml")
     result = run("broken", "--level", "footers")
     assert result.exit_code == 1
-    assert "not followed" in result.stderr
+    assert "is ignored" in result.stderr
     # Unless asked for in so many words.
     monkeypatch.chdir(broken)
     assert run(".", "--config", "hatsformat.toml").exit_code == 0
