@@ -109,17 +109,17 @@ class StatisticsWriter:
 
 
 @contextmanager
-def statistics_writer(place: UPath, schema: pa.Schema) -> Iterator[StatisticsWriter]:
+def statistics_writer(path: UPath, schema: pa.Schema) -> Iterator[StatisticsWriter]:
     """Write a statistics file; it appears whole when the block ends, or not at all.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     schema : pyarrow.Schema
         Of the leaves.
     """
-    with storage.atomic_writer(place) as stream:
+    with storage.atomic_writer(path) as stream:
         writer = StatisticsWriter(stream, schema)
         try:
             yield writer
@@ -130,13 +130,13 @@ def statistics_writer(place: UPath, schema: pa.Schema) -> Iterator[StatisticsWri
 
 
 def write_statistics(
-    place: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
+    path: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
 ) -> int:
     """Write a whole statistics file.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     schema : pyarrow.Schema
         Of the leaves.
@@ -156,22 +156,22 @@ def write_statistics(
     StorageError
         If the file cannot be written.
     """
-    with statistics_writer(place, schema) as writer:
+    with statistics_writer(path, schema) as writer:
         for tile, footer in footers:
             writer.add(tile, footer)
     return writer.rows
 
 
 def extend_statistics(
-    known: UPath, place: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
+    existing: UPath, path: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
 ) -> int:
     """Write a statistics file with the rows of another and, after them, those of new leaves.
 
     Parameters
     ----------
-    known : UPath
+    existing : UPath
         The one there is.
-    place : UPath
+    path : UPath
         The file to write.
     schema : pyarrow.Schema
         Of the leaves.
@@ -188,10 +188,10 @@ def extend_statistics(
     LeafError
         If a leaf, or the file there is, has other columns than the schema.
     """
-    footer = read_footer(known)
-    with statistics_writer(place, schema) as writer:
+    footer = read_footer(existing)
+    with statistics_writer(path, schema) as writer:
         for group in range(footer.num_row_groups):
-            writer.take(read_row_groups(known, footer, [group]))
+            writer.take(read_row_groups(existing, footer, [group]))
         for tile, leaf in footers:
             writer.add(tile, leaf)
     return writer.rows

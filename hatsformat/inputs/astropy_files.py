@@ -38,7 +38,7 @@ class AstropyFile:
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     start : bytes
         How it begins.
@@ -46,18 +46,18 @@ class AstropyFile:
         Whether that is all of it.
     """
 
-    place: UPath
+    path: UPath
     start: bytes
     is_whole: bool
 
     @classmethod
-    def begun(cls, place: UPath, size: int) -> AstropyFile:
+    def begun(cls, path: UPath, size: int) -> AstropyFile:
         """Read how a file begins, no more than `size` bytes."""
         start = b""
-        with open_stream(place) as stream:
+        with open_stream(path) as stream:
             while len(start) < size and (block := stream.read(size - len(start))):
                 start += block
-            return cls(place, start, not stream.read(1))
+            return cls(path, start, not stream.read(1))
 
     def begins_with(self, text: bytes) -> bool:
         """Return whether it begins with some text, but for a mark of UTF-8 and white space."""
@@ -65,7 +65,7 @@ class AstropyFile:
 
     def opened(self) -> Any:
         """Open it for reading, from its start."""
-        return io.BytesIO(self.start) if self.is_whole else open_stream(self.place)
+        return io.BytesIO(self.start) if self.is_whole else open_stream(self.path)
 
     def blocks(self) -> Iterator[bytes]:
         """Read all of it, in pieces of any size."""
@@ -79,32 +79,32 @@ class AstropyFile:
 
 
 @contextmanager
-def explained_by_astropy(place: UPath, kind: str, behind: int = 0) -> Iterator[None]:
+def explained_by_astropy(path: UPath, kind: str, behind: int = 0) -> Iterator[None]:
     """Turn what Astropy's readers raise, which is whatever their parsers do, into an `InputError`.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     kind : str
         What it is read as.
     behind : int
         How many rows were read before.
     """
-    with storage.explained(place, "reading"):
+    with storage.explained(path, "reading"):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of units and headers that do not matter to rows
                 yield
         except HatsError as error:
-            error.path = error.path or str(place)
+            error.path = error.path or str(path)
             raise
         except (FileNotFoundError, PermissionError):
             raise
         except Exception as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             where = f" behind row {behind}" if behind else ""
-            raise InputError(f"cannot be read as {kind}{where}: {reason}", path=place) from error
+            raise InputError(f"cannot be read as {kind}{where}: {reason}", path=path) from error
 
 
 def typed_alike(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:

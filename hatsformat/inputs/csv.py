@@ -52,7 +52,7 @@ class CsvSource(FileSource):
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     delimiter : str or None
         None takes the one that the header uses most.
@@ -68,7 +68,7 @@ class CsvSource(FileSource):
         How much to parse at a time, at least one row; None goes by the size of the chunks.
     """
 
-    place: UPath
+    path: UPath
     delimiter: str | None = None
     comment: str | None = None
     kinds: Mapping[str, pa.DataType] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class CsvSource(FileSource):
             return
         bare = pa.BufferReader((start.header + "\n").encode())
         table = pv.read_csv(bare, parse_options=pv.ParseOptions(delimiter=start.delimiter))
-        check_names(table.schema, self.place)
+        check_names(table.schema, self.path)
         yield Chunk(table, 1)
 
     def _batches(self, start: _Start) -> Iterator[pa.RecordBatch]:
@@ -113,13 +113,13 @@ class CsvSource(FileSource):
                 if watched.quotes % 2 and batch is not None and _ends_with_lines(batch):
                     raise InputError(
                         "a quote is opened and never closed",
-                        path=self.place,
+                        path=self.path,
                         found=f"{watched.quotes} quotes",
                     )
             except pa.ArrowException as error:
                 raise self._explained(error, broken, start) from error
             except (EOFError, lzma.LZMAError, OSError) as error:
-                raise InputError(f"cannot be read: {error}", path=self.place) from error
+                raise InputError(f"cannot be read: {error}", path=self.path) from error
 
     def _reader(
         self,
@@ -153,7 +153,7 @@ class CsvSource(FileSource):
         return {name: kind for name, kind in kinds.items() if not pa.types.is_binary(kind)}
 
     def _check_schema(self, schema: pa.Schema) -> None:
-        check_names(schema, self.place)
+        check_names(schema, self.path)
         if any(pa.types.is_binary(kind) for kind in schema.types):
             raise self._not_utf8()
 
@@ -175,7 +175,7 @@ class CsvSource(FileSource):
         return ReadAgainError(replace(self, **changes))
 
     def _opened(self) -> Any:
-        stream = open_stream(self.place)
+        stream = open_stream(self.path)
         return without_comments(stream, self.comment) if self.comment else stream
 
     def _start(self) -> _Start:
@@ -185,11 +185,11 @@ class CsvSource(FileSource):
                 while len(content) < START_BYTES and (more := stream.read(START_BYTES - len(content))):
                     content += more
         except (OSError, EOFError, lzma.LZMAError) as error:
-            raise InputError(f"cannot be decompressed: {error}", path=self.place) from error
+            raise InputError(f"cannot be decompressed: {error}", path=self.path) from error
         if not content.removeprefix(b"\xef\xbb\xbf").strip():
-            raise InputError("the file is empty", path=self.place, expected="a header and rows")
+            raise InputError("the file is empty", path=self.path, expected="a header and rows")
         if b"\0" in content:
-            raise InputError("this is not a text file", path=self.place, hint="name its kind with --format")
+            raise InputError("this is not a text file", path=self.path, hint="name its kind with --format")
         lines = content.removeprefix(b"\xef\xbb\xbf").splitlines()
         skip = _comments(lines)
         rows = len(content) == START_BYTES or any(line.strip() for line in lines[skip + 1 :])
@@ -200,7 +200,7 @@ class CsvSource(FileSource):
         return _Start(header, self.delimiter or _delimiter_of(header), skip, rows, content)
 
     def _not_utf8(self) -> InputError:
-        return InputError("the text is not UTF-8", path=self.place, hint="convert it, for example with iconv")
+        return InputError("the text is not UTF-8", path=self.path, hint="convert it, for example with iconv")
 
     def _explained(self, error: Exception, broken: list[Any], start: _Start) -> Exception:
         text = str(error)
@@ -210,7 +210,7 @@ class CsvSource(FileSource):
             row = broken[0]
             return InputError(
                 f"line {self._line_of(row.text)} is broken",
-                path=self.place,
+                path=self.path,
                 found=f"{row.actual_columns} values",
                 expected=f"{row.expected_columns}",
                 hint="mend the line, or name the right --delimiter",
@@ -222,13 +222,13 @@ class CsvSource(FileSource):
         block = 4 * (self.block_bytes or BLOCK_BYTES)
         if "straddl" in text and block <= LARGEST_ROW:
             return self._again(newlines=True, block_bytes=block)
-        return InputError(f"cannot be read as CSV: {text.splitlines()[0]}", path=self.place)
+        return InputError(f"cannot be read as CSV: {text.splitlines()[0]}", path=self.path)
 
     def _wider(self, index: int, kind: str, value: str, start: _Start) -> Exception:
         with self._opened() as stream:
             name = self._reader(stream, start, {}).schema.names[index]
         if name in self.kinds and kind == "string":
-            return InputError(f"the column {name!r} is not text", path=self.place, found=value)
+            return InputError(f"the column {name!r} is not text", path=self.path, found=value)
         wider: pa.DataType = pa.string()
         if _NUMBER.fullmatch(value) and kind in ("int64", "null"):
             wider = self._types_of([name])[name] if kind == "int64" else pa.int64()
@@ -237,7 +237,7 @@ class CsvSource(FileSource):
     def _line_of(self, text: str) -> str:
         """Return the number of the line that reads `text`, from 1 with the header."""
         wanted = text.strip("\r\n").encode()
-        with open_stream(self.place) as stream:
+        with open_stream(self.path) as stream:
             for number, line in enumerate(_lines(stream), start=1):
                 if line.strip(b"\r\n") == wanted:
                     return str(number)

@@ -38,11 +38,11 @@ class EcsvSource(FileSource):
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     """
 
-    place: UPath
+    path: UPath
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read the file, in tables of about `target_bytes`.
@@ -56,13 +56,13 @@ class EcsvSource(FileSource):
         yield from MemorySource(pieces, self.name).chunks(target_bytes)
 
     def _pieces(self, size: int) -> Iterator[pa.Table]:
-        with explained_by_astropy(self.place, "ecsv"):
-            file = AstropyFile.begun(self.place, size)
+        with explained_by_astropy(self.path, "ecsv"):
+            file = AstropyFile.begun(self.path, size)
         read = 0
         with file.opened() as stream:
             texts = whole_pieces(stream, size)
             while True:
-                with explained_by_astropy(self.place, "ecsv", behind=read):
+                with explained_by_astropy(self.path, "ecsv", behind=read):
                     text = next(texts, None)
                     table = None if text is None else _to_arrow(text)
                 if table is None:

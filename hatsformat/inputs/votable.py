@@ -36,13 +36,13 @@ class VotableSource(FileSource):
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     table : str or None
         The number, ID or name of the table; None for the only one.
     """
 
-    place: UPath
+    path: UPath
     table: str | None = None
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
@@ -59,8 +59,8 @@ class VotableSource(FileSource):
         yield from MemorySource(pieces, self.name).chunks(target_bytes)
 
     def _pieces(self, size: int) -> Iterator[pa.Table]:
-        with explained_by_astropy(self.place, "votable"):
-            file = AstropyFile.begun(self.place, size)
+        with explained_by_astropy(self.path, "votable"):
+            file = AstropyFile.begun(self.path, size)
             rows = self._rows(file, size)
             table = self._whole(file) if rows is None else None
         if rows is None:
@@ -70,7 +70,7 @@ class VotableSource(FileSource):
         with file.opened() as stream:
             pieces = rows.pieces(stream)
             while count:
-                with explained_by_astropy(self.place, "votable", behind=read):
+                with explained_by_astropy(self.path, "votable", behind=read):
                     content, count = next(pieces, (b"", 0))
                     # A table without rows has its columns all the same.
                     table = self._piece(rows, content, count) if count or not read else None
@@ -113,7 +113,7 @@ class VotableSource(FileSource):
             what = "there is no such table" if self.table else f"there are {len(tables)} tables in the file"
             raise InputError(
                 what,
-                path=self.place,
+                path=self.path,
                 found=self.table,
                 hint=f"name one with --table: {', '.join(sorted(names))}" if tables else None,
             )

@@ -36,7 +36,7 @@ class Region:
         ``TABLEDATA``, ``BINARY`` or ``BINARY2``.
     table_tag : int
         Where the name of the TABLE tag ends in the document.
-    place : int
+    offset : int
         Where the rows were in the document.
     cuts : array of int64
         Where the rows start and end in the file, in bytes, and where they can be cut between.
@@ -47,7 +47,7 @@ class Region:
     table: int
     kind: str
     table_tag: int
-    place: int
+    offset: int
     cuts: array[int] = field(default_factory=lambda: array("q"))
     rows: array[int] = field(default_factory=lambda: array("q"))
 
@@ -75,9 +75,9 @@ class Outline:
         parts = (
             self.document[: region.table_tag],
             b' nrows="%d"' % count,  # for which the parser makes room, and no more
-            self.document[region.table_tag : region.place],
+            self.document[region.table_tag : region.offset],
             rows,
-            self.document[region.place :],
+            self.document[region.offset :],
         )
         return b"".join(parts)
 
@@ -106,7 +106,7 @@ class _Reader:
         self._regions: list[Region] = []
         self._tables = 0
         self._cut_bytes = cut_bytes
-        self._dropped = 0  # by how much the place of a tag in the document differs from that in the file
+        self._dropped = 0  # by how much the offset of a tag in the document differs from that in the file
         self._open: list[str] = []
         self._region: Region | None = None  # the one whose rows pass now
         self._count = 0
@@ -129,7 +129,7 @@ class _Reader:
         return Outline(bytes(self._document), tuple(self._regions), self._tables)
 
     def _entity_declared(self, *_: object) -> None:
-        self._understood = False  # tags may come from entities, and have no place of their own
+        self._understood = False  # tags may come from entities, and have no offset of their own
 
     def _watch_all(self) -> None:
         self._parser.StartElementHandler = self._started
@@ -167,20 +167,20 @@ class _Reader:
     def _started_in_rows(self, name: str, _: dict[str, str]) -> None:
         if name != self._row_name:
             return
-        place = self._parser.CurrentByteIndex
+        offset = self._parser.CurrentByteIndex
         if self._region is None:
-            self._begin("TABLEDATA", place)
-        elif place - self._region.cuts[-1] >= self._cut_bytes or self._count == CUT_ROWS:
-            self._cut(self._region, place)
+            self._begin("TABLEDATA", offset)
+        elif offset - self._region.cuts[-1] >= self._cut_bytes or self._count == CUT_ROWS:
+            self._cut(self._region, offset)
         self._count += 1
 
     def _ended_in_rows(self, name: str) -> None:
         if name != self._inside:
             return
         if self._region is not None:
-            place = self._parser.CurrentByteIndex
-            self._cut(self._region, place)
-            self._drop(self._region, place)
+            offset = self._parser.CurrentByteIndex
+            self._cut(self._region, offset)
+            self._drop(self._region, offset)
             self._regions.append(self._region)
             self._region = None
         self._open.pop()
@@ -204,16 +204,16 @@ class _Reader:
         self._region.cuts.append(start)
         self._count = 0
 
-    def _cut(self, region: Region, place: int) -> None:
-        region.cuts.append(place)
+    def _cut(self, region: Region, offset: int) -> None:
+        region.cuts.append(offset)
         if region.kind == "TABLEDATA":
             region.rows.append(self._count)
         self._count = 0
 
     def _drop(self, region: Region, end: int) -> None:
-        """Drop the rows before a place in the file, which the parser has gone through."""
-        gone = max(0, end - self._dropped - region.place)
-        del self._document[region.place : region.place + gone]
+        """Drop the rows that the parser has read, up to an offset in the file."""
+        gone = max(0, end - self._dropped - region.offset)
+        del self._document[region.offset : region.offset + gone]
         self._dropped += gone
 
 

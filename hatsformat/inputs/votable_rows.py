@@ -58,16 +58,16 @@ class Layout:
             return rows * self.rest, rows
         end, rows = 0, 0
         while rows < limits.rows:
-            place = end
+            offset = end
             for skipped, item in self.lists:
-                place += skipped + 4
-                if place > size:
+                offset += skipped + 4
+                if offset > size:
                     return end, rows
-                place += item * int.from_bytes(content[place - 4 : place])
-            place += self.rest
-            if place > size:
+                offset += item * int.from_bytes(content[offset - 4 : offset])
+            offset += self.rest
+            if offset > size:
                 break
-            end, rows = place, rows + 1
+            end, rows = offset, rows + 1
         return end, rows
 
 
