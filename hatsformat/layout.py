@@ -6,9 +6,9 @@ Paths are POSIX strings relative to the root of a catalog or collection. Nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -285,20 +285,9 @@ def skymap_path(order: int | None = None) -> str:
     return SKYMAP if order is None else f"skymap.{order}.fits"
 
 
-def url_path(path: str) -> str:
-    """Return `path` percent-encoded for a URL; ``=`` stays, as servers of the format expect it."""
-    return quote(path, safe="/=")
-
-
 def is_inside(path: str) -> bool:
     """Return whether a relative path stays inside its root: not absolute, no ``..``, no URL."""
     text = unquote(path).replace("\\", "/")
     if not text or text.startswith(("/", "~")) or ":" in text.split("/", 1)[0]:
         return False
     return ".." not in text.split("/") and "\0" not in text
-
-
-def common_suffix(paths: Iterable[str]) -> str | None:
-    """Return the one suffix that all leaf paths share, or None if they differ or there is none."""
-    suffixes = {name.suffix for path in paths if (name := parse_leaf_path(path)) is not None}
-    return suffixes.pop() if len(suffixes) == 1 else None

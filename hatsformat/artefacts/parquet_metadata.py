@@ -239,23 +239,6 @@ def write_common_metadata(path: UPath, schema: pa.Schema) -> None:
         _footer_without_rows(schema).write_metadata_file(stream)
 
 
-def read_common_schema(path: UPath) -> pa.Schema:
-    """Return the Arrow schema, with its key-values, of ``_common_metadata`` or of any other Parquet file.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such file.
-    LeafError
-        If it is not Parquet, or holds columns that Arrow does not know.
-    """
-    footer = read_footer(path)
-    try:
-        return footer.schema.to_arrow_schema()
-    except (pa.ArrowException, OSError) as error:
-        raise LeafError("its columns cannot be read", path=path, found=str(error).strip()) from error
-
-
 def metadata_leaves(footer: pq.FileMetaData) -> list[str]:
     """Return the leaves that a ``_metadata`` names: paths relative to ``dataset/``, in order, each once.
 

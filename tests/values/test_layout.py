@@ -62,8 +62,6 @@ class TestLeafPaths:
                     assert layout.parse_leaf_path(root + quote(path, safe="/" + safe) + ending) == (
                         layout.parse_leaf_path(path)
                     )
-        assert unquote(layout.url_path(path)) == path
-        assert "=" in layout.url_path(path)
 
     @given(tiles())
     def test_older_trees_without_dataset(self, tile: tuple[int, int]) -> None:
@@ -74,7 +72,6 @@ class TestLeafPaths:
     def test_many_at_once(self, many: list[tuple[int, int]], suffix: str) -> None:
         paths = layout.leaf_paths([o for o, _ in many], [p for _, p in many], suffix)
         assert paths == [layout.leaf_path(o, p, suffix) for o, p in many]
-        assert layout.common_suffix(paths) == (suffix if many else None)
 
     def test_a_wrong_dir_is_kept_and_told(self) -> None:
         found = layout.parse_leaf_path("dataset/Norder=6/Dir=1/Npix=10000.parquet")
@@ -145,10 +142,6 @@ class TestLeafPaths:
     def test_parts_that_are_none(self, suffix: str, part: str) -> None:
         with pytest.raises(LayoutError):
             layout.leaf_path(0, 0, suffix, part)
-
-    def test_mixed_suffixes_have_none_in_common(self) -> None:
-        assert layout.common_suffix(["Norder=0/Dir=0/Npix=0.parquet", "Norder=0/Dir=0/Npix=1.pq"]) is None
-        assert layout.common_suffix(["junk", "Norder=0/Dir=0/Npix=1.pq"]) == ".pq"
 
 
 class TestOtherPaths:
