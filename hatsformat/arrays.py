@@ -44,7 +44,7 @@ def as_mask(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     return _bits(array, 1) & _bits(array, 0)
 
 
-def as_there(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+def valid_mask(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """Return which values of a column are there."""
     return _bits(_single(column.is_valid()), 1)
 
@@ -85,7 +85,7 @@ def from_numbers(values: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> pa.
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(content)])
 
 
-def from_texts(texts: Sequence[str]) -> pa.Array:
+def from_strings(texts: Sequence[str]) -> pa.Array:
     """Return texts as an Arrow array of large strings."""
     content = "".join(texts)
     if content.isascii():
@@ -103,36 +103,38 @@ def row_numbers(rows: int) -> pa.Array:
     return from_numbers(np.arange(rows, dtype=np.int64))
 
 
-def no_rows(schema: pa.Schema) -> pa.Table:
+def empty_table(schema: pa.Schema) -> pa.Table:
     """Return a table without rows."""
     return pa.Table.from_batches([], schema)
 
 
-def settled(table: pa.Table) -> pa.Table:
+def without_views(table: pa.Table) -> pa.Table:
     """Return a table without views of text and bytes, such as those of Polars: Arrow cannot sort them."""
-    schema = settled_schema(table.schema)
+    schema = schema_without_views(table.schema)
     return table if schema.equals(table.schema) else table.cast(schema)
 
 
-def settled_schema(schema: pa.Schema) -> pa.Schema:
+def schema_without_views(schema: pa.Schema) -> pa.Schema:
     """Return the schema of the same table without views."""
-    return pa.schema([field.with_type(settled_type(field.type)) for field in schema], schema.metadata)
+    return pa.schema([field.with_type(type_without_views(field.type)) for field in schema], schema.metadata)
 
 
-def settled_type(kind: pa.DataType) -> pa.DataType:
+def type_without_views(kind: pa.DataType) -> pa.DataType:
     """Return the type with text and bytes for views of them, however deep they are."""
     if pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_binary_view(kind):
         return pa.binary()
     if pa.types.is_dictionary(kind):
-        return pa.dictionary(kind.index_type, settled_type(kind.value_type), kind.ordered)
+        return pa.dictionary(kind.index_type, type_without_views(kind.value_type), kind.ordered)
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(settled_type(field.type)) for field in kind])
+        return pa.struct([field.with_type(type_without_views(field.type)) for field in kind])
     if pa.types.is_map(kind):
-        return pa.map_(settled_type(kind.key_type), settled_type(kind.item_type), kind.keys_sorted)
+        return pa.map_(
+            type_without_views(kind.key_type), type_without_views(kind.item_type), kind.keys_sorted
+        )
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        inner = kind.value_field.with_type(settled_type(kind.value_type))
+        inner = kind.value_field.with_type(type_without_views(kind.value_type))
         if pa.types.is_fixed_size_list(kind):
             return pa.list_(inner, kind.list_size)
         return pa.list_(inner) if pa.types.is_list(kind) else pa.large_list(inner)

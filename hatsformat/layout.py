@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat.arrays import as_integers, as_mask, as_numbers, as_there, from_numbers, from_texts
+from hatsformat.arrays import as_integers, as_mask, as_numbers, from_numbers, from_strings, valid_mask
 from hatsformat.errors import LayoutError
 from hatsformat.healpix import BASE_TILES, MAX_ORDER, HealpixPixel, IntArray, IntLike, dir_number, npix
 
@@ -71,7 +71,7 @@ class LeafName:
         return HealpixPixel(self.order, self.pixel)
 
     @property
-    def in_its_dir(self) -> bool:
+    def has_expected_dir(self) -> bool:
         """Whether ``Dir=`` is the directory that the pixel number belongs in."""
         return self.dir == int(dir_number(self.pixel))
 
@@ -156,7 +156,7 @@ def parse_leaf_path(path: str) -> LeafName | None:
     LeafName or None
         None where this is not the path of a leaf, or names a tile that does not exist, or is a file of a leaf
         directory that readers pass over (``_metadata``, half-written files). A ``Dir=`` that does not belong
-        to the pixel is returned as it stands: see `LeafName.in_its_dir`.
+        to the pixel is returned as it stands: see `LeafName.has_expected_dir`.
     """
     text = unquote(path.split("?", 1)[0])
     found = _LEAF.search(text)
@@ -218,12 +218,12 @@ def parse_leaf_paths(paths: Sequence[str]) -> LeafNames:
 
     count = len(paths)
     try:
-        texts = from_texts(paths)
+        texts = from_strings(paths)
         odd = as_mask(pc.match_substring_regex(texts, "[%?]"))
     except UnicodeEncodeError:  # a name that is not UTF-8, which only the slow way can read
         texts, odd = pa.nulls(count, pa.string()), np.ones(count, dtype=bool)
     groups = pc.extract_regex(texts, _LEAF.pattern.replace(r"\Z", r"\z"))
-    found = as_there(groups) & ~odd
+    found = valid_mask(groups) & ~odd
     rows = from_numbers(np.flatnonzero(found))
 
     def numbers(name: str) -> IntArray:

@@ -76,10 +76,10 @@ class PartitionInfo:
             if values.shape[:1] != wide.shape:
                 raise PartitionInfoError(f"the column {name} has another length", found=len(values))
         by_sky = np.lexsort((wide, range29(wide, numbers)[0]))
-        self.orders: npt.NDArray[np.uint8] = _frozen(wide[by_sky].astype(np.uint8))
-        self.pixels: IntArray = _frozen(numbers[by_sky])
+        self.orders: npt.NDArray[np.uint8] = _read_only(wide[by_sky].astype(np.uint8))
+        self.pixels: IntArray = _read_only(numbers[by_sky])
         self.extra: Mapping[str, npt.NDArray[Any]] = MappingProxyType(
-            {name: _frozen(values[by_sky]) for name, values in columns.items()}
+            {name: _read_only(values[by_sky]) for name, values in columns.items()}
         )
 
     @classmethod
@@ -275,7 +275,7 @@ class PartitionInfo:
         return PartitionInfo(self.orders[keep], self.pixels[keep], extra)
 
 
-def _frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     values.setflags(write=False)
     return values
 

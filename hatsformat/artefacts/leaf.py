@@ -135,9 +135,9 @@ class LeafSink:
     def write(self, table: pa.Table) -> None:
         """Append sorted rows, in row groups of about equal size."""
         groups = max(1, -(-table.num_rows // self._rows))
-        self._opened(table).write_table(table, row_group_size=max(1, -(-table.num_rows // groups)))
+        self._open_writer(table).write_table(table, row_group_size=max(1, -(-table.num_rows // groups)))
 
-    def _opened(self, sample: pa.Table | None) -> pq.ParquetWriter:
+    def _open_writer(self, sample: pa.Table | None) -> pq.ParquetWriter:
         if self._writer is None:
             fits = sample is not None and sample.schema.equals(self._schema)  # the writer tells, if not
             options = parquet_options(self._schema, self._leaf, sample if fits else None)
@@ -148,7 +148,7 @@ class LeafSink:
 
     def close(self) -> None:
         """Write the footer."""
-        self._opened(None).close()
+        self._open_writer(None).close()
         self.size = self._stream.tell()
 
     def abandon(self) -> None:

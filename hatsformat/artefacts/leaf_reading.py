@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.arrays import settled
+from hatsformat.arrays import without_views
 from hatsformat.errors import LeafError, ShortFileError
 
 FOOTER_GUESS = 64 * 1024
@@ -23,7 +23,7 @@ FETCHED_BYTES = 64 << 20
 
 
 @contextmanager
-def _explained(path: UPath) -> Iterator[None]:
+def _translate_errors(path: UPath) -> Iterator[None]:
     with storage.explained(path, "reading"):
         try:
             yield
@@ -57,7 +57,7 @@ def read_footer(path: UPath) -> pq.FileMetaData:
     LeafError
         If it is not Parquet.
     """
-    with _explained(path):
+    with _translate_errors(path):
         if storage.is_local(path):
             return pq.read_metadata(path.path)
         tail = storage.read_tail(path, FOOTER_GUESS)
@@ -119,9 +119,9 @@ def read_row_groups(
         If the file's content is not what its footer says.
     """
     chosen = list(range(footer.num_row_groups)) if groups is None else list(groups)
-    with _explained(path):
+    with _translate_errors(path):
         reader = _reader(path, footer, chosen, columns)
-        table = settled(reader.read_row_groups(chosen, columns=columns, use_threads=threads))
+        table = without_views(reader.read_row_groups(chosen, columns=columns, use_threads=threads))
     return table if columns is None else _selected(table, columns, footer, path)
 
 
@@ -149,19 +149,19 @@ def read_batches(
         If the file's content is not what its footer says.
     """
     wanted = None if columns is None else list(columns)
-    with _explained(path):
+    with _translate_errors(path):
         reader = _reader(path, footer, groups, columns, FETCHED_BYTES)
         pieces = reader.iter_batches(rows, row_groups=list(groups), columns=wanted, use_threads=False)
     has_views: bool | None = None
     while True:
-        with _explained(path):
+        with _translate_errors(path):
             piece = next(pieces, None)
             if piece is None:
                 return
             table = pa.Table.from_batches([piece])
             if has_views is None:
-                has_views = settled(table) is not table
-            table = settled(table) if has_views else table
+                has_views = without_views(table) is not table
+            table = without_views(table) if has_views else table
         yield table if wanted is None else _selected(table, wanted, footer, path)
 
 

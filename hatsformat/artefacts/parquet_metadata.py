@@ -60,7 +60,7 @@ def write_metadata(path: UPath, schema: pa.Schema, footers: Iterable[tuple[str, 
     StorageError
         If the file cannot be written.
     """
-    with MetadataGatherer(path, schema) as gatherer:
+    with MetadataWriter(path, schema) as gatherer:
         for leaf, footer in footers:
             gatherer.add(leaf, footer)
         gatherer.write()
@@ -107,7 +107,7 @@ def _append(merged: pq.FileMetaData, path: str, footer: pq.FileMetaData) -> None
         ) from error
 
 
-class MetadataGatherer:
+class MetadataWriter:
     """Gathers the footers of leaves for a ``_metadata``, few of them in memory: the row groups of the others
     wait in a temporary file as they are going to be written.
 
@@ -126,7 +126,7 @@ class MetadataGatherer:
 
     def __init__(self, path: UPath, schema: pa.Schema) -> None:
         self._path, self._schema = path, schema
-        self._merged = _footer_without_rows(schema)
+        self._merged = empty_footer(schema)
         self._empty = _serialized(self._merged)
         self._groups = 0
         self._counts_at: int | None = None
@@ -170,7 +170,7 @@ class MetadataGatherer:
             self._waiting.write(content[begin : len(content) - len(self._rest)])
         self.rows += rows
         self._groups += groups
-        self._merged = _footer_without_rows(self._schema)
+        self._merged = empty_footer(self._schema)
 
     @property
     def _rest(self) -> bytes:
@@ -236,7 +236,7 @@ def write_common_metadata(path: UPath, schema: pa.Schema) -> None:
         If the file cannot be written.
     """
     with storage.atomic_writer(path) as stream:
-        _footer_without_rows(schema).write_metadata_file(stream)
+        empty_footer(schema).write_metadata_file(stream)
 
 
 def metadata_leaves(footer: pq.FileMetaData) -> list[str]:
@@ -253,10 +253,10 @@ def metadata_leaves(footer: pq.FileMetaData) -> list[str]:
         As they stand in the file: a broken one may name paths outside the catalog
         (see `hatsformat.layout.is_inside`). Row groups that name no file are left out.
     """
-    return list(rows_of_leaves(footer))
+    return list(rows_per_leaf(footer))
 
 
-def rows_of_leaves(footer: pq.FileMetaData) -> dict[str, int]:
+def rows_per_leaf(footer: pq.FileMetaData) -> dict[str, int]:
     """Return the leaves that a ``_metadata`` names, as `metadata_leaves`, with the rows of each."""
     rows: dict[str, int] = {}
     if footer.num_columns:
@@ -267,7 +267,8 @@ def rows_of_leaves(footer: pq.FileMetaData) -> dict[str, int]:
     return rows
 
 
-def _footer_without_rows(schema: pa.Schema) -> pq.FileMetaData:
+def empty_footer(schema: pa.Schema) -> pq.FileMetaData:
+    """Return the footer of a Parquet file without rows."""
     sink = pa.BufferOutputStream()
     pq.ParquetWriter(sink, schema).close()
     return pq.read_metadata(pa.BufferReader(sink.getvalue()))

@@ -18,6 +18,7 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
+from hatsformat.artefacts.parquet_metadata import empty_footer
 from hatsformat.errors import LeafError
 from hatsformat.healpix import HealpixPixel
 
@@ -39,7 +40,7 @@ class StatisticsWriter:
 
     def __init__(self, stream: IO[bytes], schema: pa.Schema) -> None:
         self._kinds = list(chain.from_iterable(_leaf_types(column.type) for column in schema))
-        names = column_names(_empty_footer(schema))
+        names = column_names(empty_footer(schema))
         fields = [(name, pa.int64()) for name in KEYS]
         for name, kind in zip(names, self._kinds, strict=True):
             fields += [(f"{name}::{field}", kind if field in FIELDS[:2] else pa.int64()) for field in FIELDS]
@@ -201,12 +202,6 @@ def column_names(footer: pq.FileMetaData) -> list[str]:
     """Return what the columns of a file are called in the statistics: Parquet paths such as ``lc.mjd``."""
     paths = (footer.schema.column(number).path for number in range(footer.num_columns))
     return [path.removesuffix(".list.element") for path in paths]
-
-
-def _empty_footer(schema: pa.Schema) -> pq.FileMetaData:
-    sink = pa.BufferOutputStream()
-    pq.ParquetWriter(sink, schema).close()
-    return pq.read_metadata(pa.BufferReader(sink.getvalue()))
 
 
 def _leaf_types(kind: pa.DataType) -> Iterator[pa.DataType]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from upath import UPath
 
-from hatsformat.arrays import no_rows
+from hatsformat.arrays import empty_table
 from hatsformat.artefacts.leaf import LeafFormat, write_leaf
 from hatsformat.errors import LeafError
 
@@ -54,10 +54,10 @@ def write_thumbnail(
     if isinstance(first_rows, FirstRows):
         rows = first_rows.table()
     else:
-        gathered = FirstRows(path, schema)
+        collected = FirstRows(path, schema)
         for table in first_rows:
-            gathered.add(table)
-        rows = gathered.table()
+            collected.add(table)
+        rows = collected.table()
     if rows.num_rows > max_rows:
         chosen = np.linspace(0, rows.num_rows - 1, max(0, max_rows)).round().astype(np.int64)
         rows = rows.take(chosen)
@@ -78,7 +78,7 @@ class FirstRows:
 
     def __init__(self, path: UPath, schema: pa.Schema) -> None:
         self._path, self._schema = path, schema
-        self._done, self._waiting = [no_rows(schema)], list[pa.Table]()
+        self._done, self._waiting = [empty_table(schema)], list[pa.Table]()
 
     def add(self, table: pa.Table) -> None:
         """Add the first row of a table, if it has any.

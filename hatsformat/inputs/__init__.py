@@ -11,14 +11,14 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError, NotFoundError, UsageError
-from hatsformat.inputs.base import Chunk, ReadAgainError, Source
+from hatsformat.inputs.base import Chunk, RereadError, Source
 from hatsformat.inputs.csv import CsvSource
 from hatsformat.inputs.files import FORMATS, find_files, format_of
 from hatsformat.inputs.fits import FitsSource
 from hatsformat.inputs.parquet import parquet_sources
 from hatsformat.inputs.tables import IpcSource, MemorySource
 
-__all__ = ["FORMATS", "Chunk", "CsvSource", "InputOptions", "ReadAgainError", "Source", "open_inputs"]
+__all__ = ["FORMATS", "Chunk", "CsvSource", "InputOptions", "RereadError", "Source", "open_inputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
         if paths:
             raise UsageError("files and tables cannot be mixed in one import")
         return [MemorySource(items)]
-    found = storage.concurrently(
+    found = storage.map_concurrently(
         lambda path: find_files(path, options.format, **storage_options),
         paths,
         waits=not all(storage.is_local_name(str(path)) for path in paths),
@@ -91,7 +91,7 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
     files = [file for group in found for file in group]
     if not files:
         raise InputError("there is nothing to import", found=f"{len(paths)} paths without files")
-    parts = storage.concurrently(
+    parts = storage.map_concurrently(
         lambda file: _sources(file, options, alone=len(files) == 1),
         files,
         waits=not all(storage.is_local(file) for file in files),
@@ -114,7 +114,7 @@ def _items(inputs: Any) -> Sequence[Any]:
         return []
     if _is_path(first):
         return [first, *iterator]
-    return _Stream(first, iterator)  # a stream of batches is not gathered in memory
+    return _Stream(first, iterator)  # a stream of batches is not rechunk in memory
 
 
 class _Stream(list[Any]):

@@ -129,7 +129,7 @@ def temporary_copy(path: UPath, suffix: str = "") -> Any:
     return copy
 
 
-class ReadAgainError(Exception):
+class RereadError(Exception):
     """What was inferred from an input's start does not hold: it has to be read again, as `source`."""
 
     def __init__(self, source: Source) -> None:
@@ -137,7 +137,7 @@ class ReadAgainError(Exception):
         super().__init__(source.name)
 
 
-def gathered(
+def rechunk(
     batches: Iterable[pa.RecordBatch | pa.Table], target_bytes: int, first_row: int = 1
 ) -> Iterator[Chunk]:
     """Join small batches, and cut large ones, into chunks of about `target_bytes`."""

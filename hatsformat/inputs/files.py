@@ -52,8 +52,8 @@ def find_files(path: Any, kind: str | None, **storage_options: Any) -> list[UPat
     resolved = storage.resolve(path, **storage_options)
     text = str(path)
     if text.startswith(LIST_SIGN) and not storage.exists(resolved):
-        return _listed(storage.resolve(text.removeprefix(LIST_SIGN), **storage_options), kind)
-    return _found(resolved, text, kind)
+        return _files_of_list(storage.resolve(text.removeprefix(LIST_SIGN), **storage_options), kind)
+    return _expand(resolved, text, kind)
 
 
 def format_of(path: str) -> str | None:
@@ -65,7 +65,7 @@ def format_of(path: str) -> str | None:
     return _SUFFIXES.get(name[dot:]) if dot >= 0 else None
 
 
-def _found(path: UPath, text: str, kind: str | None) -> list[UPath]:
+def _expand(path: UPath, text: str, kind: str | None) -> list[UPath]:
     if any(sign in text for sign in "*?[") and not storage.exists(path):
         found = storage.glob(path)
         if not found:
@@ -76,7 +76,7 @@ def _found(path: UPath, text: str, kind: str | None) -> list[UPath]:
     entries = storage.list_tree(path)
     marks = [entry.path for entry in entries if entry.path in layout.CATALOG_PROPERTIES]
     if marks:
-        names = _leaves(path / marks[0], [entry.path for entry in entries])
+        names = _leaf_paths(path / marks[0], [entry.path for entry in entries])
     else:
         names = [entry.path for entry in entries if _is_input(entry.path, kind)]
         _check_folders(path, names)
@@ -101,7 +101,7 @@ def _check_folders(path: UPath, names: list[str]) -> None:
         )
 
 
-def _leaves(properties: UPath, paths: list[str]) -> list[str]:
+def _leaf_paths(properties: UPath, paths: list[str]) -> list[str]:
     """Return the leaves of a catalog, by the suffix in its properties; other files there repeat rows."""
     document, _ = parse_properties_text(storage.read_bytes(properties))
     keywords = document.to_dict()
@@ -116,7 +116,7 @@ def _is_input(path: str, wanted: str | None) -> bool:
     return not hidden and kind is not None and wanted in (None, kind)
 
 
-def _listed(path: UPath, kind: str | None) -> list[UPath]:
+def _files_of_list(path: UPath, kind: str | None) -> list[UPath]:
     """Return the files that a text file names; relative names are relative to the text file."""
     try:
         text = storage.read_bytes(path, limit=LIST_BYTES).decode("utf-8-sig")
@@ -128,7 +128,7 @@ def _listed(path: UPath, kind: str | None) -> list[UPath]:
         if not name or name.startswith("#"):
             continue
         try:
-            files += _named(path, name, kind)
+            files += _expand_entry(path, name, kind)
         except HatsError as error:
             error.message += f", which line {number} of {path} names"
             raise
@@ -137,9 +137,9 @@ def _listed(path: UPath, kind: str | None) -> list[UPath]:
     return files
 
 
-def _named(list_file: UPath, name: str, kind: str | None) -> list[UPath]:
+def _expand_entry(list_file: UPath, name: str, kind: str | None) -> list[UPath]:
     file = storage.resolve(name) if "://" in name else list_file.parent / name
-    files = _found(file, str(file), kind)
+    files = _expand(file, str(file), kind)
     if files == [file] and not storage.exists(file):
         raise InputError("no such file", path=file)
     return files

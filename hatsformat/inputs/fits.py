@@ -13,16 +13,16 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.inputs.astropy_files import explained_by_astropy
+from hatsformat.inputs.astropy_files import translate_astropy_errors
 from hatsformat.inputs.base import (
     Chunk,
     FileSource,
     check_names,
-    gathered,
     is_compressed,
+    rechunk,
     temporary_copy,
 )
-from hatsformat.inputs.columns import described, from_astropy, to_array
+from hatsformat.inputs.columns import from_astropy, make_field, to_array
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class FitsSource(FileSource):
             If there is no such table, or it cannot be read.
         """
         with ExitStack() as stack:
-            with explained_by_astropy(self.path, "fits"):
+            with translate_astropy_errors(self.path, "fits"):
                 local = self._local_path(stack)
-            for chunk in gathered(self._tables(local, target_bytes), target_bytes):
+            for chunk in rechunk(self._tables(local, target_bytes), target_bytes):
                 check_names(chunk.table.schema, self.path)
                 yield chunk
 
@@ -62,7 +62,7 @@ class FitsSource(FileSource):
         first, is_more = 0, True
         while is_more:
             # Opened anew each time: what was read of a mapped file counts as memory until it is closed.
-            with explained_by_astropy(self.path, "fits"), fits.open(file, memmap=True) as hdus:
+            with translate_astropy_errors(self.path, "fits"), fits.open(file, memmap=True) as hdus:
                 hdu = self._chosen(hdus)
                 self._check_size(hdu)
                 total = hdu.header["NAXIS2"]
@@ -136,5 +136,5 @@ def _to_arrow(hdu: Any, rows: Any) -> pa.Table:
         columns.append(to_array(values, mask))
         about = {"unit": column.unit, "description": hdu.header.get(f"TCOMM{number}")}
         about |= {"ucd": hdu.header.get(f"TUCD{number}"), "utype": hdu.header.get(f"TUTYP{number}")}
-        fields.append(described(column.name, columns[-1].type, about))
+        fields.append(make_field(column.name, columns[-1].type, about))
     return pa.table(columns, schema=pa.schema(fields))

@@ -12,7 +12,7 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.errors import InputError, LeafError
-from hatsformat.inputs.base import Chunk, FileSource, check_names, gathered
+from hatsformat.inputs.base import Chunk, FileSource, check_names, rechunk
 
 BATCH_ROWS = 64 * 1024
 MIN_BUFFER, MAX_BUFFER = 16 * 1024, 1024 * 1024
@@ -66,7 +66,7 @@ class ParquetSource(FileSource):
         try:
             footer = read_footer(self.path)
             check_names(footer.schema.to_arrow_schema(), self.path)
-            yield from gathered(self._tables(footer, target_bytes), target_bytes, self.first_row)
+            yield from rechunk(self._tables(footer, target_bytes), target_bytes, self.first_row)
         except LeafError as error:
             raise InputError(error.message, path=self.path) from error
 

@@ -12,14 +12,14 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.arrays import no_rows
+from hatsformat.arrays import empty_table
 from hatsformat.errors import InputError
 from hatsformat.inputs.base import (
     Chunk,
     FileSource,
     check_names,
-    gathered,
     is_compressed,
+    rechunk,
     temporary_copy,
 )
 from hatsformat.inputs.columns import from_astropy
@@ -49,7 +49,7 @@ class MemorySource:
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read it in tables of about `target_bytes`."""
         tables = (to_arrow(table, self.name) for table in self.tables)
-        for chunk in gathered(tables, target_bytes):
+        for chunk in rechunk(tables, target_bytes):
             check_names(chunk.table.schema, self.name)
             yield chunk
 
@@ -74,18 +74,18 @@ class IpcSource(FileSource):
         InputError
             If it is no Arrow IPC, or ends too early.
         """
-        with storage.explained(self.path, "reading"), self._opened() as file:
+        with storage.explained(self.path, "reading"), self._open() as file:
             mapped = _mapped(file, target_bytes)
             batches = self._batches(file if mapped is None else pa.BufferReader(mapped))
             try:
-                for chunk in gathered(batches, target_bytes):
+                for chunk in rechunk(batches, target_bytes):
                     yield chunk
                     if mapped is not None:
                         mapped.madvise(mmap.MADV_DONTNEED)  # what was read of it counts as memory
             except pa.ArrowException as error:
                 raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.path) from error
 
-    def _opened(self) -> Any:
+    def _open(self) -> Any:
         if is_compressed(self.path):
             return temporary_copy(self.path)
         if storage.is_local(self.path):
@@ -113,7 +113,7 @@ class IpcSource(FileSource):
                 "the stream ends too early", path=self.path, hint="it has no end mark: write it again"
             )
         # A stream without batches has its columns all the same.
-        yield no_rows(reader.schema)
+        yield empty_table(reader.schema)
         yield from reader
 
 

@@ -25,7 +25,7 @@ _ABOVE = ["RESOURCE", "TABLE", "DATA"]
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class RowSpan:
     """The rows of one table, which the document is without.
 
     Attributes
@@ -59,25 +59,25 @@ class Outline:
     Attributes
     ----------
     document : bytes
-        All but the rows of `regions`; the tables do not say how many rows they have.
-    regions : sequence of Region
+        All but the rows of `spans`; the tables do not say how many rows they have.
+    spans : sequence of RowSpan
         Rows that are not in the document. Those of no known form stay in it.
     tables : int
         How many TABLE elements there are.
     """
 
     document: bytes
-    regions: tuple[Region, ...]
+    spans: tuple[RowSpan, ...]
     tables: int
 
-    def with_rows(self, region: Region, rows: bytes, count: int) -> bytes:
-        """Return the document with `count` rows in a region, as they were written."""
+    def with_rows(self, span: RowSpan, rows: bytes, count: int) -> bytes:
+        """Return the document with `count` rows in a span, as they were written."""
         parts = (
-            self.document[: region.table_tag],
+            self.document[: span.table_tag],
             b' nrows="%d"' % count,  # for which the parser makes room, and no more
-            self.document[region.table_tag : region.offset],
+            self.document[span.table_tag : span.offset],
             rows,
-            self.document[region.offset :],
+            self.document[span.offset :],
         )
         return b"".join(parts)
 
@@ -103,12 +103,12 @@ class _Reader:
 
     def __init__(self, cut_bytes: int) -> None:
         self._document = bytearray()
-        self._regions: list[Region] = []
+        self._spans: list[RowSpan] = []
         self._tables = 0
         self._cut_bytes = cut_bytes
         self._dropped = 0  # by how much the offset of a tag in the document differs from that in the file
         self._open: list[str] = []
-        self._region: Region | None = None  # the one whose rows pass now
+        self._span: RowSpan | None = None  # the one whose rows pass now
         self._count = 0
         self._table_tag = 0
         self._inside = ""  # the name, with its prefix, of the element that holds the rows
@@ -121,12 +121,12 @@ class _Reader:
     def feed(self, block: bytes) -> None:
         self._document += block
         self._parser.Parse(block, False)
-        if self._region is not None:
-            self._drop(self._region, self._parser.CurrentByteIndex)
+        if self._span is not None:
+            self._drop(self._span, self._parser.CurrentByteIndex)
 
     def finish(self) -> Outline:
         self._parser.Parse(b"", True)
-        return Outline(bytes(self._document), tuple(self._regions), self._tables)
+        return Outline(bytes(self._document), tuple(self._spans), self._tables)
 
     def _entity_declared(self, *_: object) -> None:
         self._understood = False  # tags may come from entities, and have no offset of their own
@@ -168,27 +168,27 @@ class _Reader:
         if name != self._row_name:
             return
         offset = self._parser.CurrentByteIndex
-        if self._region is None:
+        if self._span is None:
             self._begin("TABLEDATA", offset)
-        elif offset - self._region.cuts[-1] >= self._cut_bytes or self._count == CUT_ROWS:
-            self._cut(self._region, offset)
+        elif offset - self._span.cuts[-1] >= self._cut_bytes or self._count == CUT_ROWS:
+            self._cut(self._span, offset)
         self._count += 1
 
     def _ended_in_rows(self, name: str) -> None:
         if name != self._inside:
             return
-        if self._region is not None:
+        if self._span is not None:
             offset = self._parser.CurrentByteIndex
-            self._cut(self._region, offset)
-            self._drop(self._region, offset)
-            self._regions.append(self._region)
-            self._region = None
+            self._cut(self._span, offset)
+            self._drop(self._span, offset)
+            self._spans.append(self._span)
+            self._span = None
         self._open.pop()
         self._watch_all()
 
     def _is_new(self) -> bool:
         """Return whether no rows of the table were found before; it has one element of DATA."""
-        return not self._regions or self._regions[-1].table < self._tables - 1
+        return not self._spans or self._spans[-1].table < self._tables - 1
 
     def _note_table(self) -> None:
         """Note where the tag is, and blank out its number of rows, which no longer holds."""
@@ -200,20 +200,20 @@ class _Reader:
         return _TAG.match(self._document, self._parser.CurrentByteIndex - self._dropped)
 
     def _begin(self, kind: str, start: int) -> None:
-        self._region = Region(self._tables - 1, kind, self._table_tag, start - self._dropped)
-        self._region.cuts.append(start)
+        self._span = RowSpan(self._tables - 1, kind, self._table_tag, start - self._dropped)
+        self._span.cuts.append(start)
         self._count = 0
 
-    def _cut(self, region: Region, offset: int) -> None:
-        region.cuts.append(offset)
-        if region.kind == "TABLEDATA":
-            region.rows.append(self._count)
+    def _cut(self, span: RowSpan, offset: int) -> None:
+        span.cuts.append(offset)
+        if span.kind == "TABLEDATA":
+            span.rows.append(self._count)
         self._count = 0
 
-    def _drop(self, region: Region, end: int) -> None:
+    def _drop(self, span: RowSpan, end: int) -> None:
         """Drop the rows that the parser has read, up to an offset in the file."""
-        gone = max(0, end - self._dropped - region.offset)
-        del self._document[region.offset : region.offset + gone]
+        gone = max(0, end - self._dropped - span.offset)
+        del self._document[span.offset : span.offset + gone]
         self._dropped += gone
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from upath import UPath
 
 from hatsformat.errors import NotFoundError, StorageError, UnavailableError
-from hatsformat.storage.retries import PatientFileSystem, is_outage
+from hatsformat.storage.retries import RetryingFileSystem, is_outage
 
 PathLike: TypeAlias = "str | os.PathLike[str] | UPath"
 
@@ -73,9 +73,9 @@ def is_local_name(name: str) -> bool:
     return "://" not in name or name.startswith(("file://", "local://"))
 
 
-def reading_fs(path: UPath) -> Any:
+def retrying_fs(path: UPath) -> Any:
     """Return the file system of a path, for reading."""
-    return path.fs if is_local(path) else PatientFileSystem(path.fs)
+    return path.fs if is_local(path) else RetryingFileSystem(path.fs)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _reason(error: BaseException | None) -> str:
     return getattr(error, "strerror", None) or f"{type(error).__name__} {error}".strip()
 
 
-def concurrently(work: Callable[[T], R], items: Sequence[T], *, waits: bool) -> list[R]:
+def map_concurrently(work: Callable[[T], R], items: Sequence[T], *, waits: bool) -> list[R]:
     """Call a function for every item and return the results in order.
 
     Parameters

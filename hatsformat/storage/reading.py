@@ -12,8 +12,8 @@ from urllib.parse import unquote
 from upath import UPath
 
 from hatsformat.errors import ShortFileError, StorageError
-from hatsformat.storage.paths import explained, is_local, reading_fs
-from hatsformat.storage.retries import again
+from hatsformat.storage.paths import explained, is_local, retrying_fs
+from hatsformat.storage.retries import retry
 
 GAP_BYTES = 64 * 1024
 """Ranges closer than this are fetched as one: a round trip costs more than the bytes between."""
@@ -30,19 +30,19 @@ class FileEntry:
 def exists(path: UPath) -> bool:
     """Return whether there is a file or directory at `path`."""
     with explained(path, "looking for it"):
-        return bool(reading_fs(path).exists(path.path))
+        return bool(retrying_fs(path).exists(path.path))
 
 
 def is_directory(path: UPath) -> bool:
     """Return whether there is a directory at `path`."""
     with explained(path, "looking for it"):
-        return bool(reading_fs(path).isdir(path.path))
+        return bool(retrying_fs(path).isdir(path.path))
 
 
 def glob(pattern: UPath) -> list[UPath]:
     """Return the files that match a pattern with ``*``, ``?``, ``[…]`` and ``**``, sorted by path."""
     with explained(pattern, "listing"):
-        names = sorted(reading_fs(pattern).glob(pattern.path))
+        names = sorted(retrying_fs(pattern).glob(pattern.path))
         if is_local(pattern):
             return [UPath(name) for name in names]
         return [UPath(pattern.fs.unstrip_protocol(name), **pattern.storage_options) for name in names]
@@ -53,7 +53,7 @@ def size(path: UPath) -> int:
     with explained(path, "asking for its size"):
         if is_local(path):
             return os.stat(path.path).st_size
-        found = reading_fs(path).size(path.path)
+        found = retrying_fs(path).size(path.path)
     if found is None:
         raise StorageError("the server does not tell the file's size", path=path)
     return int(found)
@@ -65,7 +65,7 @@ def fingerprint(path: UPath) -> str:
         if is_local(path):
             status = os.stat(path.path)
             return f"{status.st_size}:{status.st_mtime_ns}"
-        details = reading_fs(path).info(path.path)
+        details = retrying_fs(path).info(path.path)
     keys = ("ETag", "etag", "LastModified", "mtime", "created")
     version = next((details[key] for key in keys if key in details), "")
     return f"{details.get('size')}:{version}"
@@ -88,9 +88,9 @@ def read_bytes(path: UPath, *, limit: int | None = None) -> bytes:
     """
     with explained(path, "reading"):
         if limit is None:
-            content: bytes = reading_fs(path).cat_file(path.path)
+            content: bytes = retrying_fs(path).cat_file(path.path)
             return content
-        content = again(lambda: _read_at_most(path, limit + 1))
+        content = retry(lambda: _read_at_most(path, limit + 1))
     if len(content) > limit:
         raise StorageError("the file is larger than expected", path=path, expected=f"at most {limit} bytes")
     return content
@@ -106,14 +106,14 @@ def read_tail(path: UPath, count: int) -> bytes:
     """Return the last `count` bytes of a file, or all of a shorter one, in one request as a rule."""
     with explained(path, "reading its end"):
         try:
-            tail: bytes = reading_fs(path).cat_file(path.path, start=-count)
+            tail: bytes = retrying_fs(path).cat_file(path.path, start=-count)
         except (FileNotFoundError, PermissionError, TimeoutError):
             raise
         except OSError:
             # Some S3 services refuse to send more than there is.
-            if reading_fs(path).size(path.path) > count:
+            if retrying_fs(path).size(path.path) > count:
                 raise
-            tail = reading_fs(path).cat_file(path.path)
+            tail = retrying_fs(path).cat_file(path.path)
     # A server that ignores ranges sends everything.
     return tail[-count:]
 
@@ -141,7 +141,7 @@ def read_ranges(path: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GA
     if not merged:
         return [b""] * len(ranges)
     with explained(path, "reading a part of it"):
-        blocks = reading_fs(path).cat_ranges(
+        blocks = retrying_fs(path).cat_ranges(
             [path.path] * len(merged), origins, [stop for _, stop in merged], on_error="raise"
         )
     for index, (start, stop) in enumerate(merged):
@@ -179,8 +179,8 @@ def list_tree(path: UPath) -> list[FileEntry]:
         return _list_local(path.path)
     with explained(path, "listing"):
         root = path.path.rstrip("/")
-        found = reading_fs(path).find(root, detail=True)
-        if not found and not reading_fs(path).exists(root):
+        found = retrying_fs(path).find(root, detail=True)
+        if not found and not retrying_fs(path).exists(root):
             raise FileNotFoundError(root)
     prefix = path.fs._strip_protocol(root).rstrip("/") + "/"
     entries = [
@@ -217,6 +217,6 @@ def _decoded(path: UPath, name: str) -> str:
 def list_names(path: UPath) -> list[str]:
     """Return the names right below a directory, sorted."""
     with explained(path, "listing"):
-        names = reading_fs(path).ls(path.path, detail=False)
+        names = retrying_fs(path).ls(path.path, detail=False)
     # A bucket may hold an object `a/` that marks the directory `a` beside the objects below it.
     return sorted({_decoded(path, str(name)).rstrip("/").rsplit("/", 1)[-1] for name in names})

@@ -12,7 +12,7 @@ from typing import IO
 
 from upath import UPath
 
-from hatsformat.storage.paths import explained, is_local, reading_fs
+from hatsformat.storage.paths import explained, is_local, retrying_fs
 
 _TEMPORARY = ".partial-"
 
@@ -85,7 +85,7 @@ def rename_file(source: UPath, target: UPath) -> None:
 def remove_file(path: UPath) -> None:
     """Remove a file if it is there."""
     with explained(path, "removing"):
-        if reading_fs(path).exists(path.path):
+        if retrying_fs(path).exists(path.path):
             path.fs.rm_file(path.path)
 
 
@@ -99,5 +99,5 @@ def remove_partial_files(path: UPath) -> None:
 def remove_tree(path: UPath) -> None:
     """Remove a directory and all below it, if it is there."""
     with explained(path, "removing"):
-        if reading_fs(path).exists(path.path):
+        if retrying_fs(path).exists(path.path):
             path.fs.rm(path.path, recursive=True)

@@ -40,7 +40,7 @@ class TestLeafPaths:
         assert path == by_hand(*tile) + suffix
         found = layout.parse_leaf_path(path)
         assert found == LeafName(tile[0], tile[1] // 10_000 * 10_000, tile[1], suffix)
-        assert (found.path, found.tile, found.in_its_dir) == (path, HealpixPixel(*tile), True)
+        assert (found.path, found.tile, found.has_expected_dir) == (path, HealpixPixel(*tile), True)
 
     @given(tiles(), st.one_of(st.none(), PARTS))
     def test_directories_round_trip(self, tile: tuple[int, int], part: str | None) -> None:
@@ -76,7 +76,7 @@ class TestLeafPaths:
     def test_a_wrong_dir_is_kept_and_told(self) -> None:
         found = layout.parse_leaf_path("dataset/Norder=6/Dir=1/Npix=10000.parquet")
         assert found is not None
-        assert not found.in_its_dir
+        assert not found.has_expected_dir
         assert found.path == "dataset/Norder=6/Dir=1/Npix=10000.parquet"
 
     @pytest.mark.parametrize(
@@ -204,5 +204,5 @@ def test_real_catalogs_parse(shared: Path) -> None:
     files = [path.relative_to(root).as_posix() for path in root.rglob("Norder=*/**/*") if path.is_file()]
     assert files
     leaves = [layout.parse_leaf_path(path) for path in files]
-    assert all(leaf is not None and leaf.in_its_dir for leaf in leaves)
+    assert all(leaf is not None and leaf.has_expected_dir for leaf in leaves)
     assert {leaf.suffix for leaf in leaves if leaf} >= {".parquet", "/"}
