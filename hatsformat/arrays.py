@@ -1,7 +1,7 @@
-"""Arrow columns as NumPy arrays and back, without pandas.
+"""Convert Arrow columns to NumPy arrays and back, without pandas.
 
-pyarrow's own conversions (``pa.array``, ``to_numpy``) first import pandas, where it is installed, to see
-whether they were given something of it. That takes longer than most queries.
+pyarrow's own conversions (``pa.array``, ``to_numpy``) import pandas where it is installed, to check their
+input for pandas objects. That takes longer than most queries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def as_integers(column: pa.Array | pa.ChunkedArray, missing: int = -1) -> IntArr
 
 
 def as_numbers(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
-    """Return a column of integers or floats in its own type; missing values are anything."""
+    """Return a column of integers or floats in its own type; missing values are undefined."""
     array = _single(column)
     is_unsigned = pa.types.is_unsigned_integer(array.type)
     kind = "f" if pa.types.is_floating(array.type) else "u" if is_unsigned else "i"
@@ -44,8 +44,8 @@ def as_mask(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     return _bits(array, 1) & _bits(array, 0)
 
 
-def as_there(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    """Return which values of a column are there."""
+def valid_mask(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Return which values of a column are not missing."""
     return _bits(_single(column.is_valid()), 1)
 
 
@@ -62,7 +62,7 @@ def _filled(column: pa.Array | pa.ChunkedArray, missing: float) -> npt.NDArray[A
 
 
 def _bits(array: pa.Array, buffer: int) -> npt.NDArray[np.bool_]:
-    """Return a buffer of bits, 0 for which values are there or 1 for Booleans, one element a value."""
+    """Return buffer 0 (validity) or 1 (Booleans) of an array, one element per value."""
     content = array.buffers()[buffer]
     if content is None or not len(array):
         return np.ones(len(array), dtype=np.bool_)
@@ -79,23 +79,23 @@ def to_mask(passed: npt.NDArray[np.bool_]) -> pa.Array:
 
 
 def from_numbers(values: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> pa.Array:
-    """Return a NumPy array of int64 or float64 as an Arrow array; nothing is copied if it is contiguous."""
+    """Return a NumPy array of int64 or float64 as an Arrow array, without a copy if it is contiguous."""
     kind = pa.int64() if values.dtype == np.int64 else pa.float64()
     content = np.ascontiguousarray(values, dtype=np.int64 if kind == pa.int64() else np.float64)
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(content)])
 
 
-def from_texts(texts: Sequence[str]) -> pa.Array:
-    """Return texts as an Arrow array of large strings."""
-    content = "".join(texts)
+def from_strings(strings: Sequence[str]) -> pa.Array:
+    """Return strings as an Arrow array of large strings."""
+    content = "".join(strings)
     if content.isascii():
-        lengths, encoded = map(len, texts), content.encode()
+        lengths, encoded = map(len, strings), content.encode()
     else:
-        parts = [text.encode() for text in texts]
+        parts = [string.encode() for string in strings]
         lengths, encoded = map(len, parts), b"".join(parts)
-    stops = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(lengths, np.int64, len(texts)), out=stops[1:])
-    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(stops), pa.py_buffer(encoded))
+    stops = np.zeros(len(strings) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(lengths, np.int64, len(strings)), out=stops[1:])
+    return pa.LargeStringArray.from_buffers(len(strings), pa.py_buffer(stops), pa.py_buffer(encoded))
 
 
 def row_numbers(rows: int) -> pa.Array:
@@ -103,36 +103,38 @@ def row_numbers(rows: int) -> pa.Array:
     return from_numbers(np.arange(rows, dtype=np.int64))
 
 
-def no_rows(schema: pa.Schema) -> pa.Table:
+def empty_table(schema: pa.Schema) -> pa.Table:
     """Return a table without rows."""
     return pa.Table.from_batches([], schema)
 
 
-def settled(table: pa.Table) -> pa.Table:
-    """Return a table without views of text and bytes, such as those of Polars: Arrow cannot sort them."""
-    schema = settled_schema(table.schema)
+def without_views(table: pa.Table) -> pa.Table:
+    """Return a table with plain strings and bytes instead of views, which Arrow cannot sort (Polars)."""
+    schema = schema_without_views(table.schema)
     return table if schema.equals(table.schema) else table.cast(schema)
 
 
-def settled_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the schema of the same table without views."""
-    return pa.schema([field.with_type(settled_type(field.type)) for field in schema], schema.metadata)
+def schema_without_views(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with plain strings and bytes instead of views."""
+    return pa.schema([field.with_type(type_without_views(field.type)) for field in schema], schema.metadata)
 
 
-def settled_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type with text and bytes for views of them, however deep they are."""
+def type_without_views(kind: pa.DataType) -> pa.DataType:
+    """Return a type with plain strings and bytes instead of views, at any depth."""
     if pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_binary_view(kind):
         return pa.binary()
     if pa.types.is_dictionary(kind):
-        return pa.dictionary(kind.index_type, settled_type(kind.value_type), kind.ordered)
+        return pa.dictionary(kind.index_type, type_without_views(kind.value_type), kind.ordered)
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(settled_type(field.type)) for field in kind])
+        return pa.struct([field.with_type(type_without_views(field.type)) for field in kind])
     if pa.types.is_map(kind):
-        return pa.map_(settled_type(kind.key_type), settled_type(kind.item_type), kind.keys_sorted)
+        return pa.map_(
+            type_without_views(kind.key_type), type_without_views(kind.item_type), kind.keys_sorted
+        )
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        inner = kind.value_field.with_type(settled_type(kind.value_type))
+        inner = kind.value_field.with_type(type_without_views(kind.value_type))
         if pa.types.is_fixed_size_list(kind):
             return pa.list_(inner, kind.list_size)
         return pa.list_(inner) if pa.types.is_list(kind) else pa.large_list(inner)

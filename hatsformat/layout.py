@@ -1,20 +1,20 @@
-"""Every path of the format, made and parsed in this one place (Note, sections 3.1 to 3.3 and 3.6).
+"""Build and parse every path of the format (Note, sections 3.1 to 3.3 and 3.6).
 
-Paths are POSIX strings relative to the root of a catalog or collection. Nothing here touches a file.
+Paths are POSIX strings relative to the root of a catalog or collection. This module touches no files.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat.arrays import as_integers, as_mask, as_numbers, as_there, from_numbers, from_texts
+from hatsformat.arrays import as_integers, as_mask, as_numbers, from_numbers, from_strings, valid_mask
 from hatsformat.errors import LayoutError
 from hatsformat.healpix import BASE_TILES, MAX_ORDER, HealpixPixel, IntArray, IntLike, dir_number, npix
 
@@ -36,23 +36,23 @@ COMMON_METADATA = "dataset/_common_metadata"
 INDEX_DIR = "dataset/index"
 
 LEAF_SUFFIX = ".parquet"
-"""The suffix of leaf files where ``hats_npix_suffix`` says nothing else."""
+"""The default suffix of leaf files, without ``hats_npix_suffix``."""
 
 DIRECTORY_SUFFIX = "/"
-"""The suffix that says that every leaf is a directory of Parquet files."""
+"""The suffix of catalogs whose leaves are directories of Parquet files."""
 
 HIVE_COLUMNS = ("Norder", "Dir", "Npix", "margin_Norder", "margin_Dir", "margin_Npix")
-"""Columns that older writers repeated inside the leaf files."""
+"""Path parts that older writers also wrote as columns of the leaf files."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeafName:
-    """What the path of a leaf file says.
+    """The parts of a leaf path.
 
     Attributes
     ----------
     order, dir, pixel : int
-        The numbers in ``Norder=``, ``Dir=`` and ``Npix=``.
+        The values of ``Norder=``, ``Dir=`` and ``Npix=``.
     suffix : str
         What follows the pixel number: ``.parquet``, another file suffix, or ``/`` for a leaf directory.
     part : str or None
@@ -67,17 +67,17 @@ class LeafName:
 
     @property
     def tile(self) -> HealpixPixel:
-        """The tile; raises `UsageError` where the order has no such pixel."""
+        """The tile; raises `UsageError` if the order has no such pixel."""
         return HealpixPixel(self.order, self.pixel)
 
     @property
-    def in_its_dir(self) -> bool:
-        """Whether ``Dir=`` is the directory that the pixel number belongs in."""
+    def has_expected_dir(self) -> bool:
+        """Whether ``Dir=`` is the right directory for the pixel."""
         return self.dir == int(dir_number(self.pixel))
 
     @property
     def path(self) -> str:
-        """The path again, without normalising a wrong ``Dir=``."""
+        """The path; a wrong ``Dir=`` stays as it is."""
         folder = f"{DATASET}/Norder={self.order}/Dir={self.dir}/Npix={self.pixel}"
         if self.suffix != DIRECTORY_SUFFIX:
             return folder + self.suffix
@@ -99,26 +99,30 @@ def leaf_path(order: int, pixel: int, suffix: str = LEAF_SUFFIX, part: str | Non
     Raises
     ------
     LayoutError
-        If `suffix` is none, `part` is given for a leaf that is no directory, or it climbs out of it.
+        If `suffix` is invalid, or `part` is not a path inside a leaf directory.
     """
     check_suffix(suffix)
     if part is not None and (suffix != DIRECTORY_SUFFIX or not is_inside(part)):
-        raise LayoutError(f"{part!r} cannot be a file of a leaf", found=f"suffix {suffix!r}")
+        raise LayoutError(
+            f"invalid part of a leaf: {part!r}",
+            found=f"suffix {suffix!r}",
+            expected="a relative path, and suffix / for a leaf directory",
+        )
     return LeafName(int(order), int(dir_number(pixel)), int(pixel), suffix, part).path
 
 
 def check_suffix(suffix: str) -> str:
-    """Return a leaf suffix, or raise `LayoutError` unless it is ``/`` or like ``.parquet``.
+    """Return a leaf suffix; raise `LayoutError` unless it is ``/`` or like ``.parquet``.
 
-    It comes from a properties file: one such as ``/../x`` would lead out of the catalog.
+    Suffixes come from properties files, and one such as ``/../x`` would lead out of the catalog.
     """
     if suffix != DIRECTORY_SUFFIX and (not suffix.startswith(".") or "/" in suffix or "\\" in suffix):
-        raise LayoutError("this is no suffix of leaves", found=suffix, expected="/ or a suffix like .parquet")
+        raise LayoutError("invalid leaf suffix", found=suffix, expected="/ or a suffix like .parquet")
     return suffix
 
 
 def leaf_paths(orders: IntLike, pixels: IntLike, suffix: str = LEAF_SUFFIX) -> list[str]:
-    """Return the paths of many leaves at once, shape (n,); see `leaf_path`."""
+    """Return the paths of many leaves, shape (n,); see `leaf_path`."""
     check_suffix(suffix)
     ending = "" if suffix == DIRECTORY_SUFFIX else suffix
     folders = dir_number(pixels)
@@ -130,8 +134,8 @@ def leaf_paths(orders: IntLike, pixels: IntLike, suffix: str = LEAF_SUFFIX) -> l
     ]
 
 
-# Digits are ASCII, bounded and without leading zeros: "Npix=١", a number of a million digits, and "Npix=007",
-# a second name for the tile 7, are not paths of the format.
+# Digits are ASCII, bounded and without leading zeros, to reject "Npix=١", a number of a million digits, and
+# "Npix=007", which would be a second name for tile 7.
 _LEAF = re.compile(
     r"(?:^|/)Norder=(?P<order>0|[1-9][0-9]?)/Dir=(?P<dir>0|[1-9][0-9]{0,18})/"
     r"Npix=(?P<pixel>0|[1-9][0-9]{0,18})(?P<suffix>\.[^/]*|)(?P<part>/.*)?\Z"
@@ -141,10 +145,10 @@ _INDEX_PART = re.compile(r"(?:^|/)index/part\.(?P<number>[0-9]{1,9})\.parquet\Z"
 
 
 def parse_leaf_path(path: str) -> LeafName | None:
-    """Read the tile and the file from the path of a leaf.
+    """Parse the path of a leaf.
 
-    Percent-encoded names (``Norder%3D0``), as HTTP servers list them, and query strings are understood. The
-    prefix before ``Norder=`` is free, so older trees without ``dataset/`` and absolute paths parse, too.
+    Percent-encoded names (``Norder%3D0``), as HTTP servers list them, and query strings are accepted. Any
+    prefix may come before ``Norder=``, so older trees without ``dataset/`` and absolute paths parse too.
 
     Parameters
     ----------
@@ -154,9 +158,9 @@ def parse_leaf_path(path: str) -> LeafName | None:
     Returns
     -------
     LeafName or None
-        None where this is not the path of a leaf, or names a tile that does not exist, or is a file of a leaf
-        directory that readers pass over (``_metadata``, half-written files). A ``Dir=`` that does not belong
-        to the pixel is returned as it stands: see `LeafName.in_its_dir`.
+        None if this is not the path of a leaf, the tile does not exist, or readers skip the file in its leaf
+        directory (``_metadata``, partial files). A wrong ``Dir=`` is returned unchanged: see
+        `LeafName.has_expected_dir`.
     """
     text = unquote(path.split("?", 1)[0])
     found = _LEAF.search(text)
@@ -167,7 +171,7 @@ def parse_leaf_path(path: str) -> LeafName | None:
         return None
     suffix, tail = found["suffix"], found["part"]
     if suffix and tail:
-        return None  # "Npix=1.parquet/x": a file has no files inside
+        return None  # "Npix=1.parquet/x"
     if suffix:
         return LeafName(order, int(found["dir"]), pixel, suffix)
     part = tail.strip("/") if tail else None
@@ -178,18 +182,18 @@ def parse_leaf_path(path: str) -> LeafName | None:
 
 @dataclass(frozen=True)
 class LeafNames:
-    """What the paths of many leaf files say: `LeafName` in columns, shape (n,) each.
+    """The parts of many leaf paths: `LeafName` in columns, shape (n,) each.
 
     Attributes
     ----------
     found : ndarray of bool
-        Which paths are those of a leaf; where they are not, the numbers are -1.
+        Which paths are leaf paths; for the others the numbers are -1.
     orders, dirs, pixels : ndarray of int64
-        A ``Dir=`` beyond 64 bits is the largest number there is.
+        A ``Dir=`` beyond 64 bits becomes the largest int64.
     suffixes : tuple of str
         The suffixes that occur.
     suffix : ndarray of int64
-        The index of each path's suffix in `suffixes`; -1 where there is none.
+        The index of each path's suffix in `suffixes`; -1 if there is none.
     has_part : ndarray of bool
         Which paths are files inside a leaf directory.
     """
@@ -204,7 +208,7 @@ class LeafNames:
 
 
 def parse_leaf_paths(paths: Sequence[str]) -> LeafNames:
-    """Read the tiles from the paths of many leaves at once; the same as `parse_leaf_path` for each.
+    """Parse many leaf paths at once, with the results of `parse_leaf_path`.
 
     Parameters
     ----------
@@ -218,16 +222,16 @@ def parse_leaf_paths(paths: Sequence[str]) -> LeafNames:
 
     count = len(paths)
     try:
-        texts = from_texts(paths)
+        texts = from_strings(paths)
         odd = as_mask(pc.match_substring_regex(texts, "[%?]"))
-    except UnicodeEncodeError:  # a name that is not UTF-8, which only the slow way can read
+    except UnicodeEncodeError:  # only the slow path can read a name that is not UTF-8
         texts, odd = pa.nulls(count, pa.string()), np.ones(count, dtype=bool)
     groups = pc.extract_regex(texts, _LEAF.pattern.replace(r"\Z", r"\z"))
-    found = as_there(groups) & ~odd
+    found = valid_mask(groups) & ~odd
     rows = from_numbers(np.flatnonzero(found))
 
     def numbers(name: str) -> IntArray:
-        # 19 digits may be more than a signed integer holds, and are never more than an unsigned one does.
+        # 19 digits always fit in uint64, but not in int64.
         column = as_numbers(pc.struct_field(groups, name).take(rows).cast(pa.uint64()))
         values = np.zeros(count, dtype=np.int64)
         values[found] = np.minimum(column, np.uint64(_LARGEST)).astype(np.int64)
@@ -243,7 +247,7 @@ def parse_leaf_paths(paths: Sequence[str]) -> LeafNames:
     suffixes = [DIRECTORY_SUFFIX, *map(str, endings.dictionary.to_pylist())]
     suffix = np.zeros(count, dtype=np.int64)
     suffix[is_file] = as_integers(endings.indices) + 1
-    # The few paths that are not plain: names with escapes, and files of leaf directories.
+    # The few special paths: names with escapes, and files in leaf directories.
     for index in np.flatnonzero(odd | (found & has_part)).tolist():
         name = parse_leaf_path(paths[index])
         found[index] = name is not None
@@ -265,29 +269,24 @@ def _has_text(texts: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def _is_data_file(part: str) -> bool:
-    """Return whether a file of a leaf directory holds rows: readers pass over ``_`` and ``.`` names."""
+    """Return whether a file of a leaf directory holds rows: readers skip ``_`` and ``.`` names."""
     return is_inside(part) and not any(name.startswith((".", "_")) for name in part.split("/"))
 
 
 def index_part_path(number: int) -> str:
-    """Return the path of the `number`-th file of an index table."""
+    """Return the path of one part of an index table."""
     return f"{INDEX_DIR}/part.{number}.parquet"
 
 
 def parse_index_part(path: str) -> int | None:
-    """Return the number of an index table's file, or None where the path is not one."""
+    """Return the number of a part of an index table, or None if the path is not one."""
     found = _INDEX_PART.search(unquote(path.split("?", 1)[0]))
     return None if found is None else int(found["number"])
 
 
 def skymap_path(order: int | None = None) -> str:
-    """Return the path of the sky map, or of the down-sampled one at `order` (``hats_skymap_alt_orders``)."""
+    """Return the path of the skymap, or of its down-sampled copy at `order` (``hats_skymap_alt_orders``)."""
     return SKYMAP if order is None else f"skymap.{order}.fits"
-
-
-def url_path(path: str) -> str:
-    """Return `path` percent-encoded for a URL; ``=`` stays, as servers of the format expect it."""
-    return quote(path, safe="/=")
 
 
 def is_inside(path: str) -> bool:
@@ -296,9 +295,3 @@ def is_inside(path: str) -> bool:
     if not text or text.startswith(("/", "~")) or ":" in text.split("/", 1)[0]:
         return False
     return ".." not in text.split("/") and "\0" not in text
-
-
-def common_suffix(paths: Iterable[str]) -> str | None:
-    """Return the one suffix that all leaf paths share, or None if they differ or there is none."""
-    suffixes = {name.suffix for path in paths if (name := parse_leaf_path(path)) is not None}
-    return suffixes.pop() if len(suffixes) == 1 else None

@@ -1,7 +1,7 @@
 """The tiles of a catalog, and ``partition_info.csv`` (Note, section 3.6.2).
 
-A catalog may have a million tiles, so they are kept as two arrays, sorted along the sky by their first
-order-29 pixel. Every look-up is a binary search, or one merge of two sorted lists.
+A catalog may have a million tiles, so `PartitionInfo` keeps them as two arrays, sorted by their first
+order-29 pixel. Every look-up is a binary search or a merge of two sorted lists.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PartitionInfo:
     pixels : array_like of int, shape (n,)
         NESTED pixel numbers at those orders.
     extra : mapping of str to array, optional
-        Further columns of the file, shape (n,) each, kept in order.
+        More columns of the file, shape (n,) each, in order.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class PartitionInfo:
     Raises
     ------
     PartitionInfoError
-        If the arrays differ in length, or name a tile that does not exist.
+        If the arrays differ in length, or a tile does not exist.
     """
 
     __hash__ = None  # type: ignore[assignment]
@@ -75,17 +75,21 @@ class PartitionInfo:
         columns = {name: np.asarray(values) for name, values in (extra or {}).items()}
         for name, values in columns.items():
             if values.shape[:1] != wide.shape:
-                raise PartitionInfoError(f"the column {name} has another length", found=len(values))
+                raise PartitionInfoError(
+                    f"the column {name} differs in length from the tiles",
+                    found=len(values),
+                    expected=len(wide),
+                )
         by_sky = np.lexsort((wide, range29(wide, numbers)[0]))
-        self.orders: npt.NDArray[np.uint8] = _frozen(wide[by_sky].astype(np.uint8))
-        self.pixels: IntArray = _frozen(numbers[by_sky])
+        self.orders: npt.NDArray[np.uint8] = _read_only(wide[by_sky].astype(np.uint8))
+        self.pixels: IntArray = _read_only(numbers[by_sky])
         self.extra: Mapping[str, npt.NDArray[Any]] = MappingProxyType(
-            {name: _frozen(values[by_sky]) for name, values in columns.items()}
+            {name: _read_only(values[by_sky]) for name, values in columns.items()}
         )
 
     @classmethod
     def of_tiles(cls, tiles: Iterable[HealpixPixel | tuple[int, int]]) -> PartitionInfo:
-        """Make one from tiles, or from pairs of order and pixel."""
+        """Create from tiles, or from pairs of order and pixel."""
         pairs = [(t.order, t.pixel) if isinstance(t, HealpixPixel) else t for t in tiles]
         table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
         return cls(table[:, 0], table[:, 1])
@@ -99,18 +103,18 @@ class PartitionInfo:
         content : bytes or str
             A CSV with at least the columns ``Norder`` and ``Npix``.
         path : object, optional
-            The file's name, for messages.
+            The path of the file, for messages.
 
         Raises
         ------
         PartitionInfoError
-            If it is not such a table, or names a tile that does not exist.
+            If it is not such a table, or a tile does not exist.
         """
         raw = content.encode() if isinstance(content, str) else content
         if not raw.strip():
             raise PartitionInfoError("the file is empty", path=path, expected="a CSV with Norder and Npix")
-        # One block, because a column's type is decided by the first: "3" there and "3.0" later would clash.
-        # Arrow's threads gain nothing then, and a program that ends while they start may abort (arrow#34314).
+        # One block, because the first decides the type of a column: "3" there and "3.0" later would clash.
+        # Threads gain nothing for one block, and a program that ends as they start may abort (arrow#34314).
         options = pyarrow.csv.ReadOptions(block_size=min(len(raw) + 2, _LARGEST_BLOCK), use_threads=False)
         try:
             table = pyarrow.csv.read_csv(pa.BufferReader(raw + b"\n"), options)
@@ -119,7 +123,7 @@ class PartitionInfo:
             raise PartitionInfoError(f"the file is not a CSV table: {error}", path=path) from error
         names = {name: index for index, name in enumerate(titles)}
         if len(names) < len(titles):
-            raise PartitionInfoError("a column is there twice", path=path, found=", ".join(titles))
+            raise PartitionInfoError("duplicate column", path=path, found=", ".join(titles))
         missing = [name for name in (ORDER_COLUMN, PIXEL_COLUMN) if name not in names]
         if missing:
             raise PartitionInfoError(
@@ -127,8 +131,8 @@ class PartitionInfo:
             )
         try:
             return cls(
-                _whole_numbers(table.column(names[ORDER_COLUMN]), ORDER_COLUMN),
-                _whole_numbers(table.column(names[PIXEL_COLUMN]), PIXEL_COLUMN),
+                _integers(table.column(names[ORDER_COLUMN]), ORDER_COLUMN),
+                _integers(table.column(names[PIXEL_COLUMN]), PIXEL_COLUMN),
                 {
                     name: table.column(index).to_numpy()
                     for name, index in names.items()
@@ -147,7 +151,7 @@ class PartitionInfo:
             **{name: pa.array(values) for name, values in self.extra.items()},
         }
         header = io.StringIO()
-        # Arrow would quote every name, and readers with simple parsers expect Norder,Npix.
+        # Arrow would quote every name, but simple parsers expect Norder,Npix.
         csv.writer(header, lineterminator="\n").writerow(columns)
         sink = pa.BufferOutputStream()
         table = pa.table(columns)
@@ -156,7 +160,7 @@ class PartitionInfo:
         return header.getvalue().encode() + rows
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Tiles travel to worker processes, and a mapping proxy cannot be pickled.
+        # Tiles are sent to worker processes, and a mapping proxy cannot be pickled.
         return type(self), (self.orders, self.pixels, dict(self.extra))
 
     def __len__(self) -> int:
@@ -199,7 +203,7 @@ class PartitionInfo:
 
     @property
     def max_order(self) -> int:
-        """The deepest order of any tile; 0 where there is none."""
+        """The deepest order of any tile; 0 without tiles."""
         return int(self.orders.max()) if len(self) else 0
 
     @property
@@ -216,26 +220,26 @@ class PartitionInfo:
         return int(low + same[0]) if same.size else None
 
     def find(self, pixels: IntLike, order: int = MAX_ORDER) -> IntArray:
-        """Return the index of the tile that holds each pixel, -1 where none does.
+        """Return the index of the tile that contains each pixel, or -1.
 
         Parameters
         ----------
         pixels : array_like of int, shape (m,)
             NESTED pixel numbers.
         order : int
-            Their order, at least as deep as the tiles (their first child is looked up otherwise).
+            Their order. If it is lower than that of the tiles, the first child of each pixel is looked up.
 
         Returns
         -------
         ndarray of int64, shape (m,)
-            Where tiles overlap, the smallest that holds the pixel.
+            Where tiles overlap, the smallest that contains the pixel.
         """
         deep = change_order(pixels, order, MAX_ORDER)
         last: IntArray = np.searchsorted(self.starts, deep, side="right").astype(np.int64) - 1
         if len(self) == 0:
             return last
         index = np.where(deep < self.stops[last], last, -1)
-        # Only where tiles overlap can a coarser one, that starts earlier, hold a pixel that is not found yet.
+        # Where tiles overlap, a coarser tile that starts earlier may contain a pixel that is not found yet.
         lost = np.flatnonzero((index < 0) & (last >= 0) & (deep < self._reach[last]))
         for tile_order in np.unique(self.orders) if lost.size else ():
             same = np.flatnonzero(self.orders == tile_order)
@@ -262,21 +266,21 @@ class PartitionInfo:
         return shared
 
     def overlaps(self) -> IntArray:
-        """Return pairs of tiles of which the first covers the second or is the same, shape (k, 2).
+        """Return index pairs of overlapping tiles, shape (k, 2): the first covers or equals the second.
 
-        One pair, of indices, for every tile that is covered; its first is the coarsest that does.
+        There is one pair for every covered tile, with the coarsest tile that covers it.
         """
         inside = np.flatnonzero(self.starts[1:] < self._reach[:-1]) + 1
         coarse = np.searchsorted(self._reach, self.starts[inside], side="right")
         return np.stack((coarse, inside), axis=1)
 
     def select(self, keep: npt.NDArray[Any]) -> PartitionInfo:
-        """Return the tiles that a mask or an array of indices picks."""
+        """Return the tiles that a mask or an array of indices selects."""
         extra = {name: values[keep] for name, values in self.extra.items()}
         return PartitionInfo(self.orders[keep], self.pixels[keep], extra)
 
 
-def _frozen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     values.setflags(write=False)
     return values
 
@@ -286,21 +290,21 @@ def _check_tiles(orders: IntArray, pixels: IntArray) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise PartitionInfoError(
-            f"{int(wrong.sum())} rows name no tile",
+            f"{int(wrong.sum())} invalid tiles",
             found=f"Norder {orders[row]}, Npix {pixels[row]} in row {row + 1}",
             expected=f"order 0 to {MAX_ORDER}, pixel below 12 * 4**order",
         )
 
 
-def _whole_numbers(column: Any, name: str) -> IntArray:
-    """Return a CSV column as integers; floats with whole values, as pandas writes them, are accepted."""
+def _integers(column: Any, name: str) -> IntArray:
+    """Return a CSV column as integers; floats with integer values, as pandas writes them, are accepted."""
     try:
         if pa.types.is_floating(column.type):
             column = column.cast(pa.int64(), safe=True)
         if column.null_count or not (pa.types.is_integer(column.type) or len(column) == 0):
-            raise pa.ArrowInvalid("not whole numbers")
-        # Not `to_numpy`, which imports pandas where that is installed: half a second at the first query.
+            raise pa.ArrowInvalid("not integers")
+        # `to_numpy` would import pandas, if installed: half a second at the first query.
         numbers = np.from_dlpack(column.cast(pa.int64()).combine_chunks()).astype(np.int64, copy=False)
     except pa.ArrowException as error:
-        raise PartitionInfoError(f"the column {name} is not whole numbers", found=str(column.type)) from error
+        raise PartitionInfoError(f"the column {name} must hold integers", found=str(column.type)) from error
     return numbers

@@ -117,7 +117,7 @@ def _leaf_paths(column: pa.Field, prefix: str = "") -> list[str]:
 
 
 class LeafSink:
-    """An open leaf file; `footer` and `size` (bytes) are known once it is closed."""
+    """An open leaf file; `footer` and `size` (bytes) are set when it is closed."""
 
     def __init__(self, stream: IO[bytes], schema: pa.Schema, leaf: LeafFormat) -> None:
         self._rows = leaf.row_group_rows
@@ -135,9 +135,9 @@ class LeafSink:
     def write(self, table: pa.Table) -> None:
         """Append sorted rows, in row groups of about equal size."""
         groups = max(1, -(-table.num_rows // self._rows))
-        self._opened(table).write_table(table, row_group_size=max(1, -(-table.num_rows // groups)))
+        self._open_writer(table).write_table(table, row_group_size=max(1, -(-table.num_rows // groups)))
 
-    def _opened(self, sample: pa.Table | None) -> pq.ParquetWriter:
+    def _open_writer(self, sample: pa.Table | None) -> pq.ParquetWriter:
         if self._writer is None:
             fits = sample is not None and sample.schema.equals(self._schema)  # the writer tells, if not
             options = parquet_options(self._schema, self._leaf, sample if fits else None)
@@ -148,7 +148,7 @@ class LeafSink:
 
     def close(self) -> None:
         """Write the footer."""
-        self._opened(None).close()
+        self._open_writer(None).close()
         self.size = self._stream.tell()
 
     def abandon(self) -> None:
@@ -159,19 +159,19 @@ class LeafSink:
 
 
 @contextmanager
-def leaf_writer(place: UPath, schema: pa.Schema, leaf: LeafFormat) -> Iterator[LeafSink]:
+def leaf_writer(path: UPath, schema: pa.Schema, leaf: LeafFormat) -> Iterator[LeafSink]:
     """Write a leaf piece by piece; the file appears whole when the block ends, or not at all.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     schema : pyarrow.Schema
         Of every piece; its metadata becomes the file's key-values.
     leaf : LeafFormat
         How to write it.
     """
-    with storage.atomic_writer(place) as stream:
+    with storage.atomic_writer(path) as stream:
         sink = LeafSink(stream, schema, leaf)
         try:
             yield sink
@@ -181,8 +181,8 @@ def leaf_writer(place: UPath, schema: pa.Schema, leaf: LeafFormat) -> Iterator[L
             raise
 
 
-def write_leaf(place: UPath, table: pa.Table, leaf: LeafFormat) -> LeafSink:
+def write_leaf(path: UPath, table: pa.Table, leaf: LeafFormat) -> LeafSink:
     """Write a whole leaf and return the closed sink, with its footer and size."""
-    with leaf_writer(place, table.schema, leaf) as sink:
+    with leaf_writer(path, table.schema, leaf) as sink:
         sink.write(table)
     return sink

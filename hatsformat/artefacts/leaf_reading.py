@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.arrays import settled
+from hatsformat.arrays import without_views
 from hatsformat.errors import HatsError, LeafError, ShortFileError
 
 FOOTER_GUESS = 64 * 1024
@@ -23,31 +23,31 @@ FETCHED_BYTES = 64 << 20
 
 
 @contextmanager
-def _explained(place: UPath) -> Iterator[None]:
-    with storage.explained(place, "reading"):
+def _translate_errors(path: UPath) -> Iterator[None]:
+    with storage.explained(path, "reading"):
         try:
             yield
         except ShortFileError as error:
-            raise LeafError(error.message, path=place, found=error.found, expected=error.expected) from error
+            raise LeafError(error.message, path=path, found=error.found, expected=error.expected) from error
         except HatsError:  # some are ValueErrors or OSErrors, too
             raise
         except (pa.ArrowException, ArithmeticError, LookupError, MemoryError, ValueError) as error:
             # Arrow's Python side meets a broken footer with errors of many kinds: names that are no UTF-8
             # text, indices and sizes out of range.
-            raise _unreadable(place, error) from error
+            raise _unreadable(path, error) from error
         except OSError as error:
             # Arrow says OSError of broken content, too, but then no system call failed.
             if type(error) is not OSError or error.errno is not None:
                 raise
-            raise _unreadable(place, error) from error
+            raise _unreadable(path, error) from error
 
 
-def _unreadable(place: UPath, error: Exception) -> LeafError:
+def _unreadable(path: UPath, error: Exception) -> LeafError:
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
-    return LeafError(f"cannot be read as Parquet: {reason}", path=place)
+    return LeafError(f"cannot be read as Parquet: {reason}", path=path)
 
 
-def read_footer(place: UPath) -> pq.FileMetaData:
+def read_footer(path: UPath) -> pq.FileMetaData:
     """Return the footer of a Parquet file.
 
     A remote file's end is fetched in one request, or two where the footer is larger than usual.
@@ -59,13 +59,13 @@ def read_footer(place: UPath) -> pq.FileMetaData:
     LeafError
         If it is not Parquet.
     """
-    with _explained(place):
-        if storage.is_local(place):
-            return pq.read_metadata(place.path)
-        tail = storage.read_tail(place, FOOTER_GUESS)
+    with _translate_errors(path):
+        if storage.is_local(path):
+            return pq.read_metadata(path.path)
+        tail = storage.read_tail(path, FOOTER_GUESS)
         needed = int.from_bytes(tail[-8:-4], "little") + 8
         if needed > len(tail) and tail[-4:] == b"PAR1":
-            tail = storage.read_tail(place, needed)
+            tail = storage.read_tail(path, needed)
         return pq.read_metadata(pa.BufferReader(tail))
 
 
@@ -93,7 +93,7 @@ def _belongs_to(path: str, columns: set[str]) -> bool:
 
 
 def read_row_groups(
-    place: UPath,
+    path: UPath,
     footer: pq.FileMetaData,
     groups: Sequence[int] | None = None,
     columns: Sequence[str] | None = None,
@@ -104,7 +104,7 @@ def read_row_groups(
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     footer : pyarrow.parquet.FileMetaData
         Its footer, from `read_footer`.
@@ -121,14 +121,14 @@ def read_row_groups(
         If the file's content is not what its footer says.
     """
     chosen = list(range(footer.num_row_groups)) if groups is None else list(groups)
-    with _explained(place):
-        reader = _reader(place, footer, chosen, columns)
-        table = settled(reader.read_row_groups(chosen, columns=columns, use_threads=threads))
-    return table if columns is None else _selected(table, columns, footer, place)
+    with _translate_errors(path):
+        reader = _reader(path, footer, chosen, columns)
+        table = without_views(reader.read_row_groups(chosen, columns=columns, use_threads=threads))
+    return table if columns is None else _selected(table, columns, footer, path)
 
 
 def read_batches(
-    place: UPath,
+    path: UPath,
     footer: pq.FileMetaData,
     groups: Sequence[int],
     columns: Sequence[str] | None,
@@ -140,7 +140,7 @@ def read_batches(
 
     Parameters
     ----------
-    place, footer, groups, columns
+    path, footer, groups, columns
         See `read_row_groups`.
     rows : int
         Most rows of a piece; a piece may be of several row groups.
@@ -151,46 +151,46 @@ def read_batches(
         If the file's content is not what its footer says.
     """
     wanted = None if columns is None else list(columns)
-    with _explained(place):
-        reader = _reader(place, footer, groups, columns, FETCHED_BYTES)
+    with _translate_errors(path):
+        reader = _reader(path, footer, groups, columns, FETCHED_BYTES)
         pieces = reader.iter_batches(rows, row_groups=list(groups), columns=wanted, use_threads=False)
     has_views: bool | None = None
     while True:
-        with _explained(place):
+        with _translate_errors(path):
             piece = next(pieces, None)
             if piece is None:
                 return
             table = pa.Table.from_batches([piece])
             if has_views is None:
-                has_views = settled(table) is not table
-            table = settled(table) if has_views else table
-        yield table if wanted is None else _selected(table, wanted, footer, place)
+                has_views = without_views(table) is not table
+            table = without_views(table) if has_views else table
+        yield table if wanted is None else _selected(table, wanted, footer, path)
 
 
 def _reader(
-    place: UPath,
+    path: UPath,
     footer: pq.FileMetaData,
     groups: Sequence[int],
     columns: Sequence[str] | None,
     most: int | None = None,
 ) -> pq.ParquetFile:
     """Return a reader of some row groups; of a remote file, up to `most` bytes are fetched together."""
-    if storage.is_local(place):
-        return pq.ParquetFile(place.path, metadata=footer, pre_buffer=False)
+    if storage.is_local(path):
+        return pq.ParquetFile(path.path, metadata=footer, pre_buffer=False)
     ranges = chunk_ranges(footer, groups, columns)
     if most is not None and sum(stop - start for start, stop in ranges) > most:
-        return pq.ParquetFile(place.fs.open(place.path, "rb"), metadata=footer, pre_buffer=False)
-    fetched = _FetchedFile(ranges, storage.read_ranges(place, ranges))
+        return pq.ParquetFile(path.fs.open(path.path, "rb"), metadata=footer, pre_buffer=False)
+    fetched = _FetchedFile(ranges, storage.read_ranges(path, ranges))
     return pq.ParquetFile(fetched, metadata=footer, pre_buffer=False)
 
 
-def _selected(table: pa.Table, columns: Sequence[str], footer: pq.FileMetaData, place: UPath) -> pa.Table:
+def _selected(table: pa.Table, columns: Sequence[str], footer: pq.FileMetaData, path: UPath) -> pa.Table:
     """Return the table with its columns as they were asked for, which is not always how they are read."""
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise LeafError(
             f"the column {missing[0]} is missing",
-            path=place,
+            path=path,
             found=", ".join(footer.schema.to_arrow_schema().names),
         )
     return table.select(columns)

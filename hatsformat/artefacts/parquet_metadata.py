@@ -31,7 +31,7 @@ _MEMORY_BYTES = 16 * 1024 * 1024
 """Bytes that wait in memory, before a file is made for them."""
 
 
-def write_metadata(place: UPath, schema: pa.Schema, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
+def write_metadata(path: UPath, schema: pa.Schema, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
     """Write ``dataset/_metadata``: the row groups of all leaves, each with the path of its file.
 
     The footers are taken one after the other, so a generator need not hold them all; the time is linear in
@@ -39,7 +39,7 @@ def write_metadata(place: UPath, schema: pa.Schema, footers: Iterable[tuple[str,
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file to write.
     schema : pyarrow.Schema
         The catalog's schema; its metadata becomes the file's key-values.
@@ -60,21 +60,21 @@ def write_metadata(place: UPath, schema: pa.Schema, footers: Iterable[tuple[str,
     StorageError
         If the file cannot be written.
     """
-    with MetadataGatherer(place, schema) as gatherer:
-        for path, footer in footers:
-            gatherer.add(path, footer)
+    with MetadataWriter(path, schema) as gatherer:
+        for leaf, footer in footers:
+            gatherer.add(leaf, footer)
         gatherer.write()
     return gatherer.rows
 
 
-def extend_metadata(known: UPath, place: UPath, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
+def extend_metadata(existing: UPath, path: UPath, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
     """Write a ``dataset/_metadata`` with the row groups of another and, after them, those of new leaves.
 
     Parameters
     ----------
-    known : UPath
+    existing : UPath
         The one there is.
-    place : UPath
+    path : UPath
         The file to write.
     footers : iterable of (str, pyarrow.parquet.FileMetaData)
         As in `write_metadata`.
@@ -89,10 +89,10 @@ def extend_metadata(known: UPath, place: UPath, footers: Iterable[tuple[str, pq.
     LeafError
         If a leaf has another schema.
     """
-    merged = read_footer(known)
-    for path, footer in footers:
-        _append(merged, path, footer)
-    with storage.atomic_writer(place) as stream:
+    merged = read_footer(existing)
+    for leaf, footer in footers:
+        _append(merged, leaf, footer)
+    with storage.atomic_writer(path) as stream:
         merged.write_metadata_file(stream)
     return int(merged.num_rows)
 
@@ -107,13 +107,13 @@ def _append(merged: pq.FileMetaData, path: str, footer: pq.FileMetaData) -> None
         ) from error
 
 
-class MetadataGatherer:
+class MetadataWriter:
     """Gathers the footers of leaves for a ``_metadata``, few of them in memory: the row groups of the others
     wait in a temporary file as they are going to be written.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file to write in the end.
     schema : pyarrow.Schema
         The catalog's schema.
@@ -124,14 +124,14 @@ class MetadataGatherer:
         In all leaves so far.
     """
 
-    def __init__(self, place: UPath, schema: pa.Schema) -> None:
-        self._place, self._schema = place, schema
-        self._merged = _footer_without_rows(schema)
+    def __init__(self, path: UPath, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._merged = empty_footer(schema)
         self._empty = _serialized(self._merged)
         self._groups = 0
         self._counts_at: int | None = None
-        folder = str(Path(place.path).parent) if storage.is_local(place) else None
-        with storage.explained(place, "writing"):
+        folder = str(Path(path.path).parent) if storage.is_local(path) else None
+        with storage.explained(path, "writing"):
             if folder is not None:
                 Path(folder).mkdir(parents=True, exist_ok=True)
             self._waiting = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, dir=folder)  # noqa: SIM115
@@ -166,11 +166,11 @@ class MetadataGatherer:
             same = next(at for at, (one, other) in pairs if one != other)
             self._counts_at = same if rows else same - len(_counts(0, 0)) + 1
         begin = self._counts_at + len(_counts(rows, groups))
-        with storage.explained(self._place, "writing"):
+        with storage.explained(self._path, "writing"):
             self._waiting.write(content[begin : len(content) - len(self._rest)])
         self.rows += rows
         self._groups += groups
-        self._merged = _footer_without_rows(self._schema)
+        self._merged = empty_footer(self._schema)
 
     @property
     def _rest(self) -> bytes:
@@ -185,7 +185,7 @@ class MetadataGatherer:
         StorageError
         """
         self._flush()
-        with storage.atomic_writer(self._place) as stream:
+        with storage.atomic_writer(self._path) as stream:
             if self._counts_at is None:
                 self._merged.write_metadata_file(stream)
                 return
@@ -220,12 +220,12 @@ def _varint(number: int) -> bytes:
     return bytes(content)
 
 
-def write_common_metadata(place: UPath, schema: pa.Schema) -> None:
+def write_common_metadata(path: UPath, schema: pa.Schema) -> None:
     """Write ``dataset/_common_metadata``: the full schema and its key-values, no rows.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file to write.
     schema : pyarrow.Schema
         The catalog's schema.
@@ -235,25 +235,8 @@ def write_common_metadata(place: UPath, schema: pa.Schema) -> None:
     StorageError
         If the file cannot be written.
     """
-    with storage.atomic_writer(place) as stream:
-        _footer_without_rows(schema).write_metadata_file(stream)
-
-
-def read_common_schema(place: UPath) -> pa.Schema:
-    """Return the Arrow schema, with its key-values, of ``_common_metadata`` or of any other Parquet file.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such file.
-    LeafError
-        If it is not Parquet, or holds columns that Arrow does not know.
-    """
-    footer = read_footer(place)
-    try:
-        return footer.schema.to_arrow_schema()
-    except (pa.ArrowException, OSError) as error:
-        raise LeafError("its columns cannot be read", path=place, found=str(error).strip()) from error
+    with storage.atomic_writer(path) as stream:
+        empty_footer(schema).write_metadata_file(stream)
 
 
 def metadata_leaves(footer: pq.FileMetaData) -> list[str]:
@@ -270,10 +253,10 @@ def metadata_leaves(footer: pq.FileMetaData) -> list[str]:
         As they stand in the file: a broken one may name paths outside the catalog
         (see `hatsformat.layout.is_inside`). Row groups that name no file are left out.
     """
-    return list(rows_of_leaves(footer))
+    return list(rows_per_leaf(footer))
 
 
-def rows_of_leaves(footer: pq.FileMetaData) -> dict[str, int]:
+def rows_per_leaf(footer: pq.FileMetaData) -> dict[str, int]:
     """Return the leaves that a ``_metadata`` names, as `metadata_leaves`, with the rows of each."""
     rows: dict[str, int] = {}
     if footer.num_columns:
@@ -284,7 +267,8 @@ def rows_of_leaves(footer: pq.FileMetaData) -> dict[str, int]:
     return rows
 
 
-def _footer_without_rows(schema: pa.Schema) -> pq.FileMetaData:
+def empty_footer(schema: pa.Schema) -> pq.FileMetaData:
+    """Return the footer of a Parquet file without rows."""
     sink = pa.BufferOutputStream()
     pq.ParquetWriter(sink, schema).close()
     return pq.read_metadata(pa.BufferReader(sink.getvalue()))

@@ -143,12 +143,12 @@ def _padded(size: int) -> int:
     return -(-size // _FITS_BLOCK) * _FITS_BLOCK
 
 
-def read_skymap(place: UPath) -> tuple[int, IntArray]:
+def read_skymap(path: UPath) -> tuple[int, IntArray]:
     """Return a sky map: NESTED or RING, every pixel or only some, integers or whole floats.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         A FITS file, not compressed.
 
     Returns
@@ -165,12 +165,12 @@ def read_skymap(place: UPath) -> tuple[int, IntArray]:
     SkymapError
         If it is not a HEALPix map of counts.
     """
-    content = storage.read_bytes(place, limit=_LARGEST_FILE)
+    content = storage.read_bytes(path, limit=_LARGEST_FILE)
     try:
         return decode_skymap(content)
     except SkymapError as error:
         raise SkymapError(
-            error.message, path=place, found=error.found, expected=error.expected, hint=error.hint
+            error.message, path=path, found=error.found, expected=error.expected, hint=error.hint
         ) from error
 
 

@@ -18,6 +18,7 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
+from hatsformat.artefacts.parquet_metadata import empty_footer
 from hatsformat.errors import LeafError
 from hatsformat.healpix import HealpixPixel
 
@@ -39,7 +40,7 @@ class StatisticsWriter:
 
     def __init__(self, stream: IO[bytes], schema: pa.Schema) -> None:
         self._kinds = list(chain.from_iterable(_leaf_types(column.type) for column in schema))
-        names = column_names(_empty_footer(schema))
+        names = column_names(empty_footer(schema))
         fields = [(name, pa.int64()) for name in KEYS]
         for name, kind in zip(names, self._kinds, strict=True):
             fields += [(f"{name}::{field}", kind if field in FIELDS[:2] else pa.int64()) for field in FIELDS]
@@ -109,17 +110,17 @@ class StatisticsWriter:
 
 
 @contextmanager
-def statistics_writer(place: UPath, schema: pa.Schema) -> Iterator[StatisticsWriter]:
+def statistics_writer(path: UPath, schema: pa.Schema) -> Iterator[StatisticsWriter]:
     """Write a statistics file; it appears whole when the block ends, or not at all.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     schema : pyarrow.Schema
         Of the leaves.
     """
-    with storage.atomic_writer(place) as stream:
+    with storage.atomic_writer(path) as stream:
         writer = StatisticsWriter(stream, schema)
         try:
             yield writer
@@ -130,13 +131,13 @@ def statistics_writer(place: UPath, schema: pa.Schema) -> Iterator[StatisticsWri
 
 
 def write_statistics(
-    place: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
+    path: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
 ) -> int:
     """Write a whole statistics file.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     schema : pyarrow.Schema
         Of the leaves.
@@ -156,22 +157,22 @@ def write_statistics(
     StorageError
         If the file cannot be written.
     """
-    with statistics_writer(place, schema) as writer:
+    with statistics_writer(path, schema) as writer:
         for tile, footer in footers:
             writer.add(tile, footer)
     return writer.rows
 
 
 def extend_statistics(
-    known: UPath, place: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
+    existing: UPath, path: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
 ) -> int:
     """Write a statistics file with the rows of another and, after them, those of new leaves.
 
     Parameters
     ----------
-    known : UPath
+    existing : UPath
         The one there is.
-    place : UPath
+    path : UPath
         The file to write.
     schema : pyarrow.Schema
         Of the leaves.
@@ -188,10 +189,10 @@ def extend_statistics(
     LeafError
         If a leaf, or the file there is, has other columns than the schema.
     """
-    footer = read_footer(known)
-    with statistics_writer(place, schema) as writer:
+    footer = read_footer(existing)
+    with statistics_writer(path, schema) as writer:
         for group in range(footer.num_row_groups):
-            writer.take(read_row_groups(known, footer, [group]))
+            writer.take(read_row_groups(existing, footer, [group]))
         for tile, leaf in footers:
             writer.add(tile, leaf)
     return writer.rows
@@ -201,12 +202,6 @@ def column_names(footer: pq.FileMetaData) -> list[str]:
     """Return what the columns of a file are called in the statistics: Parquet paths such as ``lc.mjd``."""
     paths = (footer.schema.column(number).path for number in range(footer.num_columns))
     return [path.removesuffix(".list.element") for path in paths]
-
-
-def _empty_footer(schema: pa.Schema) -> pq.FileMetaData:
-    sink = pa.BufferOutputStream()
-    pq.ParquetWriter(sink, schema).close()
-    return pq.read_metadata(pa.BufferReader(sink.getvalue()))
 
 
 def _leaf_types(kind: pa.DataType) -> Iterator[pa.DataType]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from upath import UPath
 
-from hatsformat.arrays import no_rows
+from hatsformat.arrays import empty_table
 from hatsformat.artefacts.leaf import LeafFormat, write_leaf
 from hatsformat.errors import LeafError
 
@@ -17,7 +17,7 @@ _BATCH = 1_000
 
 
 def write_thumbnail(
-    place: UPath,
+    path: UPath,
     schema: pa.Schema,
     first_rows: FirstRows | Iterable[pa.Table],
     max_rows: int,
@@ -27,7 +27,7 @@ def write_thumbnail(
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file to write.
     schema : pyarrow.Schema
         The catalog's schema, which the thumbnail shares.
@@ -54,15 +54,15 @@ def write_thumbnail(
     if isinstance(first_rows, FirstRows):
         rows = first_rows.table()
     else:
-        gathered = FirstRows(place, schema)
+        collected = FirstRows(path, schema)
         for table in first_rows:
-            gathered.add(table)
-        rows = gathered.table()
+            collected.add(table)
+        rows = collected.table()
     if rows.num_rows > max_rows:
         chosen = np.linspace(0, rows.num_rows - 1, max(0, max_rows)).round().astype(np.int64)
         rows = rows.take(chosen)
     order = [(name, "ascending") for name in leaf.sorting if name in schema.names]
-    write_leaf(place, rows.sort_by(order) if order else rows, leaf)
+    write_leaf(path, rows.sort_by(order) if order else rows, leaf)
     return int(rows.num_rows)
 
 
@@ -71,14 +71,14 @@ class FirstRows:
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file that they are for, for messages.
     schema : pyarrow.Schema
     """
 
-    def __init__(self, place: UPath, schema: pa.Schema) -> None:
-        self._place, self._schema = place, schema
-        self._done, self._waiting = [no_rows(schema)], list[pa.Table]()
+    def __init__(self, path: UPath, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._done, self._waiting = [empty_table(schema)], list[pa.Table]()
 
     def add(self, table: pa.Table) -> None:
         """Add the first row of a table, if it has any.
@@ -95,7 +95,7 @@ class FirstRows:
             self._waiting.append(table.take([0]).cast(self._schema))
         except (pa.ArrowException, ValueError) as error:
             raise LeafError(
-                "the leaves' columns are not the catalog's", path=self._place, found=str(error)
+                "the leaves' columns are not the catalog's", path=self._path, found=str(error)
             ) from error
         if len(self._waiting) == _BATCH:
             self._done.append(pa.concat_tables(self._waiting).combine_chunks())

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.arrays import settled_schema
+from hatsformat.arrays import schema_without_views
 from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.artefacts.parquet_metadata import metadata_leaves
 from hatsformat.catalog.locating import if_there
@@ -213,7 +213,7 @@ class CatalogFiles:
 def arrow_schema(footer: pq.FileMetaData, place: UPath) -> pa.Schema:
     """Return the Arrow schema in a footer, or raise `LeafError`."""
     try:
-        return settled_schema(footer.schema.to_arrow_schema())
+        return schema_without_views(footer.schema.to_arrow_schema())
     except (pa.ArrowException, OSError) as error:
         raise LeafError("its columns cannot be read", path=place, found=str(error)) from error
 

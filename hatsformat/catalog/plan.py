@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hatsformat.arrays import settled_schema
+from hatsformat.arrays import schema_without_views
 from hatsformat.artefacts.leaf_reading import chunk_ranges
 from hatsformat.catalog.manifest import CatalogFiles, DataFile
 from hatsformat.healpix import IntArray, npix, range29
@@ -210,7 +210,7 @@ def _by_statistics(footer: pq.FileMetaData, where: Any) -> list[int]:
     footer.write_metadata_file(sink)
     fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(sink.getvalue()))
     try:
-        kept = fragment.subset(filter=where, schema=settled_schema(footer.schema.to_arrow_schema()))
+        kept = fragment.subset(filter=where, schema=schema_without_views(footer.schema.to_arrow_schema()))
     except pa.ArrowException:
         # A column that this leaf lacks, or has in another type, says nothing about its row groups.
         return list(range(footer.num_row_groups))

@@ -48,7 +48,7 @@ class ImportPlan:
         chosen = {name: getattr(options, name) for name in options.__slots__ if name not in MAY_DIFFER}
         chosen |= {name: list(value) for name, value in chosen.items() if isinstance(value, tuple)}
         waits = not all(storage.is_local_name(source.name) for source in sources)
-        prints = storage.concurrently(lambda source: source.fingerprint, sources, waits=waits)
+        prints = storage.map_concurrently(lambda source: source.fingerprint, sources, waits=waits)
         names = [[source.name, found] for source, found in zip(sources, prints, strict=True)]
         return cls(build_date(), chunk_bytes, chosen, names)
 

@@ -13,7 +13,7 @@ from hatsformat import storage
 from hatsformat.arguments import ImportChanges
 from hatsformat.errors import HatsError, UsageError
 from hatsformat.importing.tables import build_tables, map_settings
-from hatsformat.inputs.base import gathered
+from hatsformat.inputs.base import rechunk
 from hatsformat.inputs.tables import to_arrow
 from hatsformat.partitioner import mapping
 from hatsformat.partitioner.build_log import BuildLog
@@ -128,7 +128,7 @@ class CatalogWriter:
             raise
 
     def _flush(self) -> None:
-        for chunk in gathered(self._waiting, self._chunk_bytes, self._mapper.rows_read + 1):
+        for chunk in rechunk(self._waiting, self._chunk_bytes, self._mapper.rows_read + 1):
             self._mapper.add(chunk)
         self._waiting, self._waiting_bytes = [], 0
 

@@ -11,14 +11,14 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError, NotFoundError, UsageError
-from hatsformat.inputs.base import Chunk, ReadAgainError, Source
+from hatsformat.inputs.base import Chunk, RereadError, Source
 from hatsformat.inputs.csv import CsvSource
 from hatsformat.inputs.files import FORMATS, find_files, format_of
 from hatsformat.inputs.fits import FitsSource
 from hatsformat.inputs.parquet import parquet_sources
 from hatsformat.inputs.tables import IpcSource, MemorySource
 
-__all__ = ["FORMATS", "Chunk", "CsvSource", "InputOptions", "ReadAgainError", "Source", "open_inputs"]
+__all__ = ["FORMATS", "Chunk", "CsvSource", "InputOptions", "RereadError", "Source", "open_inputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +83,18 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
         if paths:
             raise UsageError("files and tables cannot be mixed in one import")
         return [MemorySource(items)]
-    found = storage.concurrently(
+    found = storage.map_concurrently(
         lambda path: find_files(path, options.format, **storage_options),
         paths,
         waits=not all(storage.is_local_name(str(path)) for path in paths),
     )
-    files = [place for places in found for place in places]
+    files = [file for group in found for file in group]
     if not files:
         raise InputError("there is nothing to import", found=f"{len(paths)} paths without files")
-    parts = storage.concurrently(
-        lambda place: _sources(place, options, alone=len(files) == 1),
+    parts = storage.map_concurrently(
+        lambda file: _sources(file, options, alone=len(files) == 1),
         files,
-        waits=not all(storage.is_local(place) for place in files),
+        waits=not all(storage.is_local(file) for file in files),
     )
     return [source for sources in parts for source in sources]
 
@@ -114,7 +114,7 @@ def _items(inputs: Any) -> Sequence[Any]:
         return []
     if _is_path(first):
         return [first, *iterator]
-    return _Stream(first, iterator)  # a stream of batches is not gathered in memory
+    return _Stream(first, iterator)  # a stream of batches is not rechunk in memory
 
 
 class _Stream(list[Any]):
@@ -133,32 +133,32 @@ def _is_path(item: Any) -> bool:
     return isinstance(item, str) or hasattr(item, "__fspath__") or isinstance(item, UPath)
 
 
-def _sources(place: UPath, options: InputOptions, alone: bool) -> list[Source]:
-    kind = options.format or format_of(place.path)
+def _sources(path: UPath, options: InputOptions, alone: bool) -> list[Source]:
+    kind = options.format or format_of(path.path)
     try:
-        size = storage.size(place)
+        size = storage.size(path)
     except NotFoundError as error:
-        raise InputError("no such file", path=place) from error
+        raise InputError("no such file", path=path) from error
     if kind is None:
         raise InputError(
             "the kind of this file cannot be told from its name",
-            path=place,
+            path=path,
             hint=f"name it with --format: {', '.join(FORMATS)}",
         )
     if size == 0:
-        raise InputError("the file is empty", path=place)
+        raise InputError("the file is empty", path=path)
     if kind == "csv":
-        return [CsvSource(place, options.delimiter, options.comment, threads=alone)]
+        return [CsvSource(path, options.delimiter, options.comment, threads=alone)]
     if kind == "parquet":
-        return list(parquet_sources(place, options.part_bytes))
+        return list(parquet_sources(path, options.part_bytes))
     if kind == "arrow":
-        return [IpcSource(place)]
+        return [IpcSource(path)]
     if kind == "fits":
-        return [FitsSource(place, options.table)]
+        return [FitsSource(path, options.table)]
     if kind == "ecsv":
         from hatsformat.inputs.ecsv import EcsvSource
 
-        return [EcsvSource(place)]
+        return [EcsvSource(path)]
     from hatsformat.inputs.votable import VotableSource
 
-    return [VotableSource(place, options.table)]
+    return [VotableSource(path, options.table)]

@@ -16,11 +16,11 @@ import pyarrow.types as pt
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.arrays import no_rows
+from hatsformat.arrays import empty_table
 from hatsformat.errors import HatsError, InputError
 from hatsformat.inputs.base import open_stream
 
-LEAST_PIECE = 64 * 1024
+MIN_PIECE = 64 * 1024
 BLOCK_BYTES = 256 * 1024
 
 
@@ -29,7 +29,7 @@ def piece_bytes(target_bytes: int) -> int:
 
     Its readers take many times the memory of what they read.
     """
-    return max(LEAST_PIECE, target_bytes // 8)
+    return max(MIN_PIECE, target_bytes // 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class AstropyFile:
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     start : bytes
         How it begins.
@@ -46,30 +46,30 @@ class AstropyFile:
         Whether that is all of it.
     """
 
-    place: UPath
+    path: UPath
     start: bytes
     is_whole: bool
 
     @classmethod
-    def begun(cls, place: UPath, size: int) -> AstropyFile:
+    def probe(cls, path: UPath, size: int) -> AstropyFile:
         """Read how a file begins, no more than `size` bytes."""
         start = b""
-        with open_stream(place) as stream:
+        with open_stream(path) as stream:
             while len(start) < size and (block := stream.read(size - len(start))):
                 start += block
-            return cls(place, start, not stream.read(1))
+            return cls(path, start, not stream.read(1))
 
     def begins_with(self, text: bytes) -> bool:
         """Return whether it begins with some text, but for a mark of UTF-8 and white space."""
         return self.start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(text)
 
-    def opened(self) -> Any:
+    def open(self) -> Any:
         """Open it for reading, from its start."""
-        return io.BytesIO(self.start) if self.is_whole else open_stream(self.place)
+        return io.BytesIO(self.start) if self.is_whole else open_stream(self.path)
 
     def blocks(self) -> Iterator[bytes]:
         """Read all of it, in pieces of any size."""
-        with self.opened() as stream:
+        with self.open() as stream:
             while block := stream.read(BLOCK_BYTES):
                 yield block
 
@@ -79,42 +79,42 @@ class AstropyFile:
 
 
 @contextmanager
-def explained_by_astropy(place: UPath, kind: str, behind: int = 0) -> Iterator[None]:
+def translate_astropy_errors(path: UPath, kind: str, behind: int = 0) -> Iterator[None]:
     """Turn what Astropy's readers raise, which is whatever their parsers do, into an `InputError`.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     kind : str
         What it is read as.
     behind : int
         How many rows were read before.
     """
-    with storage.explained(place, "reading"):
+    with storage.explained(path, "reading"):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of units and headers that do not matter to rows
                 yield
         except HatsError as error:
-            error.path = error.path or str(place)
+            error.path = error.path or str(path)
             raise
         except (FileNotFoundError, PermissionError):
             raise
         except Exception as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             where = f" behind row {behind}" if behind else ""
-            raise InputError(f"cannot be read as {kind}{where}: {reason}", path=place) from error
+            raise InputError(f"cannot be read as {kind}{where}: {reason}", path=path) from error
 
 
-def typed_alike(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def unify_types(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Return the pieces of a table, such that no piece has another type than the whole has.
 
     Lists that are all empty say nothing of their items, which Astropy takes for floats: they become lists of
     whatever the others hold, or of nulls, which go with anything. Where all pieces are like that, the types
     that they came with follow at the end, with no rows.
     """
-    told: dict[str, pa.DataType] = {}
+    types: dict[str, pa.DataType] = {}
     piece, following = _next(pieces), _next(pieces)
     if piece is not None and following is None:
         yield piece
@@ -122,16 +122,16 @@ def typed_alike(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
     while piece is not None:
         schema = piece.schema
         for index, column in enumerate(schema):
-            if not _is_untold(piece[column.name]):
-                told.setdefault(column.name, column.type)
+            if not _has_no_items(piece[column.name]):
+                types.setdefault(column.name, column.type)
                 continue
-            kind = told.get(column.name, pa.list_(pa.null()))
+            kind = types.get(column.name, pa.list_(pa.null()))
             empty = pc.if_else(piece[column.name].is_valid(), pa.scalar([], kind), pa.scalar(None, kind))
             piece = piece.set_column(index, column.with_type(kind), empty)
         yield piece
         piece, following = following, _next(pieces)
-    if set(schema.names) - told.keys():
-        yield no_rows(pa.schema([field.with_type(told.get(field.name, field.type)) for field in schema]))
+    if set(schema.names) - types.keys():
+        yield empty_table(pa.schema([field.with_type(types.get(field.name, field.type)) for field in schema]))
 
 
 def _next(pieces: Iterator[pa.Table]) -> pa.Table | None:
@@ -140,5 +140,5 @@ def _next(pieces: Iterator[pa.Table]) -> pa.Table | None:
     return piece
 
 
-def _is_untold(column: pa.ChunkedArray) -> bool:
+def _has_no_items(column: pa.ChunkedArray) -> bool:
     return pt.is_list(column.type) and not any(len(chunk.flatten()) for chunk in column.chunks)

@@ -64,25 +64,25 @@ class Source(Protocol):
 
 
 class FileSource:
-    """What all inputs that are files have in common: the place is their name."""
+    """The base of all inputs that are files; their name is the path."""
 
     __slots__ = ()
-    place: UPath
+    path: UPath
 
     @property
     def name(self) -> str:
         """The file's path."""
-        return str(self.place)
+        return str(self.path)
 
     @property
     def fingerprint(self) -> str:
         """The file's size, and its date or tag."""
-        return storage.fingerprint(self.place)
+        return storage.fingerprint(self.path)
 
     @property
     def estimated_bytes(self) -> int:
         """About how large the file's rows are in memory."""
-        return storage.size(self.place) * (COMPRESSION_RATIO if is_compressed(self.place) else 1)
+        return storage.size(self.path) * (COMPRESSION_RATIO if is_compressed(self.path) else 1)
 
     @property
     def reading_bytes(self) -> int:
@@ -90,24 +90,24 @@ class FileSource:
         return 0
 
 
-def is_compressed(place: UPath) -> bool:
+def is_compressed(path: UPath) -> bool:
     """Return whether a file is compressed, by its name."""
-    return str(place.path).lower().endswith(COMPRESSIONS)
+    return str(path.path).lower().endswith(COMPRESSIONS)
 
 
-def open_stream(place: UPath) -> Any:
+def open_stream(path: UPath) -> Any:
     """Open a file for reading from its start to its end, decompressed."""
-    with storage.explained(place, "reading"):
-        path = str(place.path)
-        if path.lower().endswith(".xz"):
-            return lzma.open(place.fs.open(path, "rb"))
-        kind = pa.Codec.detect(path.lower()).name if is_compressed(place) else None
-        if storage.is_local(place):
-            return pa.input_stream(path, compression=kind)
-        return pa.input_stream(place.fs.open(path, "rb"), compression=kind)
+    with storage.explained(path, "reading"):
+        name = str(path.path)
+        if name.lower().endswith(".xz"):
+            return lzma.open(path.fs.open(name, "rb"))
+        kind = pa.Codec.detect(name.lower()).name if is_compressed(path) else None
+        if storage.is_local(path):
+            return pa.input_stream(name, compression=kind)
+        return pa.input_stream(path.fs.open(name, "rb"), compression=kind)
 
 
-def temporary_copy(place: UPath, suffix: str = "") -> Any:
+def temporary_copy(path: UPath, suffix: str = "") -> Any:
     """Return an open temporary file with a file's content, decompressed: for readers that go back and forth.
 
     Raises
@@ -117,19 +117,19 @@ def temporary_copy(place: UPath, suffix: str = "") -> Any:
     """
     copy = tempfile.NamedTemporaryFile(prefix="hatsformat-", suffix=suffix)  # noqa: SIM115
     try:
-        with storage.explained(place, "reading"), open_stream(place) as stream:
+        with storage.explained(path, "reading"), open_stream(path) as stream:
             shutil.copyfileobj(stream, copy, COPY_BYTES)
         copy.seek(0)
     except (EOFError, lzma.LZMAError) as error:
         copy.close()
-        raise InputError(f"cannot be decompressed: {error}", path=place) from error
+        raise InputError(f"cannot be decompressed: {error}", path=path) from error
     except BaseException:
         copy.close()
         raise
     return copy
 
 
-class ReadAgainError(Exception):
+class RereadError(Exception):
     """What was inferred from an input's start does not hold: it has to be read again, as `source`."""
 
     def __init__(self, source: Source) -> None:
@@ -137,7 +137,7 @@ class ReadAgainError(Exception):
         super().__init__(source.name)
 
 
-def gathered(
+def rechunk(
     batches: Iterable[pa.RecordBatch | pa.Table], target_bytes: int, first_row: int = 1
 ) -> Iterator[Chunk]:
     """Join small batches, and cut large ones, into chunks of about `target_bytes`."""

@@ -13,7 +13,7 @@ from hatsformat.errors import InputError
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-KEPT = ("ucd", "utype", "xtype")
+_METADATA_KEYS = ("ucd", "utype", "xtype")
 """What a VOTable field tells beside unit and description; it is kept in the Arrow field's metadata."""
 
 
@@ -23,9 +23,9 @@ def from_astropy(table: Any) -> pa.Table:
     for name in table.colnames:
         column = table[name]
         about = {"unit": getattr(column, "unit", None), "description": column.info.description}
-        about |= {key: (column.info.meta or {}).get(key) for key in KEPT}
+        about |= {key: (column.info.meta or {}).get(key) for key in _METADATA_KEYS}
         columns.append(_from_column(column))
-        fields.append(described(name, columns[-1].type, about))
+        fields.append(make_field(name, columns[-1].type, about))
     return pa.table(columns, schema=pa.schema(fields))
 
 
@@ -45,7 +45,7 @@ def _from_column(column: Any) -> pa.Array:
         ) from error
 
 
-def described(name: str, kind: pa.DataType, about: dict[str, Any]) -> pa.Field:
+def make_field(name: str, kind: pa.DataType, about: dict[str, Any]) -> pa.Field:
     """Return a field whose metadata holds what is known about a column."""
     metadata = {key: str(value) for key, value in about.items() if value not in (None, "")}
     return pa.field(name, kind, metadata=metadata or None)

@@ -33,7 +33,7 @@ _LONG = r"^\s*[+-]?\d{16,}\s*$"
 Bytes = npt.NDArray[np.uint8]
 
 
-class Watched:
+class WatchedStream:
     """A file that is read from the start, watched for integers with zeros in front.
 
     Parameters
@@ -107,9 +107,9 @@ def _is_digit(values: Bytes) -> npt.NDArray[np.bool_]:
     return (values - np.uint8(ord("0"))) < 10  # what is smaller wraps around
 
 
-def beyond_floats(batch: pa.RecordBatch, settled: Iterable[str]) -> Iterator[str]:
+def inexact_floats(batch: pa.RecordBatch, known_columns: Iterable[str]) -> Iterator[str]:
     """Yield the columns of floats that hold a number which might have been a longer integer."""
-    known = set(settled)
+    known = set(known_columns)
     for field, column in zip(batch.schema, batch.columns, strict=True):
         if pa.types.is_float64(field.type) and field.name not in known:
             ends = pc.min_max(column).as_py()
@@ -117,16 +117,16 @@ def beyond_floats(batch: pa.RecordBatch, settled: Iterable[str]) -> Iterator[str
                 yield field.name
 
 
-def types_of_text(batches: Iterable[pa.RecordBatch]) -> dict[str, pa.DataType]:
+def narrowest_types(batches: Iterable[pa.RecordBatch]) -> dict[str, pa.DataType]:
     """Return for columns of text the narrowest type of numbers that loses nothing, or text."""
-    seen: dict[str, _Seen] = {}
+    seen: dict[str, _TextColumn] = {}
     for batch in batches:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            seen.setdefault(name, _Seen()).look(column.filter(pc.not_equal(column, "")))
-    return {name: column.kind() for name, column in seen.items()}
+            seen.setdefault(name, _TextColumn()).look(column.filter(pc.not_equal(column, "")))
+    return {name: column.narrowest_type() for name, column in seen.items()}
 
 
-class _Seen:
+class _TextColumn:
     """What was seen in a column of text."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class _Seen:
         for value in text.filter(pc.match_substring_regex(text, _LONG)).to_pylist():
             self.smallest, self.largest = min(self.smallest, int(value)), max(self.largest, int(value))
 
-    def kind(self) -> pa.DataType:
+    def narrowest_type(self) -> pa.DataType:
         if self.padded:
             return pa.string()
         if self.fractions:

@@ -15,9 +15,9 @@ from upath import UPath
 
 from hatsformat.inputs.astropy_files import (
     AstropyFile,
-    explained_by_astropy,
     piece_bytes,
-    typed_alike,
+    translate_astropy_errors,
+    unify_types,
 )
 from hatsformat.inputs.base import Chunk, FileSource
 from hatsformat.inputs.columns import from_astropy
@@ -38,11 +38,11 @@ class EcsvSource(FileSource):
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     """
 
-    place: UPath
+    path: UPath
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read the file, in tables of about `target_bytes`.
@@ -52,17 +52,17 @@ class EcsvSource(FileSource):
         InputError
             If Astropy cannot read it.
         """
-        pieces = typed_alike(self._pieces(piece_bytes(target_bytes)))
+        pieces = unify_types(self._pieces(piece_bytes(target_bytes)))
         yield from MemorySource(pieces, self.name).chunks(target_bytes)
 
     def _pieces(self, size: int) -> Iterator[pa.Table]:
-        with explained_by_astropy(self.place, "ecsv"):
-            file = AstropyFile.begun(self.place, size)
+        with translate_astropy_errors(self.path, "ecsv"):
+            file = AstropyFile.probe(self.path, size)
         read = 0
-        with file.opened() as stream:
-            texts = whole_pieces(stream, size)
+        with file.open() as stream:
+            texts = split_ecsv(stream, size)
             while True:
-                with explained_by_astropy(self.place, "ecsv", behind=read):
+                with translate_astropy_errors(self.path, "ecsv", behind=read):
                     text = next(texts, None)
                     table = None if text is None else _to_arrow(text)
                 if table is None:
@@ -77,7 +77,7 @@ def _to_arrow(text: bytes) -> pa.Table:
     return from_astropy(Table.read(io.BytesIO(text), format="ascii.ecsv"))
 
 
-def whole_pieces(stream: Any, size: int) -> Iterator[bytes]:
+def split_ecsv(stream: Any, size: int) -> Iterator[bytes]:
     """Cut an ECSV file into smaller ones, of about `size` bytes of rows each; a row is never cut.
 
     Parameters
@@ -87,7 +87,7 @@ def whole_pieces(stream: Any, size: int) -> Iterator[bytes]:
     size : int
     """
     header, text = _header(stream, size)
-    if not _is_understood(header):
+    if not _can_split(header):
         yield header + text + stream.read()
         return
     delimiter = b"," if _COMMAS.search(header) else b" "
@@ -97,7 +97,7 @@ def whole_pieces(stream: Any, size: int) -> Iterator[bytes]:
             block = stream.read(wanted - len(text))
             text += block
             more = bool(block)
-        end = _cut(text, size, delimiter, more)
+        end = _find_cut(text, size, delimiter, more)
         if end is None:  # nobody can tell where values end
             yield header + text + stream.read()
             return
@@ -122,7 +122,7 @@ def _header(stream: Any, size: int) -> tuple[bytes, bytes]:
     return text, b""
 
 
-def _is_understood(header: bytes) -> bool:
+def _can_split(header: bytes) -> bool:
     """Return whether rows can be read one apart from another; the type of objects is told by all of them."""
     names = header[header.rstrip().rfind(b"\n") + 1 :]
     return (
@@ -132,7 +132,7 @@ def _is_understood(header: bytes) -> bool:
     )
 
 
-def _cut(text: bytes, size: int, delimiter: bytes, more: bool) -> int | None:
+def _find_cut(text: bytes, size: int, delimiter: bytes, more: bool) -> int | None:
     """Return where to cut behind a row, 0 where none ends, None where quotes are not what they seem.
 
     Texts are kept in as many bytes as the longest of a column has, so that one long line lets only few lines
@@ -149,10 +149,12 @@ def _cut(text: bytes, size: int, delimiter: bytes, more: bool) -> int | None:
     longest = np.maximum.accumulate(np.diff(ends, prepend=0))
     allowed = longest * np.arange(1, ends.size + 1) <= CELL_COPIES * size
     end = int(ends[max(1, int(allowed.sum())) - 1])
-    return end if _open_values(content, quotes[quotes < end], delimiter) else None
+    return end if _quotes_open_values(content, quotes[quotes < end], delimiter) else None
 
 
-def _open_values(content: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], delimiter: bytes) -> bool:
+def _quotes_open_values(
+    content: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], delimiter: bytes
+) -> bool:
     """Return whether every other quote is where a value begins, or doubles the one before it."""
     opening = quotes[::2]
     before = content[opening[opening > 0] - 1]

@@ -49,11 +49,11 @@ def find_files(path: Any, kind: str | None, **storage_options: Any) -> list[UPat
     NotFoundError
         If the list is not there.
     """
-    place = storage.resolve(path, **storage_options)
+    resolved = storage.resolve(path, **storage_options)
     text = str(path)
-    if text.startswith(LIST_SIGN) and not storage.exists(place):
-        return _listed(storage.resolve(text.removeprefix(LIST_SIGN), **storage_options), kind)
-    return _found(place, text, kind)
+    if text.startswith(LIST_SIGN) and not storage.exists(resolved):
+        return _files_of_list(storage.resolve(text.removeprefix(LIST_SIGN), **storage_options), kind)
+    return _expand(resolved, text, kind)
 
 
 def format_of(path: str) -> str | None:
@@ -65,44 +65,44 @@ def format_of(path: str) -> str | None:
     return _SUFFIXES.get(name[dot:]) if dot >= 0 else None
 
 
-def _found(place: UPath, text: str, kind: str | None) -> list[UPath]:
-    if any(sign in text for sign in "*?[") and not storage.exists(place):
-        found = storage.glob(place)
+def _expand(path: UPath, text: str, kind: str | None) -> list[UPath]:
+    if any(sign in text for sign in "*?[") and not storage.exists(path):
+        found = storage.glob(path)
         if not found:
             raise InputError("no file matches this pattern", path=text)
         return found
-    if not storage.is_directory(place):
-        return [place]
-    entries = storage.list_tree(place)
+    if not storage.is_directory(path):
+        return [path]
+    entries = storage.list_tree(path)
     marks = [entry.path for entry in entries if entry.path in layout.CATALOG_PROPERTIES]
     if marks:
-        names = _leaves(place / marks[0], [entry.path for entry in entries])
+        names = _leaf_paths(path / marks[0], [entry.path for entry in entries])
     else:
         names = [entry.path for entry in entries if _is_input(entry.path, kind)]
-        _check_folders(place, names)
+        _check_folders(path, names)
     if not names:
         raise InputError(
             "the directory holds no file of a known kind", path=text, expected=", ".join(FORMATS)
         )
-    return [place / name for name in names]
+    return [path / name for name in names]
 
 
-def _check_folders(place: UPath, paths: list[str]) -> None:
+def _check_folders(path: UPath, names: list[str]) -> None:
     """Refuse folders such as ``band=g`` whose names say what the files in them do not."""
-    folders = {folder for path in paths for folder in path.split("/")[:-1] if "=" in folder}
+    folders = {folder for name in names for folder in name.split("/")[:-1] if "=" in folder}
     told = sorted(folder for folder in folders if folder.partition("=")[0] not in layout.HIVE_COLUMNS)
     if told:
         column = told[0].partition("=")[0]
         raise InputError(
             f"the names of folders hold a column {column!r}, which would be lost",
-            path=place,
+            path=path,
             found=", ".join(told[:5]),
-            hint=f"write it into the files; or name the files themselves, {place}/**/*, to go without it",
+            hint=f"write it into the files; or name the files themselves, {path}/**/*, to go without it",
         )
 
 
-def _leaves(properties: UPath, paths: list[str]) -> list[str]:
-    """Return the leaves of a catalog, by the suffix in its properties; the files beside them repeat rows."""
+def _leaf_paths(properties: UPath, paths: list[str]) -> list[str]:
+    """Return the leaves of a catalog, by the suffix in its properties; other files there repeat rows."""
     document, _ = parse_properties_text(storage.read_bytes(properties))
     keywords = document.to_dict()
     suffix = keywords.get("hats_npix_suffix") or keywords.get("npix_suffix") or None
@@ -116,30 +116,30 @@ def _is_input(path: str, wanted: str | None) -> bool:
     return not hidden and kind is not None and wanted in (None, kind)
 
 
-def _listed(place: UPath, kind: str | None) -> list[UPath]:
+def _files_of_list(path: UPath, kind: str | None) -> list[UPath]:
     """Return the files that a text file names; relative names are relative to the text file."""
     try:
-        text = storage.read_bytes(place, limit=LIST_BYTES).decode("utf-8-sig")
+        text = storage.read_bytes(path, limit=LIST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError("a list of inputs is UTF-8 text, which this is not", path=place) from error
+        raise InputError("a list of inputs is UTF-8 text, which this is not", path=path) from error
     files: list[UPath] = []
     for number, line in enumerate(text.splitlines(), start=1):
         name = line.strip()
         if not name or name.startswith("#"):
             continue
         try:
-            files += _named(place, name, kind)
+            files += _expand_entry(path, name, kind)
         except HatsError as error:
-            error.message += f", which line {number} of {place} names"
+            error.message += f", which line {number} of {path} names"
             raise
     if not files:
-        raise InputError("the list names no files", path=place, expected="a path or URL on each line")
+        raise InputError("the list names no files", path=path, expected="a path or URL on each line")
     return files
 
 
-def _named(place: UPath, name: str, kind: str | None) -> list[UPath]:
-    beside = storage.resolve(name) if "://" in name else place.parent / name
-    files = _found(beside, str(beside), kind)
-    if files == [beside] and not storage.exists(beside):
-        raise InputError("no such file", path=beside)
+def _expand_entry(list_file: UPath, name: str, kind: str | None) -> list[UPath]:
+    file = storage.resolve(name) if "://" in name else list_file.parent / name
+    files = _expand(file, str(file), kind)
+    if files == [file] and not storage.exists(file):
+        raise InputError("no such file", path=file)
     return files

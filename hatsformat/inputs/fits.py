@@ -13,16 +13,16 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat.errors import InputError
-from hatsformat.inputs.astropy_files import explained_by_astropy
+from hatsformat.inputs.astropy_files import translate_astropy_errors
 from hatsformat.inputs.base import (
     Chunk,
     FileSource,
     check_names,
-    gathered,
     is_compressed,
+    rechunk,
     temporary_copy,
 )
-from hatsformat.inputs.columns import described, from_astropy, to_array
+from hatsformat.inputs.columns import from_astropy, make_field, to_array
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class FitsSource(FileSource):
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     table : str or None
         Name or number of the HDU; None for the first that is a table.
     """
 
-    place: UPath
+    path: UPath
     table: str | None = None
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
@@ -49,20 +49,20 @@ class FitsSource(FileSource):
             If there is no such table, or it cannot be read.
         """
         with ExitStack() as stack:
-            with explained_by_astropy(self.place, "fits"):
-                path = self._path(stack)
-            for chunk in gathered(self._tables(path, target_bytes), target_bytes):
-                check_names(chunk.table.schema, self.place)
+            with translate_astropy_errors(self.path, "fits"):
+                local = self._local_path(stack)
+            for chunk in rechunk(self._tables(local, target_bytes), target_bytes):
+                check_names(chunk.table.schema, self.path)
                 yield chunk
 
-    def _tables(self, path: str, target_bytes: int) -> Iterator[pa.Table]:
+    def _tables(self, file: str, target_bytes: int) -> Iterator[pa.Table]:
         from astropy.io import fits
         from astropy.table import Table
 
         first, is_more = 0, True
         while is_more:
             # Opened anew each time: what was read of a mapped file counts as memory until it is closed.
-            with explained_by_astropy(self.place, "fits"), fits.open(path, memmap=True) as hdus:
+            with translate_astropy_errors(self.path, "fits"), fits.open(file, memmap=True) as hdus:
                 hdu = self._chosen(hdus)
                 self._check_size(hdu)
                 total = hdu.header["NAXIS2"]
@@ -84,16 +84,16 @@ class FitsSource(FileSource):
         if size < wanted:
             raise InputError(
                 "the file ends too early",
-                path=self.place,
+                path=self.path,
                 found=f"{size} bytes",
                 expected=f"at least {wanted}",
             )
 
-    def _path(self, stack: ExitStack) -> str:
+    def _local_path(self, stack: ExitStack) -> str:
         """Return a local path that can be mapped."""
-        if storage.is_local(self.place) and not is_compressed(self.place):
-            return str(self.place.path)
-        return str(stack.enter_context(temporary_copy(self.place, ".fits")).name)
+        if storage.is_local(self.path) and not is_compressed(self.path):
+            return str(self.path.path)
+        return str(stack.enter_context(temporary_copy(self.path, ".fits")).name)
 
     def _chosen(self, hdus: Any) -> Any:
         tables = {str(number): hdu for number, hdu in enumerate(hdus) if getattr(hdu, "columns", None)}
@@ -105,7 +105,7 @@ class FitsSource(FileSource):
                 "there is no table in the file"
                 if not tables
                 else f"there is no table {wanted!r} in the file",
-                path=self.place,
+                path=self.path,
                 found=", ".join(f"{number} {hdu.name}".strip() for number, hdu in tables.items()) or None,
                 hint="name one of these with --table" if tables else None,
             )
@@ -136,5 +136,5 @@ def _to_arrow(hdu: Any, rows: Any) -> pa.Table:
         columns.append(to_array(values, mask))
         about = {"unit": column.unit, "description": hdu.header.get(f"TCOMM{number}")}
         about |= {"ucd": hdu.header.get(f"TUCD{number}"), "utype": hdu.header.get(f"TUTYP{number}")}
-        fields.append(described(column.name, columns[-1].type, about))
+        fields.append(make_field(column.name, columns[-1].type, about))
     return pa.table(columns, schema=pa.schema(fields))

@@ -12,7 +12,7 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.errors import InputError, LeafError
-from hatsformat.inputs.base import Chunk, FileSource, check_names, gathered
+from hatsformat.inputs.base import Chunk, FileSource, check_names, rechunk
 
 BATCH_ROWS = 64 * 1024
 MIN_BUFFER, MAX_BUFFER = 16 * 1024, 1024 * 1024
@@ -32,7 +32,7 @@ class ParquetSource(FileSource):
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file.
     groups : tuple of int
         Row groups to read.
@@ -44,7 +44,7 @@ class ParquetSource(FileSource):
         The size of the pages that are open together while a row group is read that is larger than a part.
     """
 
-    place: UPath
+    path: UPath
     groups: tuple[int, ...]
     first_row: int = 1
     estimated_bytes: int = 0
@@ -53,7 +53,7 @@ class ParquetSource(FileSource):
     @property
     def fingerprint(self) -> str:
         """The file's size and date, and which part of it this is."""
-        return f"{storage.fingerprint(self.place)}:{self.groups[0] if self.groups else 0}+{len(self.groups)}"
+        return f"{storage.fingerprint(self.path)}:{self.groups[0] if self.groups else 0}+{len(self.groups)}"
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read the row groups in tables of about `target_bytes`.
@@ -64,19 +64,19 @@ class ParquetSource(FileSource):
             If the file is not Parquet or ends too early.
         """
         try:
-            footer = read_footer(self.place)
-            check_names(footer.schema.to_arrow_schema(), self.place)
-            yield from gathered(self._tables(footer, target_bytes), target_bytes, self.first_row)
+            footer = read_footer(self.path)
+            check_names(footer.schema.to_arrow_schema(), self.path)
+            yield from rechunk(self._tables(footer, target_bytes), target_bytes, self.first_row)
         except LeafError as error:
-            raise InputError(error.message, path=self.place) from error
+            raise InputError(error.message, path=self.path) from error
 
     def _tables(self, footer: pq.FileMetaData, target_bytes: int) -> Iterator[pa.Table | pa.RecordBatch]:
         if self.estimated_bytes <= target_bytes:
-            yield read_row_groups(self.place, footer, self.groups)
+            yield read_row_groups(self.path, footer, self.groups)
             return
         for group in self.groups:
             if footer.row_group(group).total_byte_size <= target_bytes:
-                yield read_row_groups(self.place, footer, [group])
+                yield read_row_groups(self.path, footer, [group])
             else:
                 yield from self._batches(footer, group, target_bytes)
 
@@ -86,12 +86,12 @@ class ParquetSource(FileSource):
         rows = max(1, min(BATCH_ROWS, size.num_rows * target_bytes // size.total_byte_size))
         # Without a buffer Arrow reads a whole column of the row group at once.
         buffer = max(MIN_BUFFER, min(MAX_BUFFER, target_bytes // footer.num_columns))
-        with storage.explained(self.place, "reading"), self.place.fs.open(self.place.path, "rb") as stream:
+        with storage.explained(self.path, "reading"), self.path.fs.open(self.path.path, "rb") as stream:
             reader = pq.ParquetFile(stream, metadata=footer, pre_buffer=False, buffer_size=buffer)
             yield from reader.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
 
 
-def parquet_sources(place: UPath, part_bytes: int) -> list[ParquetSource]:
+def parquet_sources(path: UPath, part_bytes: int) -> list[ParquetSource]:
     """Return the parts of a Parquet file, of about `part_bytes` uncompressed each; at least one.
 
     Raises
@@ -102,9 +102,9 @@ def parquet_sources(place: UPath, part_bytes: int) -> list[ParquetSource]:
         If it is not there.
     """
     try:
-        footer = read_footer(place)
+        footer = read_footer(path)
     except LeafError as error:
-        raise InputError(error.message, path=place) from error
+        raise InputError(error.message, path=path) from error
     sources, groups, held, pages, first_row, next_row = [], [], 0, 0, 1, 1
     for group in range(footer.num_row_groups):
         row_group = footer.row_group(group)
@@ -114,10 +114,10 @@ def parquet_sources(place: UPath, part_bytes: int) -> list[ParquetSource]:
         if row_group.total_byte_size > part_bytes:
             pages = max(pages, _page_bytes(row_group))
         if held >= part_bytes:
-            sources.append(ParquetSource(place, tuple(groups), first_row, held, pages))
+            sources.append(ParquetSource(path, tuple(groups), first_row, held, pages))
             groups, held, pages, first_row = [], 0, 0, next_row
     if groups or not sources:
-        sources.append(ParquetSource(place, tuple(groups), first_row, held, pages))
+        sources.append(ParquetSource(path, tuple(groups), first_row, held, pages))
     return sources
 
 

@@ -12,14 +12,14 @@ import pyarrow as pa
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.arrays import no_rows
+from hatsformat.arrays import empty_table
 from hatsformat.errors import InputError
 from hatsformat.inputs.base import (
     Chunk,
     FileSource,
     check_names,
-    gathered,
     is_compressed,
+    rechunk,
     temporary_copy,
 )
 from hatsformat.inputs.columns import from_astropy
@@ -49,7 +49,7 @@ class MemorySource:
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read it in tables of about `target_bytes`."""
         tables = (to_arrow(table, self.name) for table in self.tables)
-        for chunk in gathered(tables, target_bytes):
+        for chunk in rechunk(tables, target_bytes):
             check_names(chunk.table.schema, self.name)
             yield chunk
 
@@ -60,11 +60,11 @@ class IpcSource(FileSource):
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     """
 
-    place: UPath
+    path: UPath
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
         """Read it in tables of about `target_bytes`.
@@ -74,23 +74,23 @@ class IpcSource(FileSource):
         InputError
             If it is no Arrow IPC, or ends too early.
         """
-        with storage.explained(self.place, "reading"), self._opened() as file:
+        with storage.explained(self.path, "reading"), self._open() as file:
             mapped = _mapped(file, target_bytes)
             batches = self._batches(file if mapped is None else pa.BufferReader(mapped))
             try:
-                for chunk in gathered(batches, target_bytes):
+                for chunk in rechunk(batches, target_bytes):
                     yield chunk
                     if mapped is not None:
                         mapped.madvise(mmap.MADV_DONTNEED)  # what was read of it counts as memory
             except pa.ArrowException as error:
-                raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.place) from error
+                raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.path) from error
 
-    def _opened(self) -> Any:
-        if is_compressed(self.place):
-            return temporary_copy(self.place)
-        if storage.is_local(self.place):
-            return open(self.place.path, "rb")
-        return self.place.fs.open(self.place.path, "rb")
+    def _open(self) -> Any:
+        if is_compressed(self.path):
+            return temporary_copy(self.path)
+        if storage.is_local(self.path):
+            return open(self.path.path, "rb")
+        return self.path.fs.open(self.path.path, "rb")
 
     def _batches(self, stream: Any) -> Iterator[pa.RecordBatch]:
         start = stream.read(len(_IPC_FILE))
@@ -99,21 +99,21 @@ class IpcSource(FileSource):
         stream.seek(0)
         if start == _IPC_FILE:
             reader = pa.ipc.open_file(stream)
-            check_names(reader.schema, self.place)
+            check_names(reader.schema, self.path)
             yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
             return
         if start.startswith(_FEATHER_1):
             raise InputError(
-                "this is Feather of version 1", path=self.place, hint="write it again as version 2"
+                "this is Feather of version 1", path=self.path, hint="write it again as version 2"
             )
         reader = pa.ipc.open_stream(stream)
-        check_names(reader.schema, self.place)
+        check_names(reader.schema, self.path)
         if end != _IPC_END:
             raise InputError(
-                "the stream ends too early", path=self.place, hint="it has no end mark: write it again"
+                "the stream ends too early", path=self.path, hint="it has no end mark: write it again"
             )
         # A stream without batches has its columns all the same.
-        yield no_rows(reader.schema)
+        yield empty_table(reader.schema)
         yield from reader
 
 

@@ -13,19 +13,19 @@ from upath import UPath
 from hatsformat.errors import InputError
 from hatsformat.inputs.astropy_files import (
     AstropyFile,
-    explained_by_astropy,
     piece_bytes,
-    typed_alike,
+    translate_astropy_errors,
+    unify_types,
 )
 from hatsformat.inputs.base import Chunk, FileSource
 from hatsformat.inputs.columns import from_astropy
 from hatsformat.inputs.tables import MemorySource
-from hatsformat.inputs.votable_outline import CUT_BYTES, Outline, Region, read_outline
+from hatsformat.inputs.votable_outline import CUT_BYTES, Outline, RowSpan, read_outline
 from hatsformat.inputs.votable_rows import (
     Layout,
     Limits,
     binary_pieces,
-    layout_of,
+    row_layout,
     text_pieces,
 )
 
@@ -36,13 +36,13 @@ class VotableSource(FileSource):
 
     Attributes
     ----------
-    place : UPath
+    path : UPath
         The file; compression is recognised by its suffix.
     table : str or None
         The number, ID or name of the table; None for the only one.
     """
 
-    place: UPath
+    path: UPath
     table: str | None = None
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
@@ -55,22 +55,22 @@ class VotableSource(FileSource):
         InputError
             If it is malformed or cut short, Astropy cannot read it, or there is no such table.
         """
-        pieces = typed_alike(self._pieces(piece_bytes(target_bytes)))
+        pieces = unify_types(self._pieces(piece_bytes(target_bytes)))
         yield from MemorySource(pieces, self.name).chunks(target_bytes)
 
     def _pieces(self, size: int) -> Iterator[pa.Table]:
-        with explained_by_astropy(self.place, "votable"):
-            file = AstropyFile.begun(self.place, size)
+        with translate_astropy_errors(self.path, "votable"):
+            file = AstropyFile.probe(self.path, size)
             rows = self._rows(file, size)
             table = self._whole(file) if rows is None else None
         if rows is None:
             yield table
             return
         read, count = 0, -1
-        with file.opened() as stream:
+        with file.open() as stream:
             pieces = rows.pieces(stream)
             while count:
-                with explained_by_astropy(self.place, "votable", behind=read):
+                with translate_astropy_errors(self.path, "votable", behind=read):
                     content, count = next(pieces, (b"", 0))
                     # A table without rows has its columns all the same.
                     table = self._piece(rows, content, count) if count or not read else None
@@ -83,24 +83,24 @@ class VotableSource(FileSource):
         if not file.begins_with(b"<"):
             return None  # it may still be something that Astropy decompresses
         outline = read_outline(file.blocks(), min(size, CUT_BYTES))
-        for region in outline.regions:
-            tables = _tables(outline.document, region.table)
+        for span in outline.spans:
+            tables = _tables(outline.document, span.table)
             if len(tables) != outline.tables:
                 return None  # some are where no table belongs, and numbers mean nothing
             table = self._chosen(tables)
             if not table.is_empty():
                 converters = [field.converter for field in table.all_fields]
-                layout = None if region.kind == "TABLEDATA" else layout_of(converters, region.kind)
+                layout = None if span.kind == "TABLEDATA" else row_layout(converters, span.kind)
                 row_bytes = table.array.dtype.itemsize + table.array.mask.dtype.itemsize
                 limits = Limits(size, max(1, 2 * size // max(1, row_bytes)))
-                return _Rows(outline, region, limits, layout)
+                return _Rows(outline, span, limits, layout)
         return None
 
     def _whole(self, file: AstropyFile) -> pa.Table:
         return _to_arrow(self._chosen(_tables(file.content())))
 
     def _piece(self, rows: _Rows, content: bytes, count: int) -> pa.Table:
-        table = self._chosen(_tables(rows.outline.with_rows(rows.region, content, count), rows.region.table))
+        table = self._chosen(_tables(rows.outline.with_rows(rows.span, content, count), rows.span.table))
         if len(table.array) != count:
             raise InputError("rows were lost in reading", found=len(table.array), expected=count)
         return _to_arrow(table)
@@ -113,7 +113,7 @@ class VotableSource(FileSource):
             what = "there is no such table" if self.table else f"there are {len(tables)} tables in the file"
             raise InputError(
                 what,
-                path=self.place,
+                path=self.path,
                 found=self.table,
                 hint=f"name one with --table: {', '.join(sorted(names))}" if tables else None,
             )
@@ -125,14 +125,14 @@ class _Rows:
     """Where the rows of the table are, and how to cut them; binary ones by their layout."""
 
     outline: Outline
-    region: Region
+    span: RowSpan
     limits: Limits
     layout: Layout | None
 
     def pieces(self, stream: Any) -> Iterator[tuple[bytes, int]]:
         if self.layout is None:
-            return text_pieces(stream, self.region, self.limits)
-        return binary_pieces(stream, self.region, self.layout, self.limits)
+            return text_pieces(stream, self.span, self.limits)
+        return binary_pieces(stream, self.span, self.layout, self.limits)
 
 
 def _tables(document: bytes, number: int | None = None) -> list[Any]:

@@ -25,7 +25,7 @@ _ABOVE = ["RESOURCE", "TABLE", "DATA"]
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class RowSpan:
     """The rows of one table, which the document is without.
 
     Attributes
@@ -36,7 +36,7 @@ class Region:
         ``TABLEDATA``, ``BINARY`` or ``BINARY2``.
     table_tag : int
         Where the name of the TABLE tag ends in the document.
-    place : int
+    offset : int
         Where the rows were in the document.
     cuts : array of int64
         Where the rows start and end in the file, in bytes, and where they can be cut between.
@@ -47,7 +47,7 @@ class Region:
     table: int
     kind: str
     table_tag: int
-    place: int
+    offset: int
     cuts: array[int] = field(default_factory=lambda: array("q"))
     rows: array[int] = field(default_factory=lambda: array("q"))
 
@@ -59,25 +59,25 @@ class Outline:
     Attributes
     ----------
     document : bytes
-        All but the rows of `regions`; the tables do not say how many rows they have.
-    regions : sequence of Region
+        All but the rows of `spans`; the tables do not say how many rows they have.
+    spans : sequence of RowSpan
         Rows that are not in the document. Those of no known form stay in it.
     tables : int
         How many TABLE elements there are.
     """
 
     document: bytes
-    regions: tuple[Region, ...]
+    spans: tuple[RowSpan, ...]
     tables: int
 
-    def with_rows(self, region: Region, rows: bytes, count: int) -> bytes:
-        """Return the document with `count` rows in a region, as they were written."""
+    def with_rows(self, span: RowSpan, rows: bytes, count: int) -> bytes:
+        """Return the document with `count` rows in a span, as they were written."""
         parts = (
-            self.document[: region.table_tag],
+            self.document[: span.table_tag],
             b' nrows="%d"' % count,  # for which the parser makes room, and no more
-            self.document[region.table_tag : region.place],
+            self.document[span.table_tag : span.offset],
             rows,
-            self.document[region.place :],
+            self.document[span.offset :],
         )
         return b"".join(parts)
 
@@ -103,12 +103,12 @@ class _Reader:
 
     def __init__(self, cut_bytes: int) -> None:
         self._document = bytearray()
-        self._regions: list[Region] = []
+        self._spans: list[RowSpan] = []
         self._tables = 0
         self._cut_bytes = cut_bytes
-        self._dropped = 0  # by how much the place of a tag in the document differs from that in the file
+        self._dropped = 0  # by how much the offset of a tag in the document differs from that in the file
         self._open: list[str] = []
-        self._region: Region | None = None  # the one whose rows pass now
+        self._span: RowSpan | None = None  # the one whose rows pass now
         self._count = 0
         self._table_tag = 0
         self._inside = ""  # the name, with its prefix, of the element that holds the rows
@@ -121,15 +121,15 @@ class _Reader:
     def feed(self, block: bytes) -> None:
         self._document += block
         self._parser.Parse(block, False)
-        if self._region is not None:
-            self._drop(self._region, self._parser.CurrentByteIndex)
+        if self._span is not None:
+            self._drop(self._span, self._parser.CurrentByteIndex)
 
     def finish(self) -> Outline:
         self._parser.Parse(b"", True)
-        return Outline(bytes(self._document), tuple(self._regions), self._tables)
+        return Outline(bytes(self._document), tuple(self._spans), self._tables)
 
     def _entity_declared(self, *_: object) -> None:
-        self._understood = False  # tags may come from entities, and have no place of their own
+        self._understood = False  # tags may come from entities, and have no offset of their own
 
     def _watch_all(self) -> None:
         self._parser.StartElementHandler = self._started
@@ -167,28 +167,28 @@ class _Reader:
     def _started_in_rows(self, name: str, _: dict[str, str]) -> None:
         if name != self._row_name:
             return
-        place = self._parser.CurrentByteIndex
-        if self._region is None:
-            self._begin("TABLEDATA", place)
-        elif place - self._region.cuts[-1] >= self._cut_bytes or self._count == CUT_ROWS:
-            self._cut(self._region, place)
+        offset = self._parser.CurrentByteIndex
+        if self._span is None:
+            self._begin("TABLEDATA", offset)
+        elif offset - self._span.cuts[-1] >= self._cut_bytes or self._count == CUT_ROWS:
+            self._cut(self._span, offset)
         self._count += 1
 
     def _ended_in_rows(self, name: str) -> None:
         if name != self._inside:
             return
-        if self._region is not None:
-            place = self._parser.CurrentByteIndex
-            self._cut(self._region, place)
-            self._drop(self._region, place)
-            self._regions.append(self._region)
-            self._region = None
+        if self._span is not None:
+            offset = self._parser.CurrentByteIndex
+            self._cut(self._span, offset)
+            self._drop(self._span, offset)
+            self._spans.append(self._span)
+            self._span = None
         self._open.pop()
         self._watch_all()
 
     def _is_new(self) -> bool:
         """Return whether no rows of the table were found before; it has one element of DATA."""
-        return not self._regions or self._regions[-1].table < self._tables - 1
+        return not self._spans or self._spans[-1].table < self._tables - 1
 
     def _note_table(self) -> None:
         """Note where the tag is, and blank out its number of rows, which no longer holds."""
@@ -200,20 +200,20 @@ class _Reader:
         return _TAG.match(self._document, self._parser.CurrentByteIndex - self._dropped)
 
     def _begin(self, kind: str, start: int) -> None:
-        self._region = Region(self._tables - 1, kind, self._table_tag, start - self._dropped)
-        self._region.cuts.append(start)
+        self._span = RowSpan(self._tables - 1, kind, self._table_tag, start - self._dropped)
+        self._span.cuts.append(start)
         self._count = 0
 
-    def _cut(self, region: Region, place: int) -> None:
-        region.cuts.append(place)
-        if region.kind == "TABLEDATA":
-            region.rows.append(self._count)
+    def _cut(self, span: RowSpan, offset: int) -> None:
+        span.cuts.append(offset)
+        if span.kind == "TABLEDATA":
+            span.rows.append(self._count)
         self._count = 0
 
-    def _drop(self, region: Region, end: int) -> None:
-        """Drop the rows before a place in the file, which the parser has gone through."""
-        gone = max(0, end - self._dropped - region.place)
-        del self._document[region.place : region.place + gone]
+    def _drop(self, span: RowSpan, end: int) -> None:
+        """Drop the rows that the parser has read, up to an offset in the file."""
+        gone = max(0, end - self._dropped - span.offset)
+        del self._document[span.offset : span.offset + gone]
         self._dropped += gone
 
 

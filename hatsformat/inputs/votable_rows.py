@@ -11,7 +11,7 @@ from typing import Any
 from xml.parsers import expat
 
 from hatsformat.errors import InputError
-from hatsformat.inputs.votable_outline import Region
+from hatsformat.inputs.votable_outline import RowSpan
 
 BLOCK_BYTES = 256 * 1024
 _NO_BASE64 = bytes(
@@ -58,20 +58,20 @@ class Layout:
             return rows * self.rest, rows
         end, rows = 0, 0
         while rows < limits.rows:
-            place = end
+            offset = end
             for skipped, item in self.lists:
-                place += skipped + 4
-                if place > size:
+                offset += skipped + 4
+                if offset > size:
                     return end, rows
-                place += item * int.from_bytes(content[place - 4 : place])
-            place += self.rest
-            if place > size:
+                offset += item * int.from_bytes(content[offset - 4 : offset])
+            offset += self.rest
+            if offset > size:
                 break
-            end, rows = place, rows + 1
+            end, rows = offset, rows + 1
         return end, rows
 
 
-def layout_of(converters: Sequence[Any], kind: str) -> Layout | None:
+def row_layout(converters: Sequence[Any], kind: str) -> Layout | None:
     """Return the layout of rows, or None where it cannot be told.
 
     Each of Astropy's converters is given zeros to read, and what it asks for is counted: that is how it will
@@ -111,20 +111,20 @@ def _bytes_read(converter: Any, count: int) -> int:
     return sum(asked)
 
 
-def text_pieces(stream: Any, region: Region, limits: Limits) -> Iterator[tuple[bytes, int]]:
+def text_pieces(stream: Any, span: RowSpan, limits: Limits) -> Iterator[tuple[bytes, int]]:
     """Return the rows of a TABLEDATA element, as text, and how many they are; the stream is at its start."""
-    _skip(stream, region.cuts[0])
+    _skip(stream, span.cuts[0])
     first, rows = 0, 0
-    for index, more in enumerate(region.rows):
-        size = region.cuts[index + 1] - region.cuts[first]
+    for index, more in enumerate(span.rows):
+        size = span.cuts[index + 1] - span.cuts[first]
         if index > first and (size > limits.size or rows + more > limits.rows):
-            yield _read(stream, region.cuts[index] - region.cuts[first]), rows
+            yield _read(stream, span.cuts[index] - span.cuts[first]), rows
             first, rows = index, 0
         rows += more
-    yield _read(stream, region.cuts[-1] - region.cuts[first]), rows
+    yield _read(stream, span.cuts[-1] - span.cuts[first]), rows
 
 
-def binary_pieces(stream: Any, region: Region, layout: Layout, limits: Limits) -> Iterator[tuple[bytes, int]]:
+def binary_pieces(stream: Any, span: RowSpan, layout: Layout, limits: Limits) -> Iterator[tuple[bytes, int]]:
     """Return the rows of a STREAM in base64, and how many they are; the stream is at its start.
 
     Raises
@@ -132,8 +132,8 @@ def binary_pieces(stream: Any, region: Region, layout: Layout, limits: Limits) -
     InputError
         If it ends within a row, or is no base64.
     """
-    _skip(stream, region.cuts[0])
-    blocks = decoded(_text_of(stream, region.cuts[-1] - region.cuts[0]))
+    _skip(stream, span.cuts[0])
+    blocks = decode_base64(_text_of(stream, span.cuts[-1] - span.cuts[0]))
     content, more, wanted = bytearray(), True, limits
     while more or content:
         while more and len(content) < wanted.size:
@@ -151,7 +151,7 @@ def binary_pieces(stream: Any, region: Region, layout: Layout, limits: Limits) -
             raise InputError("the rows end within a row", found=f"{len(content)} bytes more than whole rows")
 
 
-def decoded(texts: Iterable[bytes]) -> Iterator[bytes]:
+def decode_base64(texts: Iterable[bytes]) -> Iterator[bytes]:
     """Decode base64 that comes in blocks of any size, with line ends anywhere; no block is empty.
 
     Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.types as pt
 
-from hatsformat.arrays import settled_type
+from hatsformat.arrays import type_without_views
 
 
 def can_fit(kind: pa.DataType, into: pa.DataType) -> bool:
@@ -29,7 +29,7 @@ def common_type(one: pa.DataType, two: pa.DataType, exact: bool) -> pa.DataType 
     if one == two or pt.is_null(two):
         return one
     if pt.is_null(one):
-        return settled_type(two)
+        return type_without_views(two)
     if pt.is_dictionary(one) or pt.is_dictionary(two):
         plain = [kind.value_type if pt.is_dictionary(kind) else kind for kind in (one, two)]
         return common_type(plain[0], plain[1], exact)

@@ -21,7 +21,7 @@ from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat._version import __version__
-from hatsformat.artefacts.parquet_metadata import MetadataGatherer, write_common_metadata
+from hatsformat.artefacts.parquet_metadata import MetadataWriter, write_common_metadata
 from hatsformat.artefacts.skymap import encode_skymap, skymap_order
 from hatsformat.artefacts.statistics import statistics_writer
 from hatsformat.artefacts.thumbnail import FirstRows, write_thumbnail
@@ -179,7 +179,7 @@ def write_dataset(
 
 def _concurrently(root: UPath, *calls: Callable[[], R]) -> list[R]:
     """Run calls at the same time if the catalog is on a server, where each of them waits."""
-    return storage.concurrently(lambda call: call(), calls, waits=not storage.is_local(root))
+    return storage.map_concurrently(lambda call: call(), calls, waits=not storage.is_local(root))
 
 
 def _size_of(root: UPath, names: Iterable[str]) -> int:
@@ -193,7 +193,7 @@ class _Footers:
     def __init__(self, root: UPath, schema: pa.Schema, statistics: bool) -> None:
         self._size = 0
         with ExitStack() as stack:
-            self._metadata = stack.enter_context(MetadataGatherer(root / layout.METADATA, schema))
+            self._metadata = stack.enter_context(MetadataWriter(root / layout.METADATA, schema))
             self._statistics = None
             if statistics:
                 self._statistics = stack.enter_context(statistics_writer(root / layout.STATISTICS, schema))

@@ -106,7 +106,7 @@ def _retyped(sources: list[Source], parts: Mapping[int, MappedInput]) -> dict[in
 
 def _with_types(source: Source, types: dict[str, pa.DataType]) -> Source:
     assert isinstance(source, CsvSource)  # no other source guesses
-    return replace(source, kinds={**source.kinds, **types})
+    return replace(source, column_types={**source.column_types, **types})
 
 
 def _forget(

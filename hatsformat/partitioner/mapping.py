@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from hatsformat.arrays import as_integers, from_numbers, settled
+from hatsformat.arrays import as_integers, from_numbers, without_views
 from hatsformat.errors import CoordinatesError, InputError
 from hatsformat.healpix import MAX_ORDER, IntArray, radec_to_pixel
 from hatsformat.inputs import Chunk, CsvSource, Source
@@ -153,7 +153,7 @@ def map_source(index: int, source: Source, settings: MapSettings, store: RunStor
         If a row has no position and such rows are errors.
     ColumnError, InputError, NotFoundError, StorageError
         If the input cannot be read.
-    ReadAgainError
+    RereadError
         If the column types guessed from its start do not hold.
     """
     mapper = InputMapper(index, source.name, settings, store, inferred=isinstance(source, CsvSource))
@@ -216,7 +216,7 @@ class InputMapper:
         """Map some more rows."""
         if self._schema is None:
             check_storable(chunk.table.schema, self._name)
-        chunk = replace(chunk, table=settled(chunk.table))
+        chunk = replace(chunk, table=without_views(chunk.table))
         table, pixels = self._sorted(chunk)
         self.rows_read += chunk.table.num_rows
         self._schema = _common_schema(self._name, self._schema, table.schema)

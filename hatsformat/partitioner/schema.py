@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from hatsformat.arrays import settled_type
+from hatsformat.arrays import type_without_views
 from hatsformat.errors import SchemaError
 from hatsformat.partitioner.common_types import can_fit, common_type, is_text
 from hatsformat.partitioner.units import same_unit
@@ -120,7 +120,7 @@ class _Planned:
 
     def __init__(self, item: InputSchema, column: pa.Field) -> None:
         # Views exist only in memory, not in files.
-        self.field = column.with_type(settled_type(column.type))
+        self.field = column.with_type(type_without_views(column.type))
         self._decided = self._measured = item  # the inputs that decided its type and its unit
         self._exact = item.is_exact(column.name)
 

@@ -18,7 +18,7 @@ from hatsformat import storage
 from hatsformat.artefacts.leaf_reading import read_footer, read_row_groups
 from hatsformat.errors import LeafError, NotFoundError
 from hatsformat.healpix import HealpixPixel
-from hatsformat.inputs import ReadAgainError, Source
+from hatsformat.inputs import RereadError, Source
 from hatsformat.partitioner import map_notes, mapping, reducing
 from hatsformat.partitioner.mapping import MappedInput, MapSettings
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
@@ -65,7 +65,7 @@ class MapTask:
             return noted
         try:
             mapped = mapping.map_source(self.index, self.source, self.settings, self.store)
-        except ReadAgainError as request:
+        except RereadError as request:
             return ReadAgain(request.source)
         return map_notes.write_note(self.scratch, self.index, mapped)
 

@@ -56,7 +56,7 @@ _STATUS_GROUPS = (
     {"clonable", "unclonable", "clonableOnce"},
 )
 _WORD_LIKE = ("word", "column", "reference", "url", "suffix")
-_MOST_UNKNOWN = 20
+_MAX_UNKNOWN = 20
 """How many unknown keywords are compared with the known ones, which takes a while each."""
 
 
@@ -207,7 +207,7 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
         severity: Severity = "fatal" if keyword.vital and counts and used else "error"
         yield Problem(kind, severity, problem, entry.keyword, entry.line, entry.value, keyword.expected)
         return
-    expected = _other_form(keyword, entry.value)
+    expected = _expected_form(keyword, entry.value)
     if expected is not None:
         message = f"the value of {entry.keyword} is not as the note has it"
         yield Problem("odd-value", "warning", message, entry.keyword, entry.line, entry.value, expected)
@@ -222,7 +222,7 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
         yield _unused(entry, reading.table_type)
 
 
-def _other_form(keyword: Keyword, value: str) -> str | None:
+def _expected_form(keyword: Keyword, value: str) -> str | None:
     """Return what the note expects, where a value that can be read is not in that form."""
     text = keyword.kind.strip(value)
     words = split_list(text) if keyword.kind.is_list else (text,)
@@ -265,7 +265,7 @@ def _check_other_keywords(reading: _Reading) -> Iterator[Problem]:
             continue
         if present in KEYWORDS:
             yield _unused(entry, reading.table_type or reading.file_kind.name)
-        elif unknown < _MOST_UNKNOWN:
+        elif unknown < _MAX_UNKNOWN:
             unknown += 1
             close = get_close_matches(name[:64], absent, 1, cutoff=0.85)
             if close:

@@ -1,11 +1,11 @@
 """Files on a disk, in a bucket, behind a web server or in memory, through the same few calls.
 
-A place is a `UPath`; what it points at is read by fsspec. This module knows nothing of what the files mean.
+A path is a `UPath`, and fsspec does the reading. This package does not know what the files mean.
 Two promises hold for all callers: reads say clearly what went wrong (`NotFoundError`, `StorageError`, with
 the path), and a file that is written appears whole or not at all.
 """
 
-from hatsformat.storage.places import PathLike, concurrently, explained, is_local, is_local_name, resolve
+from hatsformat.storage.paths import PathLike, explained, is_local, is_local_name, map_concurrently, resolve
 from hatsformat.storage.reading import (
     FileEntry,
     exists,
@@ -34,7 +34,6 @@ __all__ = [
     "FileEntry",
     "PathLike",
     "atomic_writer",
-    "concurrently",
     "copy_file",
     "exists",
     "explained",
@@ -46,6 +45,7 @@ __all__ = [
     "list_names",
     "list_tree",
     "make_directory",
+    "map_concurrently",
     "read_bytes",
     "read_ranges",
     "read_tail",

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 from upath import UPath
 
 from hatsformat.errors import ShortFileError, StorageError
-from hatsformat.storage.places import explained, is_local, reading_fs
-from hatsformat.storage.retries import again
+from hatsformat.storage.paths import explained, is_local, retrying_fs
+from hatsformat.storage.retries import retry
 
 GAP_BYTES = 64 * 1024
 """Ranges closer than this are fetched as one: a round trip costs more than the bytes between."""
@@ -27,56 +27,56 @@ class FileEntry:
     size: int
 
 
-def exists(place: UPath) -> bool:
-    """Return whether there is a file or directory at `place`."""
-    with explained(place, "looking for it"):
-        return bool(reading_fs(place).exists(place.path))
+def exists(path: UPath) -> bool:
+    """Return whether there is a file or directory at `path`."""
+    with explained(path, "looking for it"):
+        return bool(retrying_fs(path).exists(path.path))
 
 
-def is_directory(place: UPath) -> bool:
-    """Return whether there is a directory at `place`."""
-    with explained(place, "looking for it"):
-        return bool(reading_fs(place).isdir(place.path))
+def is_directory(path: UPath) -> bool:
+    """Return whether there is a directory at `path`."""
+    with explained(path, "looking for it"):
+        return bool(retrying_fs(path).isdir(path.path))
 
 
 def glob(pattern: UPath) -> list[UPath]:
     """Return the files that match a pattern with ``*``, ``?``, ``[…]`` and ``**``, sorted by path."""
     with explained(pattern, "listing"):
-        names = sorted(reading_fs(pattern).glob(pattern.path))
+        names = sorted(retrying_fs(pattern).glob(pattern.path))
         if is_local(pattern):
             return [UPath(name) for name in names]
         return [UPath(pattern.fs.unstrip_protocol(name), **pattern.storage_options) for name in names]
 
 
-def size(place: UPath) -> int:
+def size(path: UPath) -> int:
     """Return the size of a file in bytes."""
-    with explained(place, "asking for its size"):
-        if is_local(place):
-            return os.stat(place.path).st_size
-        found = reading_fs(place).size(place.path)
+    with explained(path, "asking for its size"):
+        if is_local(path):
+            return os.stat(path.path).st_size
+        found = retrying_fs(path).size(path.path)
     if found is None:
-        raise StorageError("the server does not tell the file's size", path=place)
+        raise StorageError("the server does not tell the file's size", path=path)
     return int(found)
 
 
-def fingerprint(place: UPath) -> str:
+def fingerprint(path: UPath) -> str:
     """Return what tells this version of a file from another: its size, and its date or tag."""
-    with explained(place, "asking for its date"):
-        if is_local(place):
-            status = os.stat(place.path)
+    with explained(path, "asking for its date"):
+        if is_local(path):
+            status = os.stat(path.path)
             return f"{status.st_size}:{status.st_mtime_ns}"
-        details = reading_fs(place).info(place.path)
+        details = retrying_fs(path).info(path.path)
     keys = ("ETag", "etag", "LastModified", "mtime", "created")
     version = next((details[key] for key in keys if key in details), "")
     return f"{details.get('size')}:{version}"
 
 
-def read_bytes(place: UPath, *, limit: int | None = None) -> bytes:
+def read_bytes(path: UPath, *, limit: int | None = None) -> bytes:
     """Return the whole content of a file.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     limit : int, optional
         The most bytes to accept.
@@ -86,44 +86,44 @@ def read_bytes(place: UPath, *, limit: int | None = None) -> bytes:
     NotFoundError, StorageError
         If it cannot be read, or is larger than `limit`.
     """
-    with explained(place, "reading"):
+    with explained(path, "reading"):
         if limit is None:
-            content: bytes = reading_fs(place).cat_file(place.path)
+            content: bytes = retrying_fs(path).cat_file(path.path)
             return content
-        content = again(lambda: _read_at_most(place, limit + 1))
+        content = retry(lambda: _read_at_most(path, limit + 1))
     if len(content) > limit:
-        raise StorageError("the file is larger than expected", path=place, expected=f"at most {limit} bytes")
+        raise StorageError("the file is larger than expected", path=path, expected=f"at most {limit} bytes")
     return content
 
 
-def _read_at_most(place: UPath, count: int) -> bytes:
-    with place.fs.open(place.path, "rb") as stream:
+def _read_at_most(path: UPath, count: int) -> bytes:
+    with path.fs.open(path.path, "rb") as stream:
         content: bytes = stream.read(count)
     return content
 
 
-def read_tail(place: UPath, count: int) -> bytes:
+def read_tail(path: UPath, count: int) -> bytes:
     """Return the last `count` bytes of a file, or all of a shorter one, in one request as a rule."""
-    with explained(place, "reading its end"):
+    with explained(path, "reading its end"):
         try:
-            tail: bytes = reading_fs(place).cat_file(place.path, start=-count)
+            tail: bytes = retrying_fs(path).cat_file(path.path, start=-count)
         except (FileNotFoundError, PermissionError, TimeoutError):
             raise
         except OSError:
             # Some S3 services refuse to send more than there is.
-            if reading_fs(place).size(place.path) > count:
+            if retrying_fs(path).size(path.path) > count:
                 raise
-            tail = reading_fs(place).cat_file(place.path)
+            tail = retrying_fs(path).cat_file(path.path)
     # A server that ignores ranges sends everything.
     return tail[-count:]
 
 
-def read_ranges(place: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GAP_BYTES) -> list[bytes]:
+def read_ranges(path: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GAP_BYTES) -> list[bytes]:
     """Return byte ranges of a file, fetched together.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
         The file.
     ranges : sequence of (start, stop)
         Half-open, in bytes from the file's start. Neighbours closer than `gap` bytes are fetched as one, the
@@ -140,9 +140,9 @@ def read_ranges(place: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = G
     origins = [start for start, _ in merged]
     if not merged:
         return [b""] * len(ranges)
-    with explained(place, "reading a part of it"):
-        blocks = reading_fs(place).cat_ranges(
-            [place.path] * len(merged), origins, [stop for _, stop in merged], on_error="raise"
+    with explained(path, "reading a part of it"):
+        blocks = retrying_fs(path).cat_ranges(
+            [path.path] * len(merged), origins, [stop for _, stop in merged], on_error="raise"
         )
     for index, (start, stop) in enumerate(merged):
         if len(blocks[index]) > stop - start:
@@ -157,7 +157,7 @@ def read_ranges(place: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = G
         if len(part) != stop - start:
             raise ShortFileError(
                 "the file is shorter than it should be",
-                path=place,
+                path=path,
                 found=f"{len(part)} bytes at {start}",
                 expected=f"{stop - start}",
             )
@@ -165,7 +165,7 @@ def read_ranges(place: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = G
     return parts
 
 
-def list_tree(place: UPath) -> list[FileEntry]:
+def list_tree(path: UPath) -> list[FileEntry]:
     """Return all files below a directory, sorted by path.
 
     Raises
@@ -175,16 +175,16 @@ def list_tree(place: UPath) -> list[FileEntry]:
     StorageError
         If the store cannot list, as most web servers cannot.
     """
-    if is_local(place):
-        return _list_local(place.path)
-    with explained(place, "listing"):
-        root = place.path.rstrip("/")
-        found = reading_fs(place).find(root, detail=True)
-        if not found and not reading_fs(place).exists(root):
+    if is_local(path):
+        return _list_local(path.path)
+    with explained(path, "listing"):
+        root = path.path.rstrip("/")
+        found = retrying_fs(path).find(root, detail=True)
+        if not found and not retrying_fs(path).exists(root):
             raise FileNotFoundError(root)
-    prefix = place.fs._strip_protocol(root).rstrip("/") + "/"
+    prefix = path.fs._strip_protocol(root).rstrip("/") + "/"
     entries = [
-        FileEntry(_decoded(place, name[len(prefix) :]), int(details.get("size") or 0))
+        FileEntry(_decoded(path, name[len(prefix) :]), int(details.get("size") or 0))
         for name, details in found.items()
         if name.startswith(prefix)
     ]
@@ -201,22 +201,22 @@ def _list_local(root: str) -> list[FileEntry]:
     for folder, _, names in os.walk(root, onerror=failed):
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         for name in names:
-            path = name if relative == "." else f"{relative}/{name}"
+            inner = name if relative == "." else f"{relative}/{name}"
             try:
-                entries.append(FileEntry(path, os.stat(os.path.join(folder, name)).st_size))
+                entries.append(FileEntry(inner, os.stat(os.path.join(folder, name)).st_size))
             except OSError:
-                entries.append(FileEntry(path, 0))  # a link to nothing or to itself: who opens it reports it
+                entries.append(FileEntry(inner, 0))  # a link to nothing or to itself: who opens it reports it
     return sorted(entries, key=lambda entry: entry.path)
 
 
-def _decoded(place: UPath, name: str) -> str:
+def _decoded(path: UPath, name: str) -> str:
     """Return a listed name as it is; web servers list ``Norder%3D0``."""
-    return unquote(name) if place.protocol in ("http", "https") else name
+    return unquote(name) if path.protocol in ("http", "https") else name
 
 
-def list_names(place: UPath) -> list[str]:
+def list_names(path: UPath) -> list[str]:
     """Return the names right below a directory, sorted."""
-    with explained(place, "listing"):
-        names = reading_fs(place).ls(place.path, detail=False)
+    with explained(path, "listing"):
+        names = retrying_fs(path).ls(path.path, detail=False)
     # A bucket may hold an object `a/` that marks the directory `a` beside the objects below it.
-    return sorted({_decoded(place, str(name)).rstrip("/").rsplit("/", 1)[-1] for name in names})
+    return sorted({_decoded(path, str(name)).rstrip("/").rsplit("/", 1)[-1] for name in names})

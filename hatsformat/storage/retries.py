@@ -33,14 +33,14 @@ _CALLS = frozenset(("cat_file", "cat_ranges", "exists", "find", "glob", "info", 
 """Methods of a file system that may be called twice."""
 
 
-def is_passing(error: BaseException | None) -> bool:
+def is_temporary(error: BaseException | None) -> bool:
     """Return whether an error may be gone the next time."""
     if error is None:
         return False
     if getattr(error, "status", None) in BUSY or type(error).__name__ in _CUT_OFF:
         return True
     # fsspec says of any failure that there is no such file, and names the reason as its cause.
-    return isinstance(error, ConnectionResetError) or is_passing(error.__cause__)
+    return isinstance(error, ConnectionResetError) or is_temporary(error.__cause__)
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -53,22 +53,22 @@ def is_outage(error: BaseException | None) -> bool:
     no_answer = isinstance(error, TimeoutError | ConnectionError) or type(error).__name__ in _NO_ANSWER
     # s3fs says so of a bucket that is busy, after it has tried again.
     is_busy = isinstance(error, OSError) and error.errno == errno.EBUSY
-    return no_answer or is_busy or is_passing(error) or is_outage(error.__cause__)
+    return no_answer or is_busy or is_temporary(error) or is_outage(error.__cause__)
 
 
-def again(call: Callable[[], T]) -> T:
+def retry(call: Callable[[], T]) -> T:
     """Return what a call returns, making it again where it fails for the moment."""
     for wait in WAITS_SECONDS:
         try:
             return call()
         except Exception as error:
-            if not is_passing(error):
+            if not is_temporary(error):
                 raise
         time.sleep(wait)
     return call()
 
 
-class PatientFileSystem:
+class RetryingFileSystem:
     """A file system whose reading calls are made again where they fail for the moment."""
 
     def __init__(self, fs: Any) -> None:
@@ -81,6 +81,6 @@ class PatientFileSystem:
 
         @wraps(method)
         def patient(*args: Any, **kwargs: Any) -> Any:
-            return again(lambda: method(*args, **kwargs))
+            return retry(lambda: method(*args, **kwargs))
 
         return patient

@@ -12,27 +12,27 @@ from typing import IO
 
 from upath import UPath
 
-from hatsformat.storage.places import explained, is_local, reading_fs
+from hatsformat.storage.paths import explained, is_local, retrying_fs
 
 _TEMPORARY = ".partial-"
 
 
 @contextmanager
-def atomic_writer(place: UPath) -> Iterator[IO[bytes]]:
+def atomic_writer(path: UPath) -> Iterator[IO[bytes]]:
     """Write a file that appears whole when the block ends, and not at all when it raises.
 
     Yields
     ------
     binary file, open for writing
     """
-    writer = _local_writer if is_local(place) else _remote_writer
-    with explained(place, "writing"), writer(place) as stream:
+    writer = _local_writer if is_local(path) else _remote_writer
+    with explained(path, "writing"), writer(path) as stream:
         yield stream
 
 
 @contextmanager
-def _local_writer(place: UPath) -> Iterator[IO[bytes]]:
-    target = Path(place.path)
+def _local_writer(path: UPath) -> Iterator[IO[bytes]]:
+    target = Path(path.path)
     beside = target.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:12]}-{target.name}")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -45,27 +45,27 @@ def _local_writer(place: UPath) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _remote_writer(place: UPath) -> Iterator[IO[bytes]]:
+def _remote_writer(path: UPath) -> Iterator[IO[bytes]]:
     # Object stores publish an object when its upload completes, so it is uploaded in one go, once it is all
     # there. A remote file that is written piece by piece would be published by the error that closes it.
-    if place.protocol in ("http", "https"):
+    if path.protocol in ("http", "https"):
         raise NotImplementedError
     with tempfile.NamedTemporaryFile(prefix="hatsformat-") as stream:
         yield stream
         stream.flush()
-        place.fs.put_file(stream.name, place.path)
+        path.fs.put_file(stream.name, path.path)
 
 
-def write_bytes(place: UPath, content: bytes) -> None:
+def write_bytes(path: UPath, content: bytes) -> None:
     """Write a file, whole or not at all; missing directories are made."""
-    with atomic_writer(place) as stream:
+    with atomic_writer(path) as stream:
         stream.write(content)
 
 
-def make_directory(place: UPath) -> None:
+def make_directory(path: UPath) -> None:
     """Make a directory and those above it; one that is there already is fine."""
-    with explained(place, "making the directory"):
-        place.fs.makedirs(place.path, exist_ok=True)
+    with explained(path, "making the directory"):
+        path.fs.makedirs(path.path, exist_ok=True)
 
 
 def copy_file(source: UPath, target: UPath) -> None:
@@ -82,22 +82,22 @@ def rename_file(source: UPath, target: UPath) -> None:
         os.rename(source.path, target.path)
 
 
-def remove_file(place: UPath) -> None:
+def remove_file(path: UPath) -> None:
     """Remove a file if it is there."""
-    with explained(place, "removing"):
-        if reading_fs(place).exists(place.path):
-            place.fs.rm_file(place.path)
+    with explained(path, "removing"):
+        if retrying_fs(path).exists(path.path):
+            path.fs.rm_file(path.path)
 
 
-def remove_partial_files(place: UPath) -> None:
+def remove_partial_files(path: UPath) -> None:
     """Remove what writers that were killed left below a local directory; elsewhere they leave nothing."""
-    if is_local(place):
-        for path in Path(place.path).rglob(f"{_TEMPORARY}*"):
-            path.unlink(missing_ok=True)
+    if is_local(path):
+        for left_over in Path(path.path).rglob(f"{_TEMPORARY}*"):
+            left_over.unlink(missing_ok=True)
 
 
-def remove_tree(place: UPath) -> None:
+def remove_tree(path: UPath) -> None:
     """Remove a directory and all below it, if it is there."""
-    with explained(place, "removing"):
-        if reading_fs(place).exists(place.path):
-            place.fs.rm(place.path, recursive=True)
+    with explained(path, "removing"):
+        if retrying_fs(path).exists(path.path):
+            path.fs.rm(path.path, recursive=True)

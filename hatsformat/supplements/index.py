@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.arrays import as_integers, from_numbers, no_rows, to_mask
+from hatsformat.arrays import as_integers, empty_table, from_numbers, to_mask
 from hatsformat.artefacts.parquet_metadata import write_common_metadata, write_metadata
 from hatsformat.healpix import IntArray
 from hatsformat.partitioner.context import BuildContext
@@ -155,7 +155,7 @@ class EntriesTask:
 
     def sample(self) -> pa.Table:
         """Return some of the entries, the same ones whatever the stretch."""
-        chosen = [no_rows(self.plan.schema)]
+        chosen = [empty_table(self.plan.schema)]
         for entries in self._entries():
             pixels = as_integers(entries.column(HEALPIX_COLUMN))
             mixed = (pixels.astype(np.uint64) * _ODD) >> np.uint64(64 - SAMPLE_BITS)
@@ -209,7 +209,7 @@ def collect(
 ) -> list[SortedEntries]:
     """Return the entries of stretches of a catalog, which have so many `rows` if that is known."""
     store = context.run_store()
-    bounds = Bounds(*plan.keys(no_rows(plan.schema)))
+    bounds = Bounds(*plan.keys(empty_table(plan.schema)))
     chunk_bytes = context.memory.chunk_bytes
     tasks = [EntriesTask(stretch, schema, plan, chunk_bytes, store, bounds) for stretch in stretches]
     if (rows or PART_ROWS + 1) > PART_ROWS:

@@ -16,7 +16,7 @@ import pyarrow.types as pt
 from upath import UPath
 
 from hatsformat import layout
-from hatsformat.arrays import as_integers, from_numbers, no_rows, to_mask
+from hatsformat.arrays import as_integers, empty_table, from_numbers, to_mask
 from hatsformat.artefacts.leaf import LeafFormat, LeafSink, leaf_writer
 from hatsformat.errors import UsageError
 from hatsformat.healpix import HealpixPixel, IntArray
@@ -168,7 +168,7 @@ def write_part(place: UPath, shards: Sequence[Shard], plan: IndexPlan) -> LeafSi
 
 def _keys(shards: Sequence[Shard], plan: IndexPlan) -> tuple[pa.Array, IntArray]:
     wanted = pa.schema([plan.schema.field(plan.column), plan.schema.field(HEALPIX_COLUMN)])
-    tables = [no_rows(wanted)]
+    tables = [empty_table(wanted)]
     tables += [shard.run.rows.slice(shard.first, shard.last).select(wanted.names) for shard in shards]
     return plan.keys(pa.concat_tables(tables))
 

@@ -191,7 +191,7 @@ def _with_types(source: Source, schema: pa.Schema) -> Source:
     if not isinstance(source, CsvSource):
         return source
     types = {column.name: _decoded(column.type) for column in schema}
-    return replace(source, kinds={name: kind for name, kind in types.items() if _is_readable(kind)})
+    return replace(source, column_types={name: kind for name, kind in types.items() if _is_readable(kind)})
 
 
 def _decoded(kind: pa.DataType) -> pa.DataType:

@@ -12,7 +12,7 @@ from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat.artefacts.leaf_reading import read_footer
-from hatsformat.artefacts.parquet_metadata import rows_of_leaves
+from hatsformat.artefacts.parquet_metadata import rows_per_leaf
 from hatsformat.catalog.locating import if_there
 from hatsformat.catalog.manifest import CatalogFiles
 from hatsformat.errors import FormatError, UsageError
@@ -120,7 +120,7 @@ class ExistingCatalog:
             )
         data = files.data_files()
         metadata = if_there(read_footer, root / layout.METADATA)
-        known = {} if metadata is None else rows_of_leaves(metadata)
+        known = {} if metadata is None else rows_per_leaf(metadata)
         names = [file.path.removeprefix(f"{layout.DATASET}/") for file in data]
         rows = [
             known[name] if name in known else read_footer(root / layout.DATASET / name).num_rows

@@ -19,7 +19,6 @@ from hatsformat.artefacts.leaf import LeafFormat, write_leaf
 from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.artefacts.parquet_metadata import (
     metadata_leaves,
-    read_common_schema,
     write_common_metadata,
     write_metadata,
 )
@@ -154,31 +153,35 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, storage.size(
         assert grown < 16 * size
 
 
+def read_schema(path: UPath) -> pa.Schema:
+    return read_footer(path).schema.to_arrow_schema()
+
+
 class TestCommonMetadata:
     def test_schema_and_key_values_without_rows(self, root: UPath) -> None:
         write_common_metadata(root / "dataset/_common_metadata", SCHEMA)
-        assert read_common_schema(root / "dataset/_common_metadata").equals(SCHEMA, check_metadata=True)
+        assert read_schema(root / "dataset/_common_metadata").equals(SCHEMA, check_metadata=True)
         footer = read_footer(root / "dataset/_common_metadata")
         assert (footer.num_rows, footer.num_row_groups) == (0, 0)
 
     def test_field_metadata_is_kept(self, root: UPath) -> None:
         schema = pa.schema([pa.field("ra", pa.float64(), nullable=False, metadata={"unit": "deg"})])
         write_common_metadata(root / "c", schema)
-        found = read_common_schema(root / "c")
+        found = read_schema(root / "c")
         assert found.field("ra").metadata[b"unit"] == b"deg"
         assert not found.field("ra").nullable
 
     def test_any_parquet_file_will_do(self, root: UPath) -> None:
         write_leaf(root / "leaf.parquet", leaf_table(0, 3), LeafFormat())
-        assert read_common_schema(root / "leaf.parquet").equals(SCHEMA, check_metadata=True)
+        assert read_schema(root / "leaf.parquet").equals(SCHEMA, check_metadata=True)
 
     def test_nothing_there_and_junk(self, root: UPath) -> None:
         with pytest.raises(NotFoundError):
-            read_common_schema(root / "nothing")
+            read_schema(root / "nothing")
         for content in (b"", b"junk", b"PAR1" + b"\xff" * 50 + b"\x20\0\0\0PAR1"):
             storage.write_bytes(root / "junk", content)
             with pytest.raises(LeafError):
-                read_common_schema(root / "junk")
+                read_schema(root / "junk")
 
 
 def test_other_writers_files(shared: Path) -> None:
@@ -189,7 +192,7 @@ def test_other_writers_files(shared: Path) -> None:
         named = metadata_leaves(footer)
         assert bool(named) == (footer.num_rows > 0)
         assert all((file.parent / path).exists() for path in named)
-        assert len(read_common_schema(storage.resolve(file.with_name("_common_metadata")))) > 0
+        assert len(read_schema(storage.resolve(file.with_name("_common_metadata")))) > 0
 
 
 ROOT = Path(__file__).resolve().parents[2]

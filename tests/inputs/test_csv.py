@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hatsformat.errors import HatsError, InputError
 from hatsformat.importing import import_catalog
-from hatsformat.inputs import InputOptions, ReadAgainError, comments, csv, open_inputs
+from hatsformat.inputs import InputOptions, RereadError, comments, csv, open_inputs
 from tests.support import skies
 from tests.support.imports import refused, rows_of
 
@@ -38,7 +38,7 @@ def read(file, **options):
     while True:
         try:
             return pa.concat_tables([chunk.table for chunk in source.chunks(1 << 20)])
-        except ReadAgainError as request:
+        except RereadError as request:
             source = request.source
 
 

@@ -17,7 +17,7 @@ from hatsformat import storage
 from hatsformat.errors import InputError
 from hatsformat.inputs import astropy_files
 from hatsformat.inputs.columns import from_astropy
-from hatsformat.inputs.ecsv import CELL_COPIES, EcsvSource, whole_pieces
+from hatsformat.inputs.ecsv import CELL_COPIES, EcsvSource, split_ecsv
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
 
 SIZES = st.sampled_from([1, 20, 100, 10**6])
@@ -31,17 +31,17 @@ def written(table: Table, delimiter: str) -> bytes:
 
 
 def pieces_of(content: bytes, size: int) -> list[bytes]:
-    return list(whole_pieces(io.BytesIO(content), size))
+    return list(split_ecsv(io.BytesIO(content), size))
 
 
 def check(content: bytes, folder, size: int, name: str = "a.ecsv") -> int:
     """Compare with what Astropy reads in one go; return how many chunks there were."""
     (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    least, astropy_files.LEAST_PIECE = astropy_files.LEAST_PIECE, size
+    least, astropy_files.MIN_PIECE = astropy_files.MIN_PIECE, size
     try:
         chunks = list(EcsvSource(storage.resolve(folder / name)).chunks(size))
     finally:
-        astropy_files.LEAST_PIECE = least
+        astropy_files.MIN_PIECE = least
     assert [chunk.first_row for chunk in chunks] == [
         1 + sum(chunk.table.num_rows for chunk in chunks[:n]) for n in range(len(chunks))
     ]

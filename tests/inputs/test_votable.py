@@ -23,7 +23,7 @@ from hatsformat.inputs import astropy_files, votable
 from hatsformat.inputs.columns import from_astropy
 from hatsformat.inputs.votable import VotableSource
 from hatsformat.inputs.votable_outline import read_outline
-from hatsformat.inputs.votable_rows import decoded
+from hatsformat.inputs.votable_rows import decode_base64
 from hatsformat.partitioner.schema import InputSchema, fit, plan_schema
 
 FIELDS = """
@@ -138,11 +138,11 @@ def whole(content: bytes, index: int = 0) -> pa.Table:
 def read(content: bytes, folder, size: int, table: str | None = None, name: str = "a.vot"):
     """The rows in pieces, and how many pieces they were in."""
     (folder / name).write_bytes(content)
-    least, astropy_files.LEAST_PIECE = astropy_files.LEAST_PIECE, size
+    least, astropy_files.MIN_PIECE = astropy_files.MIN_PIECE, size
     try:
         chunks = list(VotableSource(storage.resolve(folder / name), table).chunks(size))
     finally:
-        astropy_files.LEAST_PIECE = least
+        astropy_files.MIN_PIECE = least
     starts = [chunk.first_row for chunk in chunks]
     assert starts == [1 + sum(chunk.table.num_rows for chunk in chunks[:n]) for n in range(len(chunks))]
     schema = plan_schema([InputSchema("a", chunk.table.schema) for chunk in chunks])
@@ -320,10 +320,10 @@ class TestBrokenFiles:
             read(document(written([FULL] * 60 + [FULL[1:]])), tmp_path, 300)
 
     def test_base64(self):
-        assert b"".join(decoded([b"QU", b"I\n=", b" "])) == b"AB"
+        assert b"".join(decode_base64([b"QU", b"I\n=", b" "])) == b"AB"
         for text in ([b"QUI=QUI="], [b"QUI=", b"Q"], [b"QUI"], [b"Q==="], [b"Q", b"=", b"QUJD"]):
             with pytest.raises(InputError, match="base64"):
-                list(decoded(text))
+                list(decode_base64(text))
 
     def test_outline_of_what_is_no_xml(self):
         with pytest.raises(expat.ExpatError):

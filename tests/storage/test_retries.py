@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hatsformat import NotFoundError, StorageError, layout, storage
 from hatsformat.cli import main
 from hatsformat.errors import UnavailableError
-from hatsformat.storage import places, retries
+from hatsformat.storage import paths, retries
 from hatsformat.validation import validate
 from hatsformat.validation.check_api import NoEvidenceError
 from hatsformat.validation.evidence import tree
@@ -158,7 +158,7 @@ def test_the_command_says_that_it_could_not_see_everything():
 
 @pytest.mark.parametrize("call", list(CALLS))
 def test_a_server_that_keeps_silent_is_not_waited_for(call, monkeypatch):
-    monkeypatch.setattr(places, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(paths, "READ_SECONDS", 0.2)
     with Server({"file": b"x" * 11}, failing=10**9, way="keep silent") as server:
         with pytest.raises(UnavailableError):
             CALLS[call](server.place("file"))

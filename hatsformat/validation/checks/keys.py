@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hatsformat.arrays import as_mask, as_there
+from hatsformat.arrays import as_mask, valid_mask
 from hatsformat.validation.check_api import NoEvidenceError, RowVerdict
 from hatsformat.validation.evidence.row_batch import RowBatch
 from hatsformat.validation.registry import row_check
@@ -35,6 +35,6 @@ def keys_are_there(batch: RowBatch) -> RowVerdict:
     for name in batch.plan.keys:
         values = batch.column(name)
         if values.null_count:
-            wrong |= ~as_there(values)
+            wrong |= ~valid_mask(values)
             column = column or name
     return RowVerdict(wrong, column, None, "a value")

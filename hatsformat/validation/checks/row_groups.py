@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hatsformat.arrays import as_integers, as_mask, as_numbers, as_there
+from hatsformat.arrays import as_integers, as_mask, as_numbers, valid_mask
 from hatsformat.validation.check_api import RowVerdict
 from hatsformat.validation.checks.schemas import is_list, is_nested
 from hatsformat.validation.evidence.row_batch import RowBatch
@@ -76,7 +76,7 @@ def _places(values: pa.ChunkedArray, key: Any) -> npt.NDArray[Any]:
         return as_numbers(values)
     order = "descending" if key.descending else "ascending"
     places = as_integers(pc.rank(values.combine_chunks(), order, tiebreaker="dense")) + 1
-    return np.where(as_there(values), places, 0 if key.nulls_first else len(places) + 2)
+    return np.where(valid_mask(values), places, 0 if key.nulls_first else len(places) + 2)
 
 
 @row_check("HATS-LEAF-013", "the statistics of a row group do not enclose its values")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hatsformat.arrays import as_floats, as_integers, as_numbers, as_there
+from hatsformat.arrays import as_floats, as_integers, as_numbers, valid_mask
 from hatsformat.healpix import IntArray
 from hatsformat.layout import HIVE_COLUMNS
 from hatsformat.validation.check_api import NoEvidenceError
@@ -93,7 +93,7 @@ def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    there = as_there(column)
+    there = valid_mask(column)
     if kind.startswith(NESTED):
         return nested_keys(column.combine_chunks()), there
     if kind == "text":

@@ -1,4 +1,4 @@
-"""Places: what a path or a URL names, and what their file systems' errors mean."""
+"""Paths and URLs as `UPath`, and file system errors as the package's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from upath import UPath
 
 from hatsformat.errors import HatsError, NotFoundError, StorageError, UnavailableError
-from hatsformat.storage.retries import PatientFileSystem, is_outage
+from hatsformat.storage.retries import RetryingFileSystem, is_outage
 
 PathLike: TypeAlias = "str | os.PathLike[str] | UPath"
 
@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 
 def resolve(path: PathLike, **storage_options: Any) -> UPath:
-    """Return the place that `path` names.
+    """Return `path` as a `UPath`, absolute where it is local.
 
     Parameters
     ----------
@@ -43,17 +43,17 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
     if "\0" in str(path):
         raise StorageError("cannot use this kind of path: it holds a null byte", path=repr(str(path)))
     try:
-        place = UPath(path, **storage_options)
-        if place.protocol in ("http", "https") and "client_kwargs" not in place.storage_options:
-            place = UPath(place, client_kwargs={"timeout": _web_timeout()})
-        _ = place.fs
+        resolved = UPath(path, **storage_options)
+        if resolved.protocol in ("http", "https") and "client_kwargs" not in resolved.storage_options:
+            resolved = UPath(resolved, client_kwargs={"timeout": _web_timeout()})
+        _ = resolved.fs
     except (ValueError, ImportError, TypeError) as error:
         raise StorageError(
             f"cannot use this kind of path: {error}",
             path=path,
             hint="install the extra for it: hatsformat[s3] or hatsformat[http]",
         ) from error
-    return UPath(os.path.abspath(place.path)) if is_local(place) else place
+    return UPath(os.path.abspath(resolved.path)) if is_local(resolved) else resolved
 
 
 def _web_timeout() -> Any:
@@ -63,24 +63,24 @@ def _web_timeout() -> Any:
     return ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
 
 
-def is_local(place: UPath) -> bool:
-    """Return whether `place` is on a local disk."""
-    return place.protocol in ("", "file", "local")
+def is_local(path: UPath) -> bool:
+    """Return whether `path` is on a local disk."""
+    return path.protocol in ("", "file", "local")
 
 
 def is_local_name(name: str) -> bool:
-    """Return whether a path's text names a local place; one without a protocol does."""
+    """Return whether the text of a path is local; a path without a protocol is."""
     return "://" not in name or name.startswith(("file://", "local://"))
 
 
-def reading_fs(place: UPath) -> Any:
-    """Return a place's file system, for reading."""
-    return place.fs if is_local(place) else PatientFileSystem(place.fs)
+def retrying_fs(path: UPath) -> Any:
+    """Return the file system of a path, for reading."""
+    return path.fs if is_local(path) else RetryingFileSystem(path.fs)
 
 
 @contextmanager
-def explained(place: object, doing: str) -> Iterator[None]:
-    """Turn what a file system raises into a `StorageError` that names the place and what was being done."""
+def explained(path: object, doing: str) -> Iterator[None]:
+    """Turn what a file system raises into a `StorageError` that names the path and the failed operation."""
     try:
         yield
     except HatsError:  # explained already; some are OSErrors, too
@@ -89,37 +89,37 @@ def explained(place: object, doing: str) -> Iterator[None]:
         # fsspec says so of web servers that fail or hang up, too; many say 403 of what is not there.
         cause = error.__cause__
         if type(cause).__module__.startswith("aiohttp") and getattr(cause, "status", 500) >= 500:
-            raise UnavailableError(f"{doing} failed: {_reason(cause)}", path=place) from error
-        raise NotFoundError("no such file or directory", path=place) from error
+            raise UnavailableError(f"{doing} failed: {_reason(cause)}", path=path) from error
+        raise NotFoundError("no such file or directory", path=path) from error
     except PermissionError as error:
-        raise StorageError(f"not permitted: {doing}", path=place) from error
+        raise StorageError(f"not permitted: {doing}", path=path) from error
     except NotImplementedError as error:
-        raise StorageError(f"this kind of storage does not allow {doing}", path=place) from error
+        raise StorageError(f"this kind of storage does not allow {doing}", path=path) from error
     except ValueError as error:
         if "range requests" in str(error):  # fsspec's words
             raise StorageError(
-                "the server sends whole files only", path=place, hint="download the file first"
+                "the server sends whole files only", path=path, hint="download the file first"
             ) from error
         raise
     except OSError as error:
-        raise _failed(error, place, doing) from error
+        raise _failed(error, path, doing) from error
     except Exception as error:
         # Clients of remote stores raise errors of their own packages, which are not imported here.
         if type(error).__module__.partition(".")[0] in ("aiohttp", "botocore", "s3fs", "gcsfs", "adlfs"):
-            raise _failed(error, place, doing) from error
+            raise _failed(error, path, doing) from error
         raise
 
 
-def _failed(error: Exception, place: object, doing: str) -> StorageError:
+def _failed(error: Exception, path: object, doing: str) -> StorageError:
     kind = UnavailableError if is_outage(error) else StorageError
-    return kind(f"{doing} failed: {_reason(error)}", path=place)
+    return kind(f"{doing} failed: {_reason(error)}", path=path)
 
 
 def _reason(error: BaseException | None) -> str:
     return getattr(error, "strerror", None) or f"{type(error).__name__} {error}".strip()
 
 
-def concurrently(work: Callable[[T], R], items: Sequence[T], *, waits: bool) -> list[R]:
+def map_concurrently(work: Callable[[T], R], items: Sequence[T], *, waits: bool) -> list[R]:
     """Call a function for every item and return the results in order.
 
     Parameters
