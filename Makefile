@@ -44,10 +44,11 @@ demo: $(STAMPS)/demo ## a mock sky: import, validate, query and plot it
 test: $(STAMPS)/test ## every test, the documents' examples among them
 	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
-lint: $(STAMPS)/lint ## ruff (rules and format) and mypy --strict
+lint: $(STAMPS)/lint ## ruff (rules and format) and mypy --strict, for Linux and macOS
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --python-version 3.14 --cache-dir .mypy_cache/darwin
 
 format: $(STAMPS)/lint ## let ruff mend and format the tree
 	$(BIN)/ruff check --fix .

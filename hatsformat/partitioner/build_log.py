@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from upath import UPath
 
 from hatsformat import storage
 from hatsformat._version import __version__
+from hatsformat.machine import peak_memory
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a stage's name, the steps done and the steps in all."""
@@ -39,12 +38,6 @@ def _versions() -> dict[str, str]:
         "numpy": np.__version__,
         "pyarrow": pa.__version__,
     }
-
-
-def _peak(whose: int) -> int:
-    """Return the greatest resident set of a process, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(whose).ru_maxrss * unit
 
 
 @dataclass(slots=True)
@@ -155,8 +148,8 @@ class BuildLog:
             self.status = "done"
         finally:
             self.finished = _now()
-            self.peak_memory_bytes = _peak(resource.RUSAGE_SELF)
-            self.peak_worker_memory_bytes = _peak(resource.RUSAGE_CHILDREN)
+            self.peak_memory_bytes = peak_memory()
+            self.peak_worker_memory_bytes = peak_memory(of_children=True)
             self._write(path)
 
     def add_input(self, name: str, rows: int, rejected: int, size: int) -> None:

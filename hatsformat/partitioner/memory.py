@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hatsformat import storage
 from hatsformat.errors import UsageError
+from hatsformat.machine import available_cores, available_memory
 
 MIB = 1024 * 1024
 BASE_BYTES = 320 * MIB
@@ -86,8 +86,8 @@ class MemoryBudget:
             If there is too little memory to work in.
         """
         check_memory(memory)
-        total = memory or machine_memory() // 2
-        wanted = workers or len(os.sched_getaffinity(0))
+        total = memory or available_memory() // 2
+        wanted = workers or available_cores()
         most = max(1, (total - BASE_BYTES) // (WORKER_BYTES + (PROCESS_BYTES if processes else 0)))
         count = min(wanted, most)
         is_remote = not all(storage.is_local_name(path) for path in paths)
@@ -161,17 +161,3 @@ def check_memory(memory: int | None) -> None:
             found=f"{memory // MIB} MiB",
             expected=f"at least {(BASE_BYTES + LEAST_BYTES) // MIB} MiB",
         )
-
-
-def machine_memory() -> int:
-    """Return the bytes of memory that this process may use: the machine's, or its control group's."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            with open(path, encoding="ascii") as stream:
-                text = stream.read().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            total = min(total, int(text))
-    return total

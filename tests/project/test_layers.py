@@ -15,7 +15,7 @@ PACKAGE = Path(hatsformat.__file__).parent
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "values": (
-        "_spec", "_version", "arguments", "arrays", "errors", "healpix", "layout", "margins",
+        "_spec", "_version", "arguments", "arrays", "errors", "healpix", "layout", "machine", "margins",
         "partition_info", "properties", "regions",
     ),
     "storage": ("storage",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from hatsformat import storage
 from hatsformat.artefacts import leaf_reading
 from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.errors import LeafError, UnavailableError
+from hatsformat.machine import available_cores
 from hatsformat.validation.check_api import NoEvidenceError, outage
 from hatsformat.validation.evidence.folder import CatalogFolder
 from hatsformat.validation.evidence.footers import Footer
@@ -35,7 +35,7 @@ BYTES_PER_BYTE = 1_000
 BYTES_FOR_NOTHING = 256 << 20
 """Row groups that grow to more bytes than both of these allow are not read: they would take all memory."""
 
-LOCAL_THREADS = len(os.sched_getaffinity(0))
+LOCAL_THREADS = available_cores()
 REMOTE_THREADS = 8
 
 
