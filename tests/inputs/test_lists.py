@@ -123,6 +123,6 @@ class TestRefused:
     def test_the_output_among_the_files(self, folder, tmp_path):
         import_catalog(folder, tmp_path / "sky")
         (folder / "files.txt").write_text("a.parquet\n../sky\n")
-        with pytest.raises(HatsError, match="output directory"):
+        with pytest.raises(HatsError, match="output folder"):
             import_catalog(f"@{folder / 'files.txt'}", tmp_path / "sky", overwrite=True)
         assert ids(tmp_path / "sky") == list(range(30))

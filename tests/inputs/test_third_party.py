@@ -221,7 +221,7 @@ class TestThirdParty:
         [
             ("extra_column", ["'extra'", "Npix=11.parquet"]),
             ("missing_column", ["'dec_error'", "Npix=11.parquet"]),
-            ("wrong_dtypes", ["does not fit", "Npix=11.parquet"]),
+            ("wrong_dtypes", ["does not match", "Npix=11.parquet"]),
         ],
     )
     def test_files_that_do_not_fit_together(self, inputs, tmp_path, name, words):

@@ -348,7 +348,7 @@ class TestImported:
         notes = run_import(files, tmp_path / "sky").notes
         step = float(np.spacing(np.float32(359.99))) * 3600
         assert len(notes) == 2
-        assert "a.parquet and 1 more: the column 'ra' is float32" in notes[0]
+        assert "a.parquet and 1 more: column 'ra' is float32" in notes[0]
         assert f"{step:.2g} arcsec" in notes[0]
         assert "a.parquet: the column 'dec' is float32" in notes[1]
         assert f"{float(np.spacing(np.float32(89.9))) * 3600:.2g} arcsec" in notes[1]
