@@ -350,7 +350,7 @@ class TestImported:
         assert len(notes) == 2
         assert "a.parquet and 1 more: column 'ra' is float32" in notes[0]
         assert f"{step:.2g} arcsec" in notes[0]
-        assert "a.parquet: the column 'dec' is float32" in notes[1]
+        assert "a.parquet: column 'dec' is float32" in notes[1]
         assert f"{float(np.spacing(np.float32(89.9))) * 3600:.2g} arcsec" in notes[1]
         table = pa.table({"ra": pa.array([1.0], pa.float32()), "dec": [1.0]})
         hours = run_import(table, tmp_path / "hours", ra_unit="hour").notes
