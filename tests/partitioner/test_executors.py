@@ -259,7 +259,7 @@ def test_a_scheduler_that_is_not_there(
     from hatsformat.partitioner import executors
 
     monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
-    with pytest.raises(UsageError, match="does not answer"):
+    with pytest.raises(UsageError, match="does not respond"):
         run_import(inputs, tmp_path / "sky", scheduler="tcp://127.0.0.1:1", **OPTIONS)
     assert not (tmp_path / "sky").exists()
 
