@@ -32,7 +32,8 @@ _SEXAGESIMAL = re.compile(
 _SIZE = re.compile(rf"({_NUMBER}) ?([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
-class Angle(click.ParamType[float]):
+# The classes below give no type argument: ParamType takes one only from click 8.4 on.
+class Angle(click.ParamType):  # type: ignore[type-arg]
     """An angle in degrees, given in any unit."""
 
     name = "angle"
@@ -66,7 +67,7 @@ class Arcseconds(Angle):
             return round(super().convert(value, param, ctx) * 3600, 9)
 
 
-class Size(click.ParamType[int]):
+class Size(click.ParamType):  # type: ignore[type-arg]
     """A number of bytes."""
 
     name = "size"
@@ -85,7 +86,7 @@ class Size(click.ParamType[int]):
         return int(size)
 
 
-class Names(click.ParamType[list[str]]):
+class Names(click.ParamType):  # type: ignore[type-arg]
     """A list of names, separated by commas; an option of this type may be given more than once."""
 
     name = "names"
@@ -100,7 +101,7 @@ class Names(click.ParamType[list[str]]):
         return names
 
 
-class Vertices(click.ParamType[list[tuple[float, float]]]):
+class Vertices(click.ParamType):  # type: ignore[type-arg]
     """The vertices of a polygon."""
 
     name = "vertices"
@@ -121,7 +122,7 @@ class Vertices(click.ParamType[list[tuple[float, float]]]):
         return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-class Character(click.ParamType[str]):
+class Character(click.ParamType):  # type: ignore[type-arg]
     """One character, or the word ``tab``."""
 
     name = "character"

@@ -13,7 +13,7 @@ from upath import UPath
 
 from hatsformat.errors import ShortFileError, StorageError
 from hatsformat.storage.paths import explained, is_local, retrying_fs
-from hatsformat.storage.retries import retry
+from hatsformat.storage.retries import raise_first, retry
 
 GAP_BYTES = 64 * 1024
 """Ranges closer than this are fetched as one: a round trip costs more than the bytes between."""
@@ -141,9 +141,9 @@ def read_ranges(path: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GA
     if not merged:
         return [b""] * len(ranges)
     with explained(path, "reading a part of it"):
-        blocks = retrying_fs(path).cat_ranges(
-            [path.path] * len(merged), origins, [stop for _, stop in merged], on_error="raise"
-        )
+        stops = [stop for _, stop in merged]
+        fs = retrying_fs(path)
+        blocks = raise_first(fs.cat_ranges([path.path] * len(merged), origins, stops, on_error="raise"))
     for index, (start, stop) in enumerate(merged):
         if len(blocks[index]) > stop - start:
             origins[index] = 0  # a server that ignores ranges sends everything

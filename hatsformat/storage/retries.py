@@ -68,6 +68,18 @@ def retry(call: Callable[[], T]) -> T:
     return call()
 
 
+def raise_first(result: T) -> T:
+    """Return the result of a call, or raise the first error in it.
+
+    fsspec before 2026.6 returns the errors of `cat_ranges` among the blocks, even with ``on_error="raise"``.
+    """
+    if isinstance(result, list):
+        for item in result:
+            if isinstance(item, Exception):
+                raise item
+    return result
+
+
 class RetryingFileSystem:
     """A file system whose reading calls are made again where they fail for the moment."""
 
@@ -81,6 +93,6 @@ class RetryingFileSystem:
 
         @wraps(method)
         def patient(*args: Any, **kwargs: Any) -> Any:
-            return retry(lambda: method(*args, **kwargs))
+            return retry(lambda: raise_first(method(*args, **kwargs)))
 
         return patient

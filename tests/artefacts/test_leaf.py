@@ -23,6 +23,7 @@ from hatsformat.artefacts import leaf_reading
 from hatsformat.artefacts.leaf import LeafFormat, leaf_writer, write_leaf
 from hatsformat.artefacts.leaf_reading import chunk_ranges, read_footer, read_row_groups
 from hatsformat.errors import LeafError, NotFoundError, StorageError
+from tests.support import arrow
 
 
 @pytest.fixture
@@ -82,7 +83,10 @@ EVERY_TYPE = {
     "dictionary": column(["a", "b"], pa.string()).dictionary_encode(),
     "list": column([[1.0, None], []], pa.list_(pa.field("element", pa.float64()))),
     "large_list": column([[1, 2], []], pa.large_list(pa.field("element", pa.int32()))),
-    "fixed_list": column([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.field("element", pa.float32()), 2)),
+    "fixed_list": pa.array(
+        [[1.0, 2.0], [3.0, 4.0], None if arrow.MISSING_FIXED_LISTS else [5.0, 6.0], [1.0, 2.0], [3.0, 4.0]],
+        pa.list_(pa.field("element", pa.float32()), 2),
+    ),
     "struct": column(
         [{"a": 1, "b": "x"}, {"a": None, "b": "y"}], pa.struct({"a": pa.int64(), "b": pa.string()})
     ),

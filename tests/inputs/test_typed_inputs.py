@@ -15,12 +15,19 @@ from hatsformat import CatalogWriter
 from hatsformat.errors import HatsError, SchemaError
 from hatsformat.importing import import_catalog, run_import
 from hatsformat.partitioner.memory import MemoryBudget
-from tests.support import skies
+from tests.support import arrow, skies
 from tests.support.imports import refused
 
 
 def unit_of(field):
     return "deg" if field.name in ("ra", "dec") else "mJy"
+
+
+def fixed_lists(column):
+    """The column; without missing lists where Arrow cannot read them back."""
+    if arrow.MISSING_FIXED_LISTS:
+        return column
+    return pa.array([value or [0.0] * column.type.list_size for value in column.to_pylist()], column.type)
 
 
 def every_type(count=40, seed=0):
@@ -61,7 +68,7 @@ def every_type(count=40, seed=0):
         "dictionary": column(words, pa.string()).dictionary_encode(),
         "list": column(lists, pa.list_(pa.int32())),
         "large_list": column(lists, pa.large_list(pa.float32())),
-        "array": column([[1.0, float(n), None] for n in small], pa.list_(pa.float64(), 3)),
+        "array": fixed_lists(column([[1.0, float(n), None] for n in small], pa.list_(pa.float64(), 3))),
         "struct": column(structs, pa.struct([("a", pa.int64()), ("b", pa.list_(pa.float32()))])),
         "struct of lists": column(
             [{"t": x, "m": x} for x in lists],
@@ -150,7 +157,13 @@ class TestEveryType:
         "column",
         [
             pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
-            pa.array([[1, 2]], pa.list_view(pa.int64())),
+            pytest.param(
+                pa.array([[1, 2]], pa.list_view(pa.int64())),
+                marks=pytest.mark.skipif(
+                    not arrow.SIZE_OF_LIST_VIEWS, reason="Arrow before 24 cannot tell the size of a list view"
+                ),
+                id="list_view",
+            ),
             pa.array([{}], pa.struct([])),
             pa.RunEndEncodedArray.from_arrays([1], [5]),
         ],
@@ -362,7 +375,7 @@ class TestPandas:
 
     def test_the_default_index_is_none(self, tmp_path):
         frame = pd.DataFrame({"ra": np.arange(9.0), "dec": np.arange(9.0)})
-        import_catalog(frame[frame["ra"] > 4], tmp_path / "sky")
+        import_catalog(frame.iloc[5:], tmp_path / "sky")
         assert skies.read_rows(tmp_path / "sky").column_names == ["ra", "dec"]
 
     def test_a_list_of_frames(self, tmp_path):

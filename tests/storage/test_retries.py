@@ -27,6 +27,17 @@ def no_waiting(monkeypatch):
     monkeypatch.setattr(retries, "WAITS_SECONDS", tuple(0.0 for _ in retries.WAITS_SECONDS))
 
 
+def test_an_error_among_the_blocks_is_raised():
+    class FileSystem:
+        answers = iter([[b"x", ConnectionResetError()], [b"x", FileNotFoundError("y")]])
+
+        def cat_ranges(self):
+            return next(self.answers)
+
+    with pytest.raises(FileNotFoundError, match="y"):
+        retries.RetryingFileSystem(FileSystem()).cat_ranges()
+
+
 class Server:
     """Serves bytes by path; the first `failing` requests for each path, or for one, go wrong in some way."""
 

@@ -36,11 +36,11 @@ def rules(path: Path, area: str) -> set[str]:
 @pytest.mark.parametrize(
     "column",
     [
-        pa.array([None if row % 3 else row for row in range(ROWS)], pa.float16()),
+        pa.array([None if row % 3 else np.float16(row) for row in range(ROWS)], pa.float16()),
         pa.array(np.arange(ROWS), pa.timestamp("s")),
         pa.array([None if row % 3 else row for row in range(ROWS)], pa.timestamp("ns", "Europe/Berlin")),
         pa.array(np.arange(ROWS), pa.duration("s")),
-        pa.array([[row] * (row % 3) for row in range(ROWS)], pa.list_(pa.float16())),
+        pa.array([[np.float16(row)] * (row % 3) for row in range(ROWS)], pa.list_(pa.float16())),
         pa.array([{"a": row, "b": [row]} for row in range(ROWS)]),
     ],
     ids=lambda column: str(column.type),

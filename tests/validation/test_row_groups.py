@@ -190,7 +190,10 @@ LIES = {
     "missing time": (times(1, 2, 3), times(1, None, 3)),
     "missing text": (pa.array(["a", None]), pa.array(["a", "b"])),
     "missing flag": (pa.array([True, None]), pa.array([True, False])),
-    "missing half float": (pa.array([1, 2], pa.float16()), pa.array([1, None], pa.float16())),
+    "missing half float": (
+        pa.array([np.float16(1), np.float16(2)], pa.float16()),
+        pa.array([np.float16(1), None], pa.float16()),
+    ),
     "missing word": (pa.array(["a", "b"]).dictionary_encode(), pa.array(["a", None]).dictionary_encode()),
 }
 
