@@ -167,7 +167,7 @@ def run_command(text: str, show_all: bool, as_json: bool, **options: Any) -> Non
     jobs = options.pop("jobs")
     command = Command.parse(text, options.pop("timeout"), options.pop("least"))
     selected = select_cases(**options)
-    cases = [case for case in selected if not case.pending and command.suits(case)]
+    cases = [case for case in selected if not case.pending and command.can_run(case)]
     skipped = len(selected) - len(cases)
     with progress_bars(quiet=as_json) as progress:
         results = list(run_cases(command, cases, jobs=jobs, progress=progress))

@@ -1,8 +1,8 @@
-"""The conformance corpus: sound and faulty catalogs made from recipes, and what judges other tools by them.
+"""The conformance corpus: small catalogs, valid and invalid, and the tools to test other programs with them.
 
-The recipes are in ``tests/conformance/`` and ship in the wheel. A *base* is a small sound catalog;
-*mutations* are named faults; a *case* is a base, mutations, and what a validator must find and nothing else.
-The names below are loaded when they are first used.
+A *base* is a small valid catalog, a *mutation* changes its files, and a *case* is a base, mutations and the
+findings that a validator must report. The cases are in ``tests/conformance/`` and in the wheel. The names
+below are imported when they are first used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hatsformat.conformance.materialize import Materialized, materialize_case, materialize_cases
     from hatsformat.conformance.suites import ReaderSuite, ValidatorSuite, WriterSuite
 
-_HOME = {
+_MODULES = {
     "Case": "corpus",
     "Expected": "corpus",
     "Materialized": "materialize",
@@ -43,6 +43,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'hatsformat.conformance' has no attribute {name!r}")
-    return getattr(import_module(f"hatsformat.conformance.{_HOME[name]}"), name)
+    return getattr(import_module(f"hatsformat.conformance.{_MODULES[name]}"), name)

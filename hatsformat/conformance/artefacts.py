@@ -1,4 +1,4 @@
-"""The files that are made from a member's leaves, by the bases and by the mutation that makes them again."""
+"""The files of a catalog that depend on its leaves, for the bases and the mutation ``make_again``."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def _first_schema(tree: Tree, prefix: str) -> pa.Schema:
 
 
 def metadata(tree: Tree, prefix: str) -> bytes:
-    """Return ``_metadata``, of the leaves' footers."""
+    """Return ``_metadata``, from the footers of the leaves."""
     return joined_footers(tree, _first_schema(tree, prefix), prefix)
 
 
 def common_metadata(tree: Tree, prefix: str) -> bytes:
-    """Return ``_common_metadata``, of the first leaf's schema."""
+    """Return ``_common_metadata``, from the schema of the first leaf."""
     return schema_only(_first_schema(tree, prefix))
 
 
 def partition_info(tree: Tree, prefix: str) -> bytes:
-    """Return ``partition_info.csv``, of the leaves' paths and rows."""
+    """Return ``partition_info.csv``, from the paths and rows of the leaves."""
     rows: dict[tuple[int, int], int] = {}
     for path, table in leaf_tables(tree, prefix).items():
         name = layout.parse_leaf_path(path)
@@ -52,19 +52,19 @@ def partition_info(tree: Tree, prefix: str) -> bytes:
 
 
 def sky_counts(tree: Tree, prefix: str, order: int) -> np.ndarray:
-    """Return the rows in each pixel, of all leaves."""
+    """Return the number of rows in each pixel, shape (12 * 4**order,)."""
     positions = np.concatenate([positions29(table) for table in leaf_tables(tree, prefix).values()])
     counts: np.ndarray = np.bincount(change_order(positions, 29, order), minlength=npix(order))
     return counts
 
 
 def skymap(tree: Tree, prefix: str) -> bytes:
-    """Return ``skymap.fits``, and ``point_map.fits``: the pixels that have rows."""
+    """Return ``skymap.fits`` or ``point_map.fits``, with the pixels that have rows."""
     return fits.encode_map(MAP_ORDER, sky_counts(tree, prefix, MAP_ORDER), sparse=True)
 
 
 def alt_skymap(tree: Tree, prefix: str) -> bytes:
-    """Return ``skymap.2.fits``, the down-sampled map: every pixel."""
+    """Return ``skymap.2.fits``, the map of a lower order, with all pixels."""
     return fits.encode_map(ALT_ORDER, sky_counts(tree, prefix, ALT_ORDER), sparse=False)
 
 
@@ -74,7 +74,7 @@ def thumbnail(tree: Tree, prefix: str) -> bytes:
 
 
 def statistics(tree: Tree, prefix: str) -> bytes:
-    """Return ``per_partition_statistics.parquet``: one row a row group, with the range of RA."""
+    """Return ``per_partition_statistics.parquet``: the range of RA in each row group."""
     rows = []
     for path in leaves(tree, prefix):
         data = content(tree, path)
@@ -110,11 +110,11 @@ MAKERS: Mapping[str, Callable[[Tree, str], bytes]] = {
     layout.THUMBNAIL: thumbnail,
     layout.STATISTICS: statistics,
 }
-"""What makes each file of a catalog from its leaves, by the file's path."""
+"""The function that makes each file from the leaves, by path."""
 
 
-def made_again(tree: Tree, prefix: str, paths: list[str]) -> dict[str, Content]:
-    """Return a tree in which files of a member, or its ``hats_nrows``, are made again from its leaves."""
+def with_derived_files(tree: Tree, prefix: str, paths: list[str]) -> dict[str, Content]:
+    """Return a tree with files of a member, or its ``hats_nrows``, made from its leaves."""
     result = dict(tree)
     for path in paths:
         if path == "hats_nrows":
@@ -123,14 +123,12 @@ def made_again(tree: Tree, prefix: str, paths: list[str]) -> dict[str, Content]:
         elif path in MAKERS:
             result[prefix + path] = MAKERS[path](tree, prefix)
         else:
-            raise UsageError(
-                "this file cannot be made from the leaves", found=path, expected=", ".join(MAKERS)
-            )
+            raise UsageError("the file does not depend on the leaves", found=path, expected=", ".join(MAKERS))
     return result
 
 
 def properties_files(tree: Tree, prefix: str = "") -> list[str]:
-    """Return the paths of a member's properties files, the collection's own among them."""
+    """Return the paths of a member's properties files, and of ``collection.properties``."""
     names = (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
     return [prefix + name for name in names if prefix + name in tree]
 
@@ -141,7 +139,7 @@ def properties_text(values: Mapping[str, str], title: str = "HATS catalog") -> b
 
 
 def with_keywords(tree: Tree, paths: list[str], changes: Mapping[str, str | None]) -> dict[str, Content]:
-    """Return properties files with other values; None removes a keyword."""
+    """Return properties files with changed values; None removes a keyword."""
     changed: dict[str, Content] = {}
     for path in paths:
         document, _ = parse_properties_text(content(tree, path))

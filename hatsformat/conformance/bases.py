@@ -1,7 +1,7 @@
-"""The sound catalogs that every case begins with.
+"""The valid catalogs that the cases are made from.
 
-They are made of plain pyarrow and the package's value modules, and not with the package's writer, so that
-writer and validator can both be judged by them.
+They are made with plain pyarrow and the value modules of the package, not with its writer, so that both the
+writer and the validator can be tested against them.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ BASES: Mapping[str, Callable[[], dict[str, Content]]] = MappingProxyType(
         "linked": supplements.linked,
     }
 )
-"""What makes each base, by its name."""
+"""The function that makes each base, by name."""
 
 
 @cache
 def build_base(name: str) -> Tree:
-    """Return a base by its name; it is made once, and cannot be changed.
+    """Return a base by name. It is made once and read-only.
 
     Raises
     ------
     UsageError
-        If there is no such base.
+        If the base is unknown.
     """
     if name not in BASES:
-        raise UsageError("there is no such base", found=name, expected=", ".join(BASES))
+        raise UsageError("unknown base", found=name, expected=", ".join(BASES))
     return MappingProxyType(BASES[name]())
 
 
 def base_title(name: str) -> str:
-    """Return what a base is, in a sentence."""
+    """Return a description of a base, in one sentence."""
     text = " ".join((inspect.getdoc(BASES[name]) or "").split()).removeprefix("Return ")
     return text[:1].upper() + text[1:]

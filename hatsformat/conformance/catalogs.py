@@ -1,4 +1,4 @@
-"""Bases: catalogs of stars."""
+"""Bases that are catalogs of stars."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat import layout
-from hatsformat.conformance.artefacts import ALT_ORDER, MAP_ORDER, made_again, properties_text
+from hatsformat.conformance.artefacts import ALT_ORDER, MAP_ORDER, properties_text, with_derived_files
 from hatsformat.conformance.parquet import encode
 from hatsformat.conformance.sky import THRESHOLD, in_tile, positions29, stars, with_index
 from hatsformat.conformance.tree import Content
@@ -21,7 +21,7 @@ SHARED = {
     "hats_version": "1.0",
     "hats_estsize": "60",
 }
-"""Keywords that every table of the corpus has."""
+"""Keywords of every table in the corpus."""
 
 
 def catalog_keywords(rows: int, kind: str = "object") -> dict[str, str]:
@@ -52,13 +52,13 @@ def sky_fraction() -> float:
 
 
 def star_leaves(table: pa.Table, suffix: str = ".parquet") -> dict[str, Content]:
-    """Return the leaves of a table of stars, with its columns in their order."""
+    """Return the leaves of a table of stars, with the columns in the same order."""
     positions = positions29(table)
     found: dict[str, Content] = {}
     for order, pixel in stars().tiles:
         leaf = table.take(in_tile(positions, order, pixel))
         if suffix == layout.DIRECTORY_SUFFIX:
-            # The last leaf has two files, as after an update.
+            # The last leaf has two files, as after an append.
             parts = 2 if (order, pixel) == stars().tiles[-1] else 1
             for number in range(parts):
                 path = layout.leaf_path(order, pixel, suffix, f"part{number}.parquet")
@@ -74,15 +74,15 @@ BOTH_METADATA = [layout.METADATA, layout.COMMON_METADATA]
 def catalog_of(
     table: pa.Table, keywords: Mapping[str, str], extra: list[str] | None = None
 ) -> dict[str, Content]:
-    """Return a catalog of stars with its recommended files, and `extra` ones."""
+    """Return a catalog of stars with the recommended files and those in `extra`."""
     text = properties_text(keywords)
     tree = {layout.PROPERTIES: text, layout.LEGACY_PROPERTIES: text}
     leaves = star_leaves(table, keywords["hats_npix_suffix"])
-    return made_again({**tree, **leaves}, "", [*BOTH_METADATA, layout.PARTITION_INFO, *(extra or [])])
+    return with_derived_files({**tree, **leaves}, "", [*BOTH_METADATA, layout.PARTITION_INFO, *(extra or [])])
 
 
 def object_catalog() -> dict[str, Content]:
-    """Return an object catalog with every file that one may have: order 0 to 5, two row groups in a leaf."""
+    """Return an object catalog with all files it may have, tiles of orders 0 to 5, and several row groups."""
     table = with_index(stars().table)
     maps = {"hats_skymap_order": str(MAP_ORDER), "hats_skymap_alt_orders": str(ALT_ORDER)}
     extra = [
@@ -92,7 +92,7 @@ def object_catalog() -> dict[str, Content]:
 
 
 def source() -> dict[str, Content]:
-    """Return a source catalog: three detections of each star at one position, so index values repeat."""
+    """Return a source catalog: three detections of each star at one position, so that index values repeat."""
     once = stars().table
     table = pa.concat_tables([once, once, once]).append_column(
         "mjd", pa.array(np.repeat([60000.25, 60010.5, 60021.75], once.num_rows))
@@ -103,7 +103,7 @@ def source() -> dict[str, Content]:
 
 
 def nested() -> dict[str, Content]:
-    """Return a nested catalog: every star has its light curve as a structure of lists."""
+    """Return a nested catalog: each star has a light curve, as a struct of lists."""
     table = with_index(stars().table)
     lengths = np.arange(table.num_rows) % 4
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
@@ -120,7 +120,7 @@ def nested() -> dict[str, Content]:
 
 
 def leaf_directories() -> dict[str, Content]:
-    """Return an object catalog whose leaves are directories; one has two files."""
+    """Return an object catalog whose leaves are folders; one has two files."""
     table = with_index(stars().table)
     keywords = catalog_keywords(table.num_rows) | {"hats_npix_suffix": "/"}
     return catalog_of(table, keywords, [layout.POINT_MAP])
@@ -142,7 +142,7 @@ def order13() -> dict[str, Content]:
 
 
 def bare() -> dict[str, Content]:
-    """Return an object catalog with what is recommended, the keywords that are required, and nothing else."""
+    """Return an object catalog with only the recommended files and the required keywords."""
     table = with_index(stars().table)
     full = catalog_keywords(table.num_rows)
     required = ("obs_collection", "dataproduct_type", "hats_nrows", "hats_col_ra", "hats_col_dec")
@@ -156,7 +156,7 @@ def bare() -> dict[str, Content]:
 
 
 def draft() -> dict[str, Content]:
-    """Return an object catalog as the draft has it: ``properties``, ``point_map.fits``, a thumbnail."""
+    """Return an object catalog of the draft edition: ``properties``, ``point_map.fits``, a thumbnail."""
     table = with_index(stars().table)
     new = ("hats_col_healpix", "hats_col_healpix_order", "hats_npix_suffix")
     keywords = {k: v for k, v in catalog_keywords(table.num_rows).items() if k not in new}

@@ -1,4 +1,4 @@
-"""The cases: small text recipes, read from ``tests/conformance/cases/*.yaml``."""
+"""The cases, read from ``tests/conformance/cases/*.yaml``."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ if TYPE_CHECKING:
     from hatsformat.conformance.tree import Tree
 
 Verdict = Literal["sound", "remarks", "invalid"]
-"""What a validator should say: nothing at all; warnings or information only; or at least one error."""
+"""The expected result: no findings, only warnings or infos, or at least one error."""
 
 _PACKAGE = Path(__file__).resolve().parent
 
 
 def corpus_path(*parts: str) -> Path:
-    """Return the path of a file or folder of the corpus: ``tests/conformance/``, or its copy in a wheel.
+    """Return the path of a file or folder of the corpus, in ``tests/conformance/`` or its copy in a wheel.
 
     Parameters
     ----------
     *parts : str
-        Path below it, such as ``"golden"``.
+        Parts of the path, such as ``"golden"``.
     """
-    inside = _PACKAGE / "cases"
-    root = inside if inside.is_dir() else _PACKAGE.parent.parent / "tests" / "conformance"
+    in_wheel = _PACKAGE / "cases"
+    root = in_wheel if in_wheel.is_dir() else _PACKAGE.parent.parent / "tests" / "conformance"
     return root.joinpath(*parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A finding that a case must give, at one place.
+    """A finding at one location.
 
     Attributes
     ----------
     rule : str
-        The id of the requirement.
+        The id of the rule.
     severity : {"error", "warning", "info"}
     path : str or None
         The file, relative to the catalog; None for the catalog as a whole.
     column : str or None
-        The column or keyword; None where the case does not say.
+        The column or keyword; None if it does not matter.
     row_group : int or None
-        The row group; None where the case does not say.
+        The row group; None if it does not matter.
     """
 
     rule: str
@@ -56,7 +56,7 @@ class Expected:
     row_group: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the finding as data for JSON."""
         return {
             "rule": self.rule,
             "severity": self.severity,
@@ -76,24 +76,24 @@ class Expected:
 
 @dataclass(frozen=True)
 class Case:
-    """A recipe: a base, the mutations that change it, and what a validator must say of the result.
+    """A base, the mutations that change it, and the findings that a validator must report.
 
     Attributes
     ----------
     id : str
-        Never reused.
+        Unique, and never reused.
     title : str
-        What is special about it, in a sentence.
+        What is special about the catalog.
     base : str
-        The name of the sound catalog that it begins with.
+        The name of the base.
     steps : tuple of (str, mapping)
-        Mutations by name, each with its arguments.
+        The names of the mutations, each with its arguments.
     expect : tuple of mapping
-        The findings as the recipe has them; see `expected`.
+        The findings as written in the file of cases; see `expected`.
     level, edition : str
-        How a validator has to be asked.
+        The level and edition to validate with.
     pending : str or None
-        Why no check finds it yet.
+        Why no check reports the findings yet.
     """
 
     id: str
@@ -107,7 +107,7 @@ class Case:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Case:
-        """Make one from an entry of a file of cases."""
+        """Make a case from an entry of a file of cases."""
         steps = tuple(item for step in entry.get("mutate", ()) for item in step.items())
         return cls(
             id=entry["id"],
@@ -122,24 +122,24 @@ class Case:
 
     @property
     def rules(self) -> frozenset[str]:
-        """The ids of the requirements that it departs from."""
+        """The ids of the rules that the case breaks."""
         return frozenset(item["rule"] for item in self.expect)
 
     @property
     def verdict(self) -> Verdict:
-        """What a validator should say."""
+        """The expected result."""
         severities = {_severity(item) for item in self.expect}
         if not severities:
             return "sound"
         return "invalid" if "error" in severities else "remarks"
 
     def build(self) -> Tree:
-        """Return the case's tree.
+        """Return the files of the case.
 
         Raises
         ------
         UsageError
-            If the recipe names what is not there.
+            If a base, mutation or file does not exist.
         """
         from hatsformat.conformance.bases import build_base
         from hatsformat.conformance.mutations import apply_mutations
@@ -151,8 +151,8 @@ class Case:
             raise UsageError(message, found=error.found, path=error.path) from error
 
     def expected(self, tree: Tree) -> tuple[Expected, ...]:
-        """Return the findings with their places, patterns of paths resolved in the case's tree."""
-        return tuple(place for item in self.expect for place in _places(item, tree))
+        """Return the findings, one per location; patterns of paths are matched with the files of the case."""
+        return tuple(finding for item in self.expect for finding in _findings(item, tree))
 
 
 def _severity(item: Mapping[str, Any]) -> str:
@@ -162,17 +162,17 @@ def _severity(item: Mapping[str, Any]) -> str:
         return str(item["severity"])
     rule = requirements().get(item["rule"])
     if rule is None:
-        raise UsageError("there is no such requirement", found=item["rule"])
+        raise UsageError("unknown rule", found=item["rule"])
     return rule.severity
 
 
-def _places(item: Mapping[str, Any], tree: Tree) -> Iterable[Expected]:
+def _findings(item: Mapping[str, Any], tree: Tree) -> Iterable[Expected]:
     from hatsformat.conformance.mutations.registry import LEAVES, expand
 
-    stated = item.get("path")
-    listed: list[str | None] = stated if isinstance(stated, list) else [stated]
+    declared = item.get("path")
+    patterns: list[str | None] = declared if isinstance(declared, list) else [declared]
     paths: list[str | None] = []
-    for path in listed:
+    for path in patterns:
         is_pattern = path is not None and ("*" in path or path == LEAVES)
         paths += expand(tree, str(path)) if is_pattern else [path]
     for path in paths:
@@ -181,14 +181,14 @@ def _places(item: Mapping[str, Any], tree: Tree) -> Iterable[Expected]:
 
 @cache
 def load_cases() -> Mapping[str, Case]:
-    """Return every case by its id, in the order of the files.
+    """Return all cases by id, in the order of the files.
 
     Raises
     ------
     UsageError
-        If the corpus is not there.
+        If the corpus is missing.
     FormatError
-        If an id is there twice, or an entry is not what ``case.schema.json`` says where it matters.
+        If an id occurs more than once, or an entry is not a valid case.
     """
     import yaml
 
@@ -202,9 +202,9 @@ def load_cases() -> Mapping[str, Case]:
             try:
                 case = Case.from_entry(entry)
             except (KeyError, TypeError, AttributeError) as error:
-                raise FormatError("this is no case", path=file, found=str(entry)[:200]) from error
+                raise FormatError("not a valid case", path=file, found=str(entry)[:200]) from error
             if case.id in found:
-                raise FormatError(f"the case {case.id} is there twice", path=file)
+                raise FormatError(f"duplicate case {case.id}", path=file)
             found[case.id] = case
     return found
 
@@ -212,30 +212,30 @@ def load_cases() -> Mapping[str, Case]:
 def select_cases(
     *, ids: Iterable[str] = (), rules: Iterable[str] = (), edition: str | None = None
 ) -> list[Case]:
-    """Return cases, in the order of the files.
+    """Return the cases that match all conditions, in the order of the files.
 
     Parameters
     ----------
     ids : iterable of str, optional
-        The beginnings of ids, such as ``prop`` or ``prop-101``; all by default.
+        Beginnings of case ids, such as ``prop`` or ``prop-101``.
     rules : iterable of str, optional
-        Only those that depart from one of these requirements; beginnings of ids, such as ``HATS-PROP``.
+        Beginnings of rule ids, such as ``HATS-PROP``; the case must break one of these rules.
     edition : str, optional
-        Only those of this edition of the note.
+        The edition of the note.
 
     Raises
     ------
     UsageError
-        If there is none.
+        If no case matches.
     """
-    starts, wanted = tuple(ids), tuple(rules)
-    chosen = [
+    id_prefixes, rule_prefixes = tuple(ids), tuple(rules)
+    selected = [
         case
         for case in load_cases().values()
-        if (not starts or case.id.startswith(starts))
-        and (not wanted or any(rule.startswith(wanted) for rule in case.rules))
+        if (not id_prefixes or case.id.startswith(id_prefixes))
+        and (not rule_prefixes or any(rule.startswith(rule_prefixes) for rule in case.rules))
         and edition in (None, case.edition)
     ]
-    if not chosen:
-        raise UsageError("no case is chosen", found=", ".join([*starts, *wanted]) or edition)
-    return chosen
+    if not selected:
+        raise UsageError("no case matches", found=", ".join([*id_prefixes, *rule_prefixes]) or edition)
+    return selected

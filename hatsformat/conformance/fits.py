@@ -1,4 +1,4 @@
-"""Sky maps of the corpus: FITS binary tables, written byte by byte."""
+"""Sky maps of the corpus, encoded as FITS binary tables without a FITS library."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def encode_map(order: int, counts: npt.NDArray[np.int64], *, sparse: bool, order
     ----------
     order : int
     counts : ndarray of int64, shape (12 * 4**order,)
-        In the numbering scheme that `ordering` names.
+        In the pixel order given by `ordering`.
     sparse : bool
-        Write only the pixels that have rows, beside their numbers.
+        Whether to write only the pixels that have rows, with a column of their numbers.
     ordering : {"NESTED", "RING"}
     """
     primary = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
@@ -64,7 +64,7 @@ def encode_map(order: int, counts: npt.NDArray[np.int64], *, sparse: bool, order
 
 
 def set_card(data: bytes, keyword: str, value: object) -> bytes:
-    """Return a FITS file with another value on the last card of a keyword, which is that of the table.
+    """Return a FITS file with another value in the last card of a keyword, which is in the table's header.
 
     Raises
     ------
@@ -73,5 +73,5 @@ def set_card(data: bytes, keyword: str, value: object) -> bytes:
     """
     start = data.rfind(f"{keyword:<8}=".encode())
     if start < 0 or start % CARD:
-        raise UsageError("the file has no such card", found=keyword)
+        raise UsageError("no header has this keyword", found=keyword)
     return data[:start] + card(keyword, value) + data[start + CARD :]

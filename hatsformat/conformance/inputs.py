@@ -1,4 +1,4 @@
-"""Tables for the tests of writers: what a catalog has to hold without loss."""
+"""Tables for the tests of writers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def writer_input(kind: str) -> pa.Table:
 
     Parameters
     ----------
-    kind : {"stars", "one", "nulls", "edges", "same place"}
-        The stars of the corpus; one of them; magnitudes and bands that are missing; the poles, the meridian
-        of right ascension 0 and the corners of base tiles; a hundred rows at one position.
+    kind : {"stars", "one", "nulls", "edges", "same position"}
+        The stars of the corpus; one of them; only nulls as magnitudes and bands; the poles, the meridian of
+        right ascension 0 and the corners of base tiles; a hundred rows at one position.
     """
     table = stars().table
     if kind == "one":
@@ -26,13 +26,13 @@ def writer_input(kind: str) -> pa.Table:
     if kind == "edges":
         ra = np.array([0.0, 360.0 - 1e-9, 45.0, 90.0, 180.0, 0.0, 123.0, 270.0])
         dec = np.array([0.0, 0.0, 41.8103148957786, 0.0, -41.8103148957786, 90.0, -90.0, 89.9999999])
-        return _placed(table, ra, dec)
-    if kind == "same place":
-        return _placed(table, np.full(100, 56.75), np.full(100, 24.12))
+        return _at_positions(table, ra, dec)
+    if kind == "same position":
+        return _at_positions(table, np.full(100, 56.75), np.full(100, 24.12))
     return table
 
 
-def _placed(table: pa.Table, ra: np.ndarray, dec: np.ndarray) -> pa.Table:
+def _at_positions(table: pa.Table, ra: np.ndarray, dec: np.ndarray) -> pa.Table:
     rows = table.take(np.arange(len(ra)) % table.num_rows)
     columns = {"id": pa.array(np.arange(len(ra))), "ra": pa.array(ra), "dec": pa.array(dec)}
     for name, values in columns.items():

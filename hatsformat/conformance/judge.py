@@ -1,4 +1,4 @@
-"""Comparing what a validator found with what a case expects."""
+"""Comparison of the findings of a validator with those that a case expects."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SEVERITIES = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How findings differ from what was expected.
+    """The differences between reported and expected findings.
 
     Attributes
     ----------
     found, missed : tuple of Expected
-        What was expected, and was or was not found.
+        The expected findings that were reported, and those that were not.
     unexpected : tuple of Expected
-        What was found, and was not expected.
+        The reported findings that were not expected.
     """
 
     found: tuple[Expected, ...]
@@ -29,71 +29,71 @@ class Comparison:
 
     @property
     def exact(self) -> bool:
-        """Whether there is no difference."""
+        """Whether there are no differences."""
         return not self.missed and not self.unexpected
 
 
 def compare(expected: Iterable[Expected], found: Iterable[Expected], least: str = "info") -> Comparison:
-    """Compare findings, place by place.
+    """Compare findings, location by location.
 
-    A finding that is expected is found if a place has its rule and path, its severity where the validator
-    tells one, and its column and row group where the case tells them.
+    A reported finding matches an expected one if the rule and path are equal, and also the severity if the
+    validator reports one, and the column and row group if the case declares them.
 
     Parameters
     ----------
     expected, found : iterable of Expected
     least : {"info", "warning", "error"}
-        The least severe findings that count.
+        The lowest severity of the findings to compare.
     """
-    counted = SEVERITIES[: SEVERITIES.index(least) + 1]
-    wanted = [item for item in expected if item.severity in counted]
-    places = [item for item in found if item.severity in (*counted, "")]
-    hits = [[_is_hit(want, place) for place in places] for want in wanted]
-    claimed = [any(column) for column in zip(*hits, strict=True)] if hits else [False] * len(places)
+    severities = SEVERITIES[: SEVERITIES.index(least) + 1]
+    wanted = [item for item in expected if item.severity in severities]
+    reported = [item for item in found if item.severity in (*severities, "")]
+    matches = [[_matches(want, item) for item in reported] for want in wanted]
+    is_wanted = [any(column) for column in zip(*matches, strict=True)] if matches else [False] * len(reported)
     return Comparison(
-        tuple(want for want, row in zip(wanted, hits, strict=True) if any(row)),
-        tuple(want for want, row in zip(wanted, hits, strict=True) if not any(row)),
-        tuple(place for place, hit in zip(places, claimed, strict=True) if not hit),
+        tuple(want for want, row in zip(wanted, matches, strict=True) if any(row)),
+        tuple(want for want, row in zip(wanted, matches, strict=True) if not any(row)),
+        tuple(item for item, known in zip(reported, is_wanted, strict=True) if not known),
     )
 
 
-def _is_hit(want: Expected, place: Expected) -> bool:
+def _matches(want: Expected, reported: Expected) -> bool:
     return (
-        want.rule == place.rule
-        and want.path == place.path
-        and place.severity in ("", want.severity)
-        and want.column in (None, place.column)
-        and want.row_group in (None, place.row_group)
+        want.rule == reported.rule
+        and want.path == reported.path
+        and reported.severity in ("", want.severity)
+        and want.column in (None, reported.column)
+        and want.row_group in (None, reported.row_group)
     )
 
 
-def places_of(report: Mapping[str, Any]) -> list[Expected]:
-    """Return every place of every finding of a report, as ``report.schema.json`` describes it.
+def findings_of(report: Mapping[str, Any]) -> list[Expected]:
+    """Return the findings of a report in the form of ``report.schema.json``, one per location.
 
-    A report may be less than that: a finding needs its ``rule``; ``severity``, ``location`` and ``places``
-    may be missing, and so may every part of a location.
+    A finding needs only its ``rule``; ``severity``, ``location`` and ``places`` may be missing, and so may
+    every part of a location.
 
     Raises
     ------
     ValueError
-        If it is no report at all.
+        If the report has no list of findings.
     """
     findings = report.get("findings")
     if not isinstance(findings, list) or not all(isinstance(item, Mapping) for item in findings):
-        raise ValueError("there is no list of findings")
+        raise ValueError("no list of findings")
     found = []
     for item in findings:
         places = item.get("places") or []
         locations = [place.get("location") for place in places if isinstance(place, Mapping)]
         for location in locations or [item.get("location")]:
-            at = location if isinstance(location, Mapping) else {}
-            place = Expected(
+            known = location if isinstance(location, Mapping) else {}
+            finding = Expected(
                 str(item.get("rule", "")),
                 str(item.get("severity", "")),
-                at.get("path"),
-                at.get("column"),
-                at.get("row_group"),
+                known.get("path"),
+                known.get("column"),
+                known.get("row_group"),
             )
-            if place not in found:
-                found.append(place)
+            if finding not in found:
+                found.append(finding)
     return found

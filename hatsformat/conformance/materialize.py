@@ -1,4 +1,4 @@
-"""Writing cases as real trees, with a manifest that any language can read."""
+"""Writing cases to disk, with a manifest in JSON."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hatsformat.errors import OutputError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-"""The version of the manifest's form."""
+"""Version of the format of the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Materialized:
-    """A case that stands on a disk.
+    """A case that was written to disk.
 
     Attributes
     ----------
     case : Case
     path : Path
-        The directory of the catalog or collection.
+        The folder of the catalog or collection.
     findings : tuple of Expected
-        What a validator must find, and nothing else.
+        The findings that a validator must report, and no others.
     """
 
     case: Case
@@ -37,26 +37,26 @@ class Materialized:
 
     @property
     def id(self) -> str:
-        """The case's id."""
+        """The id of the case."""
         return self.case.id
 
     @property
     def verdict(self) -> Verdict:
-        """What a validator should say: ``sound``, ``remarks`` or ``invalid``."""
+        """The expected result: ``sound``, ``remarks`` or ``invalid``."""
         return self.case.verdict
 
 
 def materialize_case(case: Case, root: Path) -> Materialized:
-    """Write one case to ``root/<id>/<base>``, replacing nothing.
+    """Write one case to ``root/<id>/<base>``.
 
     Raises
     ------
     OutputError
-        If the directory is there already.
+        If the folder exists.
     """
     path = root / case.id / case.base
     if path.exists():
-        raise OutputError("the directory exists", path=path, hint="choose a new one")
+        raise OutputError("the folder exists", path=path, hint="choose a new one")
     tree = case.build()
     write_tree(tree, path)
     return Materialized(case, path, case.expected(tree))
@@ -65,35 +65,35 @@ def materialize_case(case: Case, root: Path) -> Materialized:
 def materialize_cases(
     cases: Sequence[Case], root: Path, progress: Callable[[str, int, int], None] | None = None
 ) -> list[Materialized]:
-    """Write cases and their manifest to a new or empty directory.
+    """Write cases and their manifest to a new or empty folder.
 
     Parameters
     ----------
     cases : sequence of Case
     root : Path
     progress : callable, optional
-        Called with a stage's name, the cases done and the cases in all.
+        Called with the name of the stage, the cases done and the number of cases.
 
     Raises
     ------
     OutputError
-        If the directory is not empty.
+        If the folder is not empty.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise OutputError("the directory is not empty", path=root, hint="choose a new one")
+        raise OutputError("the folder is not empty", path=root, hint="choose a new or empty one")
     root.mkdir(parents=True, exist_ok=True)
-    done = []
-    for number, case in enumerate(cases, 1):
-        done.append(materialize_case(case, root))
+    written = []
+    for count, case in enumerate(cases, 1):
+        written.append(materialize_case(case, root))
         if progress is not None:
-            progress("cases", number, len(cases))
-    text = json.dumps(manifest(done, root), indent=1, ensure_ascii=False)
+            progress("cases", count, len(cases))
+    text = json.dumps(manifest(written, root), indent=1, ensure_ascii=False)
     (root / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    return done
+    return written
 
 
 def manifest(cases: Sequence[Materialized], root: Path) -> dict[str, Any]:
-    """Return the content of ``manifest.json``: every case, with its path relative to the manifest."""
+    """Return the content of ``manifest.json``; paths are relative to its folder."""
     return {
         "format": FORMAT,
         "hatsformat": __version__,

@@ -1,4 +1,4 @@
-"""Parquet files of the corpus, made and taken apart with plain pyarrow alone."""
+"""Encoding and decoding of the Parquet files of the corpus, with plain pyarrow."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from hatsformat.conformance.tree import Content, Tree, content, leaves
 from hatsformat.layout import METADATA
 
 GROUP_ROWS = 10
-"""Rows in a row group: few, so that leaves have more than one."""
+"""Rows in a row group; few, so that leaves have several row groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How a Parquet file of the corpus is written.
+    """Options of a Parquet file.
 
     Attributes
     ----------
     group_rows : int
     statistics : bool
-        Whether the footer has statistics of the columns.
+        Whether to write column statistics to the footer.
     plain : bool
-        Neither compressed nor encoded: every value stands in the file as it is.
+        Whether to write the values without compression and encoding.
     sorted_by : str
-        The column that the rows are said to be sorted by.
+        The column that the footer declares the rows to be sorted by.
     """
 
     group_rows: int = GROUP_ROWS
@@ -39,24 +39,24 @@ class Writing:
 
 def encode(table: pa.Table, writing: Writing | None = None) -> bytes:
     """Return the content of a Parquet file."""
-    how = writing or Writing()
+    options = writing or Writing()
     sink = io.BytesIO()
     pq.write_table(
         table,
         sink,
-        row_group_size=how.group_rows,
-        compression="none" if how.plain else "zstd",
-        use_dictionary=not how.plain,
-        write_statistics=how.statistics,
-        sorting_columns=[pq.SortingColumn(table.column_names.index(how.sorted_by))]
-        if how.sorted_by
+        row_group_size=options.group_rows,
+        compression="none" if options.plain else "zstd",
+        use_dictionary=not options.plain,
+        write_statistics=options.statistics,
+        sorting_columns=[pq.SortingColumn(table.column_names.index(options.sorted_by))]
+        if options.sorted_by
         else None,
     )
     return sink.getvalue()
 
 
 def decode(data: bytes) -> pa.Table:
-    """Return the rows of a Parquet file, without anything that a path might add."""
+    """Return the rows of a Parquet file, without columns from its path."""
     return pq.ParquetFile(pa.BufferReader(data)).read()
 
 
@@ -71,7 +71,7 @@ def schema_only(schema: pa.Schema) -> bytes:
 
 
 def joined_footers(tree: Tree, schema: pa.Schema, prefix: str = "") -> bytes:
-    """Return the content of a member's ``_metadata``, from the leaves that are there."""
+    """Return the content of a member's ``_metadata``, from its leaves."""
     start = len(prefix) + METADATA.rindex("/") + 1
     footers = []
     for path in leaves(tree, prefix):
@@ -93,13 +93,13 @@ def _joined(schema: pa.Schema, footers: Iterable[pq.FileMetaData]) -> bytes:
 
 
 def all_rows(tree: Tree, prefix: str = "") -> pa.Table:
-    """Return the rows of all leaves of a member, leaf after leaf, in the columns of the first."""
+    """Return the rows of all leaves of a member, with the columns of the first leaf."""
     tables = [decode(content(tree, path)) for path in leaves(tree, prefix)]
     return pa.concat_tables([table.select(tables[0].column_names) for table in tables])
 
 
 def rewritten(data: Content, table: pa.Table, writing: Writing | None = None) -> bytes:
-    """Return a Parquet file with other rows, in row groups as large as the largest it had."""
+    """Return a Parquet file with other rows, in row groups as large as the largest of the old file."""
     if writing is None and isinstance(data, bytes):
         footer = footer_of(data)
         sizes = [footer.row_group(index).num_rows for index in range(footer.num_row_groups)]

@@ -1,6 +1,6 @@
-"""The pytest plugin ``hatsformat``: fixtures that give other projects the cases, each with its expectation.
+"""The pytest plugin ``hatsformat``: fixtures with the cases and their expected findings.
 
-Nothing heavy is imported before a test asks for a case.
+Nothing heavy is imported until a test uses a case.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     from hatsformat.conformance.corpus import Case
     from hatsformat.conformance.materialize import Materialized
 
-CHOICE = "hats_cases_of_suite"
-"""The attribute by which a test of a suite says which cases it wants, where there is no marker."""
+SUITE_CASES = "hats_cases_of_suite"
+"""The attribute of a test in a suite that selects its cases, if the test has no marker."""
 
 _FIXTURE = "hats_case"
 _MARKER = "hats_cases"
 _MARKER_HELP = (
-    "hats_cases(verdict=None, rules=None, bases=None, level=None, edition=None, tables=False): which cases "
-    "of the HATS conformance corpus the fixture hats_case gives: of a verdict (sound, remarks, invalid), "
-    "departing from one of some requirements, made from some bases, for a level and an edition; tables: only "
-    "those with rows"
+    "hats_cases(verdict=None, rules=None, bases=None, level=None, edition=None, tables=False): select the "
+    "cases of the HATS conformance corpus for the fixture hats_case, by verdict (sound, remarks, invalid), "
+    "broken rules, bases, level and edition; tables=True: only catalogs with rows"
 )
 _WITHOUT_ROWS = frozenset({"collection", "linked", "association_soft"})
 
@@ -36,15 +35,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test that takes ``hats_case`` every case that its marker chooses."""
+    """Parametrize a test that uses ``hats_case`` with the cases that its marker selects."""
     if _FIXTURE not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker(_MARKER)
-    cases = choose_cases(**(marker.kwargs if marker else getattr(metafunc.function, CHOICE, {})))
+    cases = find_cases(**(marker.kwargs if marker else getattr(metafunc.function, SUITE_CASES, {})))
     metafunc.parametrize(_FIXTURE, cases, ids=[case.id for case in cases], indirect=True)
 
 
-def choose_cases(
+def find_cases(
     verdict: str | None = None,
     rules: Iterable[str] | None = None,
     bases: Iterable[str] | None = None,
@@ -52,7 +51,7 @@ def choose_cases(
     edition: str | None = None,
     tables: bool = False,
 ) -> list[Case]:
-    """Return the cases that a marker chooses; see the marker's help."""
+    """Return the cases that a marker selects; see the help of the marker."""
     from hatsformat.conformance.corpus import load_cases
 
     wanted_rules, wanted_bases = _names(rules), _names(bases)
@@ -77,11 +76,11 @@ def _names(names: Iterable[str] | None) -> frozenset[str] | None:
 
 @pytest.fixture
 def hats_case(request: Any, tmp_path: Path) -> Materialized:
-    """Return a case of the corpus as a real tree in the test's own directory.
+    """Return a case of the corpus, written to the temporary folder of the test.
 
-    Of the value, ``path`` is the root of the catalog or collection, ``verdict`` is sound, remarks or invalid,
-    ``findings`` is what a validator must find (rule, severity, path, column, row group) and nothing else, and
-    ``case`` is the recipe. The marker ``hats_cases`` chooses among the cases.
+    Its ``path`` is the root of the catalog or collection, ``verdict`` is sound, remarks or invalid, and
+    ``findings`` are those that a validator must report (rule, severity, path, column, row group). The marker
+    ``hats_cases`` selects the cases.
     """
     from hatsformat.conformance.materialize import materialize_case
 
@@ -90,9 +89,9 @@ def hats_case(request: Any, tmp_path: Path) -> Materialized:
 
 @pytest.fixture(scope="session")
 def hats_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with every case as a real tree and ``manifest.json``, written once a session."""
+    """Return a folder with all cases and ``manifest.json``, written once per session."""
     from hatsformat.conformance.materialize import materialize_cases
 
     root = tmp_path_factory.mktemp("hats-corpus")
-    materialize_cases(choose_cases(), root)
+    materialize_cases(find_cases(), root)
     return root

@@ -1,4 +1,4 @@
-"""Running another validator on the cases, and judging what it says."""
+"""Running any validator on the cases and comparing its results with the expected ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from hatsformat.conformance.corpus import Case, Expected
-from hatsformat.conformance.judge import SEVERITIES, compare, places_of
+from hatsformat.conformance.judge import SEVERITIES, compare, findings_of
 from hatsformat.conformance.materialize import Materialized, materialize_case
 from hatsformat.errors import UsageError
 
@@ -37,16 +37,17 @@ _PLACEHOLDERS = ("{path}", "{level}", "{edition}")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How a validator is called.
+    """The command line of a validator.
 
     Attributes
     ----------
     words : tuple of str
-        The program and its arguments; ``{path}``, ``{level}`` and ``{edition}`` in them stand for the case's.
+        The program and its arguments. ``{path}``, ``{level}`` and ``{edition}`` are replaced by those of the
+        case.
     timeout : float
-        Seconds after which the program, and what it started, is killed.
+        Seconds after which the program and its child processes are killed.
     least : {"info", "warning", "error"}
-        The least severe findings that it is expected to tell of.
+        The lowest severity of the findings to compare.
     """
 
     words: tuple[str, ...]
@@ -55,55 +56,60 @@ class Command:
 
     @classmethod
     def parse(cls, text: str, timeout: float = 60.0, least: str = "info") -> Command:
-        """Make one from a command line, which no shell ever sees.
+        """Parse a command line; no shell is used.
 
         Raises
         ------
         UsageError
-            If it is not well formed, has no ``{path}``, or names a program that is not there.
+            If the command line is malformed or has no ``{path}``, or the program does not exist.
         """
         try:
             words = tuple(shlex.split(text))
         except ValueError as error:
-            raise UsageError(f"the command cannot be read: {error}", found=text) from error
+            raise UsageError(f"cannot parse the command: {error}", found=text) from error
         if not any("{path}" in word for word in words[1:]):
-            raise UsageError("the command has no place for the path", found=text, expected="tool {path}")
+            raise UsageError(
+                "the command has no {path}", found=text, expected="a command such as: tool {path}"
+            )
         if shutil.which(words[0]) is None:
-            raise UsageError("there is no such program", found=words[0])
-        if timeout <= 0 or least not in SEVERITIES:
-            raise UsageError("a timeout is more than 0, and a severity one of " + ", ".join(SEVERITIES))
+            raise UsageError("no such program", found=words[0])
+        if timeout <= 0:
+            raise UsageError("the timeout must be more than 0 seconds", found=timeout)
+        if least not in SEVERITIES:
+            raise UsageError("unknown severity", found=least, expected=", ".join(SEVERITIES))
         return cls(words, timeout, least)
 
-    def suits(self, case: Case) -> bool:
-        """Whether the validator can be asked as the case needs: at another level or edition only if told."""
+    def can_run(self, case: Case) -> bool:
+        """Whether the command can set the level and edition of the case, if they are not the defaults."""
         text = " ".join(self.words)
         return (case.level == "rows" or "{level}" in text) and (case.edition == "1.0" or "{edition}" in text)
 
     def fill(self, item: Materialized) -> list[str]:
-        """Return the words for a case."""
+        """Return the words with the placeholders replaced for a case."""
         values = (str(item.path), item.case.level, item.case.edition)
         pairs = dict(zip(_PLACEHOLDERS, values, strict=True))
-        # At once, so that a path that has such a word in it stays as it is.
+        # In one step, so that a placeholder inside a path is not replaced.
         pattern = re.compile("|".join(map(re.escape, _PLACEHOLDERS)))
         return [pattern.sub(lambda found: pairs[found[0]], word) for word in self.words]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a validator made of a case.
+    """The result of a validator on a case.
 
     Attributes
     ----------
     case : Case
     outcome : str
-        ``caught`` or ``passed`` where it was right about a faulty or a sound case; ``undecided`` where an
-        exit code cannot say whether it saw a warning; else ``missed``, ``false alarm`` or ``crashed``.
+        ``caught`` or ``passed`` if the validator is right about a case with or without findings;
+        ``undecided`` if the case has only warnings or infos and the validator gives only an exit code;
+        otherwise ``missed``, ``false alarm`` or ``crashed``.
     detail : str
-        Why.
+        The reason.
     reads : {"findings", "exit code"}
-        What it was judged by.
+        What was compared.
     missed, unexpected : tuple of Expected
-        The places it did not find, and those it should not have.
+        The findings that were not reported, and those that should not have been.
     """
 
     case: Case
@@ -115,11 +121,11 @@ class Result:
 
     @property
     def right(self) -> bool:
-        """Whether the validator was not wrong."""
+        """Whether the validator is not wrong about the case."""
         return self.outcome in ("caught", "passed", "undecided")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the result as data for JSON."""
         return {
             "case": self.case.id,
             "title": self.case.title,
@@ -127,8 +133,8 @@ class Result:
             "outcome": self.outcome,
             "detail": self.detail,
             "reads": self.reads,
-            "missed": [place.to_dict() for place in self.missed],
-            "unexpected": [place.to_dict() for place in self.unexpected],
+            "missed": [finding.to_dict() for finding in self.missed],
+            "unexpected": [finding.to_dict() for finding in self.unexpected],
         }
 
 
@@ -139,16 +145,16 @@ def run_cases(
     jobs: int = 1,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[Result]:
-    """Run a validator on cases, each a tree of its own that is removed after it.
+    """Run a validator on cases. Each case is written to a temporary folder and removed afterwards.
 
     Parameters
     ----------
     command : Command
     cases : sequence of Case
     jobs : int
-        How many run at the same time.
+        Number of cases to run in parallel.
     progress : callable, optional
-        Called with a stage's name, the cases done and the cases in all.
+        Called with the name of the stage, the cases done and the number of cases.
 
     Yields
     ------
@@ -161,45 +167,45 @@ def run_cases(
         def run(case: Case) -> Result:
             item = materialize_case(case, root)
             try:
-                return judge_run(item, command, _call(command.fill(item), command.timeout))
+                return judge_run(item, command, _run_program(command.fill(item), command.timeout))
             finally:
                 shutil.rmtree(root / case.id, ignore_errors=True)
 
         with ThreadPoolExecutor(max(1, jobs)) as threads:
-            for number, result in enumerate(threads.map(run, cases), 1):
+            for count, result in enumerate(threads.map(run, cases), 1):
                 if progress is not None:
-                    progress("cases", number, len(cases))
+                    progress("cases", count, len(cases))
                 yield result
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a program ended: its exit code, None where it was killed for its time, and what it wrote."""
+class Completed:
+    """The exit code of a program (None if it was killed after the timeout) and its output."""
 
     code: int | None
     output: bytes
     errors: bytes
 
 
-def _call(words: Sequence[str], timeout: float) -> Ended:
+def _run_program(words: Sequence[str], timeout: float) -> Completed:
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True
             )
         except OSError as error:
-            raise UsageError(f"the program cannot be started: {error.strerror}", found=words[0]) from error
+            raise UsageError(f"cannot start the program: {error.strerror}", found=words[0]) from error
         code: int | None
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            # Also what it left behind: a session of its own is a group of its own.
+            # Also kill its child processes: they are in the same process group.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        return Ended(code, _start_of(output), _start_of(errors))
+        return Completed(code, _start_of(output), _start_of(errors))
 
 
 def _start_of(file: IO[bytes]) -> bytes:
@@ -207,19 +213,19 @@ def _start_of(file: IO[bytes]) -> bytes:
     return file.read(_OUTPUT_LIMIT)
 
 
-def judge_run(item: Materialized, command: Command, ended: Ended) -> Result:
-    """Judge how a program ended on a case.
+def judge_run(item: Materialized, command: Command, completed: Completed) -> Result:
+    """Compare the result of a program on a case with the expected one.
 
-    A program that writes a JSON object with a list ``findings`` to standard output is judged by these, any
-    other by its exit code: 0 for a sound catalog, another for an invalid one, and either for one with no more
-    than warnings.
+    If the program printed a JSON object with a list ``findings``, these are compared. Otherwise its exit code
+    is: it must be 0 for a catalog without findings and not 0 for an invalid one. For a catalog with only
+    warnings or infos, any exit code is accepted.
     """
-    if (why := _crash(ended, command.timeout)) is not None:
+    if (why := _crash(completed, command.timeout)) is not None:
         return Result(item.case, "crashed", why)
-    report = _report(ended.output)
+    report = _report(completed.output)
     if report is None:
-        return _judge_code(item.case, ended.code or 0)
-    result = compare(item.findings, places_of(report), command.least)
+        return _judge_code(item.case, completed.code or 0)
+    result = compare(item.findings, findings_of(report), command.least)
     if result.missed:
         outcome: Outcome = "missed"
     elif result.unexpected:
@@ -227,9 +233,9 @@ def judge_run(item: Materialized, command: Command, ended: Ended) -> Result:
     else:
         outcome = "caught" if result.found else "passed"
     detail = "; ".join(
-        f"{word}: {', '.join(str(place) for place in places[:3])}{' …' if len(places) > 3 else ''}"
-        for word, places in (("not found", result.missed), ("unexpected", result.unexpected))
-        if places
+        f"{label}: {', '.join(map(str, findings[:3]))}{' …' if len(findings) > 3 else ''}"
+        for label, findings in (("not found", result.missed), ("unexpected", result.unexpected))
+        if findings
     )
     return Result(item.case, outcome, detail, "findings", result.missed, result.unexpected)
 
@@ -243,16 +249,16 @@ def _judge_code(case: Case, code: int) -> Result:
     return Result(case, "false alarm" if code else "passed", detail)
 
 
-def _crash(ended: Ended, timeout: float) -> str | None:
-    """Return how a program crashed, or None where it did not."""
-    if ended.code is None:
+def _crash(completed: Completed, timeout: float) -> str | None:
+    """Return how a program crashed, or None if it did not."""
+    if completed.code is None:
         return f"killed after {timeout:g} s"
-    if ended.code < 0:
+    if completed.code < 0:
         with suppress(ValueError):
-            return f"signal {signal.Signals(-ended.code).name}"
-        return f"signal {-ended.code}"
-    if _PANICS.search(ended.errors):
-        lines = ended.errors.decode("utf-8", "replace").strip().splitlines()
+            return f"signal {signal.Signals(-completed.code).name}"
+        return f"signal {-completed.code}"
+    if _PANICS.search(completed.errors):
+        lines = completed.errors.decode("utf-8", "replace").strip().splitlines()
         is_python = any(line.startswith("Traceback") for line in lines)
         return lines[-1 if is_python else 0][:200]
     return None
@@ -261,13 +267,13 @@ def _crash(ended: Ended, timeout: float) -> str | None:
 def _report(output: bytes) -> Mapping[str, Any] | None:
     try:
         report = json.loads(output)
-        places_of(report)
+        findings_of(report)
     except (ValueError, AttributeError, RecursionError):
         return None
     return report if isinstance(report, Mapping) else None
 
 
 def count_outcomes(results: Sequence[Result]) -> dict[str, int]:
-    """Return how many cases had each outcome."""
+    """Return the number of cases with each outcome."""
     counts = Counter(result.outcome for result in results)
     return {outcome: counts[outcome] for outcome in OUTCOMES}

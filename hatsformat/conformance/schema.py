@@ -1,4 +1,7 @@
-"""The JSON Schema of the cases, made from the mutations themselves; ``python -m`` writes it again."""
+"""The JSON Schema of the cases, made from the mutations.
+
+``python -m hatsformat.conformance.schema`` updates its file.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", typ
 
 
 def build_schema() -> dict[str, Any]:
-    """Return the schema of a file of cases."""
+    """Return the JSON Schema of a file of cases."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:hatsformat:schema:case",
@@ -33,7 +36,7 @@ def build_schema() -> dict[str, Any]:
 
 
 def format_schema() -> str:
-    """Return the schema as the text of its file."""
+    """Return the content of the schema file."""
     return json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -42,7 +45,7 @@ def _text(description: str, **more: Any) -> dict[str, Any]:
 
 
 def _case() -> dict[str, Any]:
-    identifier = _text("Never reused.", pattern="^[a-z]+(-[a-z0-9]+)*$")
+    identifier = _text("Unique, and never reused.", pattern="^[a-z]+(-[a-z0-9]+)*$")
     return {
         "type": "object",
         "additionalProperties": False,
@@ -54,21 +57,24 @@ def _case() -> dict[str, Any]:
             "mutate": {
                 "type": "array",
                 "minItems": 1,
-                "description": "What is changed, one after the other.",
+                "description": "The changes to the base, in order.",
                 "items": {"$ref": "#/$defs/mutation"},
             },
             "expect": {
                 "type": "array",
                 "minItems": 1,
-                "description": "What a validator must find, and nothing else; missing for a sound catalog.",
+                "description": "The findings that a validator must report, and no others; missing if none.",
                 "items": {"$ref": "#/$defs/finding"},
             },
             "level": {
                 "enum": list(LEVELS),
-                "description": "How deep to look; rows by default.",
+                "description": "The level to validate with; rows by default.",
             },
-            "edition": {"enum": list(EDITIONS), "description": "Of the note; the last by default."},
-            "pending": _text("Why no check finds it yet.", minLength=1),
+            "edition": {
+                "enum": list(EDITIONS),
+                "description": "The edition of the note; the latest by default.",
+            },
+            "pending": _text("Why no check reports the findings yet.", minLength=1),
         },
     }
 
@@ -80,17 +86,17 @@ def _finding() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["rule"],
         "properties": {
-            "rule": _text("The requirement.", pattern="^HATS-[A-Z]+-[0-9]{3}$"),
+            "rule": _text("The id of the rule.", pattern="^HATS-[A-Z]+-[0-9]{3}$"),
             "path": {
                 "anyOf": [{"type": "string"}, paths],
-                "description": "The file, a pattern with * or **, `leaves`, or several of these, each of "
-                "which must be found; where it is missing, the finding is of the catalog as a whole.",
+                "description": "The file, a pattern with * or **, `leaves`, or a list of these; each match "
+                "must have a finding. Missing if the finding is about the catalog as a whole.",
             },
-            "column": _text("The column or keyword, where it matters."),
-            "row_group": {"type": "integer", "minimum": 0, "description": "Where it matters."},
+            "column": _text("The column or keyword, if it matters."),
+            "row_group": {"type": "integer", "minimum": 0, "description": "The row group, if it matters."},
             "severity": {
                 "enum": ["error", "warning", "info"],
-                "description": "Where it is not that of the requirement.",
+                "description": "The severity, if it differs from that of the rule.",
             },
         },
     }
@@ -123,7 +129,7 @@ def _arguments(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _type_schema(hint: Any) -> dict[str, Any]:
-    """Return the schema of an annotation."""
+    """Return the schema of a type annotation."""
     if hint in _SCALARS:
         return {"type": _SCALARS[hint]}
     origin, inner = get_origin(hint), get_args(hint)
@@ -136,11 +142,11 @@ def _type_schema(hint: Any) -> dict[str, Any]:
         if all(set(option) == {"type"} for option in options):
             return {"type": [option["type"] for option in options]}
         return {"anyOf": options}
-    raise TypeError(f"a recipe cannot hold {hint}")
+    raise TypeError(f"a case cannot hold values of type {hint}")
 
 
 def main() -> None:
-    """Write the schema's file again."""
+    """Write the schema file."""
     spec_path("schemas", SCHEMA_NAME).write_text(format_schema(), encoding="utf-8")
 
 

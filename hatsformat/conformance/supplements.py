@@ -1,4 +1,4 @@
-"""More bases: margin, index, association, map, and collections of them."""
+"""Bases of other types: margin, index, association, map, and collections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from hatsformat import layout
-from hatsformat.conformance.artefacts import made_again, properties_text
+from hatsformat.conformance.artefacts import properties_text, with_derived_files
 from hatsformat.conformance.catalogs import (
     BOTH_METADATA,
     SHARED,
@@ -27,10 +27,10 @@ from hatsformat.conformance.tree import Content, below
 from hatsformat.healpix import npix
 
 MAP_PIXEL_ORDER = 4
-"""The order of the pixels of the map."""
+"""Order of the pixels of the map."""
 
 MAP_TILES = 6
-"""The tiles of the map, of order 1."""
+"""Number of tiles of the map, at order 1."""
 
 EXTENSION = "fluxes.properties"
 """The properties file of the extension."""
@@ -42,7 +42,7 @@ def _with_properties(tree: dict[str, Content], keywords: dict[str, str]) -> dict
 
 
 def margin() -> dict[str, Content]:
-    """Return a margin cache of the stars: those within ten arcseconds of the edge of each tile."""
+    """Return a margin cache of the stars: for each tile, those within ten arcseconds of its border."""
     table = with_index(stars().table)
     tree: dict[str, Content] = {}
     rows = 0
@@ -65,7 +65,7 @@ def margin() -> dict[str, Content]:
         "hats_order": "5",
     }
     tree = _with_properties(tree, keywords)
-    return made_again(tree, "", [*BOTH_METADATA, layout.PARTITION_INFO])
+    return with_derived_files(tree, "", [*BOTH_METADATA, layout.PARTITION_INFO])
 
 
 def index() -> dict[str, Content]:
@@ -90,7 +90,7 @@ def index() -> dict[str, Content]:
         "hats_index_column": "id",
         "hats_index_extra_column": "mag",
     }
-    return made_again(_with_properties(tree, keywords), "", BOTH_METADATA)
+    return with_derived_files(_with_properties(tree, keywords), "", BOTH_METADATA)
 
 
 def _association_keywords(rows: int, leaf_files: str) -> dict[str, str]:
@@ -112,7 +112,7 @@ def _join_info() -> bytes:
 
 
 def association() -> dict[str, Content]:
-    """Return an association of the stars with a catalog of another survey, partitioned like the stars."""
+    """Return an association of the stars with a catalog of another survey, with the tiles of the stars."""
     table = with_index(stars().table).select(["_healpix_29", "ra", "dec", "id"])
     links = table.append_column("object_id", pa.array(table["id"].to_numpy() * 10 + 7))
     links = links.append_column("separation", pa.array((table["id"].to_numpy() % 5 / 10).astype(np.float32)))
@@ -129,11 +129,11 @@ def association() -> dict[str, Content]:
         "hats_assn_max_separation": "0.5",
         "hats_npix_suffix": ".parquet",
     }
-    return made_again(_with_properties(tree, keywords), "", [*BOTH_METADATA, layout.PARTITION_INFO])
+    return with_derived_files(_with_properties(tree, keywords), "", [*BOTH_METADATA, layout.PARTITION_INFO])
 
 
 def association_soft() -> dict[str, Content]:
-    """Return a soft association: it links tiles to tiles, and has no leaf files."""
+    """Return a soft association, which links tiles to tiles and has no leaf files."""
     lines = [f"{order},{pixel}\n" for order, pixel in stars().tiles]
     tree: dict[str, Content] = {
         layout.PARTITION_INFO: "".join(["Norder,Npix\n", *lines]).encode(),
@@ -143,7 +143,7 @@ def association_soft() -> dict[str, Content]:
 
 
 def map_catalog() -> dict[str, Content]:
-    """Return a map: a value for each pixel of order 4 in an eighth of the sky, on tiles of order 1."""
+    """Return a map: a value for each pixel of order 4 in an eighth of the sky, in tiles of order 1."""
     tree: dict[str, Content] = {}
     inner = npix(MAP_PIXEL_ORDER) // npix(1)
     for tile in range(MAP_TILES):
@@ -162,11 +162,11 @@ def map_catalog() -> dict[str, Content]:
         "moc_sky_fraction": str(MAP_TILES / npix(1)),
         "hats_max_rows": str(inner),
     }
-    return made_again(_with_properties(tree, keywords), "", [*BOTH_METADATA, layout.PARTITION_INFO])
+    return with_derived_files(_with_properties(tree, keywords), "", [*BOTH_METADATA, layout.PARTITION_INFO])
 
 
 def collection() -> dict[str, Content]:
-    """Return a collection: the object catalog, its margin cache and its index."""
+    """Return a collection of the object catalog, its margin cache and its index."""
     keywords = {
         "obs_collection": "demo_collection",
         "hats_primary_table_url": "demo",
@@ -183,7 +183,7 @@ def collection() -> dict[str, Content]:
 
 
 def _other() -> dict[str, Content]:
-    """Return the catalog of another survey, with the id of each star in the first."""
+    """Return the catalog of another survey, with the id of each star in the object catalog."""
     table = stars().table
     ids = table["id"].to_numpy()
     columns = {"object_id": ids * 10 + 7, "star": ids, "ra": table["ra"], "dec": table["dec"]}
@@ -197,7 +197,7 @@ def _other() -> dict[str, Content]:
 
 
 def linked() -> dict[str, Content]:
-    """Return a collection with another survey in it, an association with that, and an extension by it."""
+    """Return a collection with a second survey, an association with it, and an extension with its columns."""
     keywords = {"obs_collection": "linked", "hats_primary_table_url": "demo"}
     keywords["all_extensions"] = f"fluxes {EXTENSION}"
     extension = {

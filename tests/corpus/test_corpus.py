@@ -14,7 +14,7 @@ import yaml
 from hatsformat._spec import spec_path
 from hatsformat.conformance.bases import BASES, base_title, build_base
 from hatsformat.conformance.corpus import corpus_path, load_cases, select_cases
-from hatsformat.conformance.judge import compare, places_of
+from hatsformat.conformance.judge import compare, findings_of
 from hatsformat.conformance.materialize import materialize_case
 from hatsformat.conformance.mutations import MUTATIONS
 from hatsformat.conformance.parquet import all_rows, decode
@@ -127,7 +127,7 @@ def test_a_case_has_the_findings_that_it_expects_and_no_others(case_id, tmp_path
     case = CASES[case_id]
     item = materialize_case(case, tmp_path)
     report = validate(item.path, level=case.level, edition=case.edition)
-    result = compare(item.findings, places_of(report.to_dict()))
+    result = compare(item.findings, findings_of(report.to_dict()))
     assert [str(place) for place in result.missed] == []
     assert [str(place) for place in result.unexpected] == []
     assert report.valid == (item.verdict != "invalid")

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from hatsformat.cli import main
 from hatsformat.conformance.corpus import Expected, load_cases
-from hatsformat.conformance.judge import compare, places_of
+from hatsformat.conformance.judge import compare, findings_of
 from hatsformat.conformance.materialize import materialize_case
-from hatsformat.conformance.runner import Command, Ended, count_outcomes, judge_run, run_cases
+from hatsformat.conformance.runner import Command, Completed, count_outcomes, judge_run, run_cases
 from hatsformat.errors import UsageError
 
 FAULTY, SOUND, REMARKS = (load_cases()[name] for name in ("pinf-004", "sound-map", "pinf-001"))
@@ -64,16 +64,16 @@ def test_a_tool_with_the_right_finding(tmp_path):
 )
 def test_findings_are_compared_by_rule_and_place(findings, outcome, tmp_path):
     item = materialize_case(FAULTY, tmp_path)
-    ended = Ended(1, json.dumps({"findings": findings}).encode(), b"")
-    assert judge_run(item, Command(("tool", "{path}")), ended).outcome == outcome
+    completed = Completed(1, json.dumps({"findings": findings}).encode(), b"")
+    assert judge_run(item, Command(("tool", "{path}")), completed).outcome == outcome
 
 
 def test_places_of_one_finding_count_each():
     place = {"location": {"path": "a"}, "actual": None, "expected": None}
     report = {"findings": [{**FINDING, "places": [place, {"location": {"path": "b", "column": "c"}}]}]}
-    assert [(item.path, item.column) for item in places_of(report)] == [("a", None), ("b", "c")]
+    assert [(item.path, item.column) for item in findings_of(report)] == [("a", None), ("b", "c")]
     with pytest.raises(ValueError, match="no list"):
-        places_of({"findings": "many"})
+        findings_of({"findings": "many"})
 
 
 def test_the_least_severity():
@@ -139,8 +139,8 @@ def test_cases_that_a_tool_cannot_be_asked_for():
     draft = load_cases()["aux-204"]
     shallow = load_cases()["coll-006"]
     plain, full = Command(("tool", "{path}")), Command(("tool", "{path}", "{edition}", "{level}"))
-    assert [plain.suits(case) for case in (SOUND, draft, shallow)] == [True, False, False]
-    assert [full.suits(case) for case in (SOUND, draft, shallow)] == [True, True, True]
+    assert [plain.can_run(case) for case in (SOUND, draft, shallow)] == [True, False, False]
+    assert [full.can_run(case) for case in (SOUND, draft, shallow)] == [True, True, True]
 
 
 def test_jobs_keep_the_order(tmp_path):

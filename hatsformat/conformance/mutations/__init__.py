@@ -1,4 +1,4 @@
-"""Named faults: each a pure function of a tree, with arguments from a recipe."""
+"""Mutations: pure functions that change a tree, named and called by the cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutations of the columns and the form of Parquet files; files derived from them stay as they are."""
+"""Mutations of the columns and the encoding of Parquet files; dependent files are not updated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hatsformat.errors import UsageError
 
 
 def edit(tree: Tree, path: Paths, change: Callable[[pa.Table, str], pa.Table]) -> Mutated:
-    """Return a tree in which Parquet files have other rows or columns."""
+    """Return a tree with changed rows or columns in Parquet files."""
     changed = {}
     for name in expand(tree, path):
         data = content(tree, name)
@@ -36,13 +36,13 @@ def arrow_type(name: str) -> pa.DataType:
 
 @mutation
 def drop_columns(tree: Tree, *, names: list[str], path: Paths = LEAVES) -> Mutated:
-    """Leave columns out of Parquet files."""
+    """Remove columns from Parquet files."""
     return edit(tree, path, lambda table, _: table.drop_columns(names))
 
 
 @mutation
 def rename_column(tree: Tree, *, name: str, to: str, path: Paths = LEAVES) -> Mutated:
-    """Give a column of Parquet files another name."""
+    """Rename a column of Parquet files."""
     return edit(
         tree,
         path,
@@ -52,7 +52,7 @@ def rename_column(tree: Tree, *, name: str, to: str, path: Paths = LEAVES) -> Mu
 
 @mutation
 def cast_column(tree: Tree, *, name: str, kind: str, path: Paths = LEAVES) -> Mutated:
-    """Give a column of Parquet files another type."""
+    """Change the type of a column of Parquet files."""
 
     def cast(table: pa.Table, _: str) -> pa.Table:
         index = table.column_names.index(name)
@@ -63,7 +63,7 @@ def cast_column(tree: Tree, *, name: str, kind: str, path: Paths = LEAVES) -> Mu
 
 @mutation
 def require_column(tree: Tree, *, name: str, path: Paths = LEAVES) -> Mutated:
-    """Say in Parquet files that a column has a value in every row."""
+    """Declare a column of Parquet files as not nullable."""
 
     def require(table: pa.Table, _: str) -> pa.Table:
         index = table.column_names.index(name)
@@ -75,7 +75,7 @@ def require_column(tree: Tree, *, name: str, path: Paths = LEAVES) -> Mutated:
 
 @mutation
 def move_column(tree: Tree, *, name: str, to: int, path: Paths = LEAVES) -> Mutated:
-    """Move a column of Parquet files to another place."""
+    """Move a column of Parquet files to another index."""
 
     def move(table: pa.Table, _: str) -> pa.Table:
         names = [other for other in table.column_names if other != name]
@@ -87,16 +87,16 @@ def move_column(tree: Tree, *, name: str, to: int, path: Paths = LEAVES) -> Muta
 
 @mutation
 def repeat_column(tree: Tree, *, name: str, path: Paths = LEAVES) -> Mutated:
-    """Append a column of Parquet files once more, under the same name."""
+    """Append a second column with the same name and values to Parquet files."""
     return edit(tree, path, lambda table, _: table.append_column(name, table.column(name)))
 
 
 @mutation
 def add_column(tree: Tree, *, name: str, value: Value, kind: str, path: Paths = LEAVES) -> Mutated:
-    """Append a column with one value to Parquet files; ``order``, ``dir``, ``pixel`` mean the path's."""
+    """Append a constant column to Parquet files; the values ``order``, ``dir``, ``pixel`` are the path's."""
 
-    def add(table: pa.Table, place: str) -> pa.Table:
-        found = layout.parse_leaf_path(place)
+    def add(table: pa.Table, path: str) -> pa.Table:
+        found = layout.parse_leaf_path(path)
         known: dict[Value, int] = (
             {"order": found.order, "dir": found.dir, "pixel": found.pixel} if found else {}
         )
@@ -108,7 +108,7 @@ def add_column(tree: Tree, *, name: str, value: Value, kind: str, path: Paths = 
 
 @mutation
 def set_key_values(tree: Tree, *, values: dict[str, str], path: Paths = LEAVES) -> Mutated:
-    """Give Parquet files key-values of their own."""
+    """Replace the key-value metadata of Parquet files."""
     return edit(tree, path, lambda table, _: table.replace_schema_metadata(values))
 
 
@@ -122,9 +122,9 @@ def rewrite(
     plain: bool = False,
     sorted_by: str = "",
 ) -> Mutated:
-    """Write Parquet files again with the same rows: in other row groups, without statistics, unencoded.
+    """Rewrite Parquet files with the same rows, in other row groups, without statistics or unencoded.
 
-    With ``sorted_by``, the footer says that the rows are sorted by that column.
+    With ``sorted_by``, the footer declares that the rows are sorted by that column.
     """
     writing = Writing(group_rows, statistics, plain, sorted_by)
     changed = {name: encode(decode(content(tree, name)), writing) for name in expand(tree, path)}
@@ -133,7 +133,7 @@ def rewrite(
 
 @mutation
 def lie_in_statistics(tree: Tree, *, path: Paths, column: str, by: int) -> Mutated:
-    """Give the footer of Parquet files statistics of a column that are off by a number; the rows stay."""
+    """Add a number to the statistics of a column in the footer of Parquet files; the rows stay the same."""
     changed = {}
     for name in expand(tree, path):
         table = decode(content(tree, name))
@@ -143,7 +143,7 @@ def lie_in_statistics(tree: Tree, *, path: Paths, column: str, by: int) -> Mutat
         rows, footer = encode(table, plain), encode(table.set_column(index, column, other), plain)
         start, end = _footer_start(rows), _footer_start(footer)
         if start != end:
-            raise UsageError("the two files are not laid out alike", path=name)
+            raise UsageError("the two files have different layouts", path=name)
         changed[name] = rows[:start] + footer[end:]
     return {**tree, **changed}
 
@@ -154,7 +154,7 @@ def _footer_start(data: bytes) -> int:
 
 @mutation
 def garble_column(tree: Tree, *, path: Paths, column: str, group: int = 0) -> Mutated:
-    """Overwrite the pages of a column in one row group with noise; the footer stays as it was."""
+    """Overwrite the pages of a column in one row group with noise; the footer stays the same."""
     changed = {}
     for name in expand(tree, path):
         data = bytearray(content(tree, name))

@@ -1,8 +1,8 @@
-"""Mutations of the tree, and of files as bytes."""
+"""Mutations of paths and of the bytes of files."""
 
 from __future__ import annotations
 
-from hatsformat.conformance.artefacts import made_again
+from hatsformat.conformance.artefacts import with_derived_files
 from hatsformat.conformance.mutations.registry import Mutated, Paths, expand, mutation
 from hatsformat.conformance.tree import Link, Tree, content
 from hatsformat.errors import UsageError
@@ -11,20 +11,20 @@ from hatsformat.errors import UsageError
 @mutation
 def delete(tree: Tree, *, path: Paths) -> Mutated:
     """Remove files."""
-    gone = set(expand(tree, path))
-    return {name: data for name, data in tree.items() if name not in gone}
+    removed = set(expand(tree, path))
+    return {name: data for name, data in tree.items() if name not in removed}
 
 
 @mutation
 def rename(tree: Tree, *, path: str, to: str) -> Mutated:
-    """Move a file, or with a slash at the end of both all files of a directory."""
+    """Move a file; if both paths end in a slash, move all files of a folder."""
     moved = _moved(tree, path, to)
     return {**{name: data for name, data in tree.items() if name not in moved}, **_contents(tree, moved)}
 
 
 @mutation
 def copy(tree: Tree, *, path: str, to: str) -> Mutated:
-    """Copy a file, or with a slash at the end of both all files of a directory."""
+    """Copy a file; if both paths end in a slash, copy all files of a folder."""
     return {**tree, **_contents(tree, _moved(tree, path, to))}
 
 
@@ -34,7 +34,7 @@ def _moved(tree: Tree, path: str, to: str) -> dict[str, str]:
         return {path: to}
     found = {name: to + name[len(path) :] for name in tree if name.startswith(path)}
     if not found or not to.endswith("/"):
-        raise UsageError("the tree has no such directory", found=path)
+        raise UsageError("no such folder in the tree", found=path)
     return found
 
 
@@ -44,19 +44,19 @@ def _contents(tree: Tree, moved: dict[str, str]) -> Mutated:
 
 @mutation
 def write(tree: Tree, *, path: str, text: str = "", data: str = "") -> Mutated:
-    """Write a file, of text or of bytes in hexadecimal; replace it if it is there."""
+    """Write a file from text or from bytes in hexadecimal; an existing file is replaced."""
     return {**tree, path: text.encode() + bytes.fromhex(data)}
 
 
 @mutation
 def truncate(tree: Tree, *, path: Paths, size: int) -> Mutated:
-    """Keep the first bytes of files; a negative size cuts as many off the end."""
+    """Keep the first bytes of files; a negative size removes that many from the end."""
     return {**tree, **{name: content(tree, name)[:size] for name in expand(tree, path)}}
 
 
 @mutation
 def splice(tree: Tree, *, path: Paths, at: int, data: str, remove: int = 0) -> Mutated:
-    """Insert bytes, in hexadecimal, at an offset of files, in place of some others."""
+    """Replace bytes at an offset of files by others, in hexadecimal."""
     changed = {}
     for name in expand(tree, path):
         old = content(tree, name)
@@ -67,7 +67,7 @@ def splice(tree: Tree, *, path: Paths, at: int, data: str, remove: int = 0) -> M
 
 @mutation
 def pad(tree: Tree, *, path: Paths, size: int, text: str = "\n") -> Mutated:
-    """Append a text until files have at least a size in bytes."""
+    """Append text until files have at least a size in bytes."""
     filler = text.encode()
     changed = {}
     for name in expand(tree, path):
@@ -78,11 +78,11 @@ def pad(tree: Tree, *, path: Paths, size: int, text: str = "\n") -> Mutated:
 
 @mutation
 def link(tree: Tree, *, path: str, target: str) -> Mutated:
-    """Put a symbolic link at a path; the target is relative to the link's directory."""
+    """Make a symbolic link; the target is relative to the folder of the link."""
     return {**tree, path: Link(target)}
 
 
 @mutation
 def make_again(tree: Tree, *, files: list[str], member: str = "") -> Mutated:
-    """Make files again from the leaves that are there, such as ``dataset/_metadata``; or ``hats_nrows``."""
-    return made_again(tree, member, files)
+    """Update files that depend on the leaves, such as ``dataset/_metadata``, or ``hats_nrows``."""
+    return with_derived_files(tree, member, files)

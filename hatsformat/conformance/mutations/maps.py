@@ -13,7 +13,7 @@ from hatsformat.healpix import npix
 
 @mutation
 def set_card(tree: Tree, *, path: Paths, keyword: str, value: Value) -> Mutated:
-    """Give a card of a FITS file's last header that has it another value."""
+    """Set the value of a keyword in the last header of a FITS file that has it."""
     changed = {name: fits.set_card(content(tree, name), keyword, value) for name in expand(tree, path)}
     return {**tree, **changed}
 
@@ -23,7 +23,7 @@ def draw_map(
     tree: Tree, *, path: Paths, order: int, scheme: str = "NESTED", sparse: bool = True,
     add: int = 0, shift: int = 0, turn: bool = False, member: str = "",
 ) -> Mutated:  # fmt: skip
-    """Draw the sky map again: rows added to the fullest pixel, pixels moved, or turned round by fours."""
+    """Rewrite the sky map: add rows to the fullest pixel, shift pixels, or reverse each four pixels."""
     counts = sky_counts(tree, member, order)
     counts[int(np.argmax(counts))] += add
     counts = np.roll(counts, shift)

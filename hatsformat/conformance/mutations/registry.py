@@ -1,4 +1,4 @@
-"""What a mutation is, and the table of all mutations."""
+"""The registry of mutations."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from hatsformat.errors import UsageError
 
 Mutated: TypeAlias = dict[str, Content]
 Value: TypeAlias = str | int | float | bool | None
-"""A scalar, as YAML has it."""
+"""A scalar in YAML."""
 
 Paths: TypeAlias = str | list[str]
-"""Paths or patterns: ``*`` matches within a name, ``**`` across names, and ``leaves`` is every leaf."""
+"""Paths or patterns: ``*`` matches within a name, ``**`` across names, and ``leaves`` means all leaves."""
 
 LEAVES = "leaves"
 
 MUTATIONS: dict[str, Callable[..., Mutated]] = {}
-"""Every mutation by its name: a function of a tree and keyword arguments that returns another tree."""
+"""All mutations by name: functions of a tree and keyword arguments that return another tree."""
 
 
 def mutation(function: Callable[..., Mutated]) -> Callable[..., Mutated]:
-    """Register a mutation under its function's name."""
+    """Register a mutation under the name of its function."""
     MUTATIONS[function.__name__] = function
     return function
 
 
 def expand(tree: Tree, path: Paths) -> list[str]:
-    """Return the paths that one or several patterns match.
+    """Return the paths that match one or several patterns.
 
     Raises
     ------
     UsageError
-        If one matches nothing.
+        If a pattern matches nothing.
     """
     patterns = [path] if isinstance(path, str) else path
     found: list[str] = []
@@ -44,29 +44,29 @@ def expand(tree: Tree, path: Paths) -> list[str]:
 
 
 def apply_mutations(tree: Tree, steps: Iterable[tuple[str, Mapping[str, Any]]]) -> Mutated:
-    """Apply mutations one after the other.
+    """Apply mutations in order.
 
     Parameters
     ----------
     tree : mapping of str to bytes or Link
-        Not changed.
+        The tree, which is not modified.
     steps : iterable of (str, mapping)
         The name of each mutation and its arguments.
 
     Raises
     ------
     UsageError
-        If there is no such mutation, its arguments do not fit, or it would change nothing.
+        If a mutation is unknown, has invalid arguments, or changes nothing.
     """
     result = dict(tree)
     for name, arguments in steps:
         function = MUTATIONS.get(name)
         if function is None:
-            raise UsageError("there is no such mutation", found=name, expected=", ".join(sorted(MUTATIONS)))
+            raise UsageError("unknown mutation", found=name, expected=", ".join(sorted(MUTATIONS)))
         try:
             inspect.signature(function).bind(result, **arguments)
         except TypeError as error:
-            raise UsageError(f"the mutation {name} does not take these arguments: {error}") from error
+            raise UsageError(f"invalid arguments for the mutation {name}: {error}") from error
         before = result
         result = function(before, **arguments)
         if result == before:

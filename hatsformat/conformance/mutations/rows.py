@@ -1,4 +1,4 @@
-"""Mutations of the rows of Parquet files; files derived from them stay as they are."""
+"""Mutations of the rows of Parquet files; dependent files are not updated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _with_column(table: pa.Table, name: str, values: list[object]) -> pa.Table:
 def set_values(
     tree: Tree, *, column: str, value: Value, path: Paths = LEAVES, rows: list[int] | None = None
 ) -> Mutated:
-    """Give a column one value in some rows of Parquet files, in all by default."""
+    """Set a column to one value in some rows of Parquet files; by default in all rows."""
 
     def change(table: pa.Table, _: str) -> pa.Table:
         values = table.column(column).to_pylist()
@@ -37,7 +37,7 @@ def set_values(
 def add_to_values(
     tree: Tree, *, column: str, by: float, path: Paths = LEAVES, rows: list[int] | None = None
 ) -> Mutated:
-    """Add a number to a column in some rows of Parquet files, in all by default."""
+    """Add a number to a column in some rows of Parquet files; by default in all rows."""
 
     def change(table: pa.Table, _: str) -> pa.Table:
         values = table.column(column).to_pylist()
@@ -53,7 +53,7 @@ def add_to_values(
 
 @mutation
 def shorten_list(tree: Tree, *, path: Paths, column: str, field: str, row: int) -> Mutated:
-    """Take the last value from a list in a column that is a structure of lists."""
+    """Remove the last value of a list in a column that is a struct of lists."""
 
     def change(table: pa.Table, _: str) -> pa.Table:
         values = table.column(column).to_pylist()
@@ -65,13 +65,13 @@ def shorten_list(tree: Tree, *, path: Paths, column: str, field: str, row: int) 
 
 @mutation
 def reverse_rows(tree: Tree, *, path: Paths = LEAVES) -> Mutated:
-    """Turn the order of the rows of Parquet files round."""
+    """Reverse the rows of Parquet files."""
     return edit(tree, path, lambda table, _: table.take(list(range(table.num_rows))[::-1]))
 
 
 @mutation
 def keep_rows(tree: Tree, *, count: int, path: Paths = LEAVES) -> Mutated:
-    """Keep the first rows of Parquet files; a negative count leaves as many out at the end."""
+    """Keep the first rows of Parquet files; a negative count removes that many from the end."""
 
     def keep(table: pa.Table, _: str) -> pa.Table:
         return table.slice(0, count if count >= 0 else table.num_rows + count)
@@ -81,7 +81,7 @@ def keep_rows(tree: Tree, *, count: int, path: Paths = LEAVES) -> Mutated:
 
 @mutation
 def repeat_rows(tree: Tree, *, times: int, path: Paths = LEAVES) -> Mutated:
-    """Write every row of Parquet files several times, one after the other."""
+    """Repeat every row of Parquet files several times."""
     return edit(
         tree, path, lambda table, _: table.take([row for row in range(table.num_rows) for _ in range(times)])
     )
@@ -100,7 +100,7 @@ def move_rows(tree: Tree, *, path: str, to: str, count: int, front: bool = False
 
 @mutation
 def copy_rows(tree: Tree, *, path: str, to: str, rows: list[int]) -> Mutated:
-    """Append some rows of a Parquet file to another, which is sorted by its first column then."""
+    """Append some rows of a Parquet file to another, and sort that by its first column."""
     source, target = decode(content(tree, path)), decode(content(tree, to))
     joined = pa.concat_tables([target, source.take(rows).select(target.column_names)])
     return {**tree, to: rewritten(tree[to], joined.sort_by(target.column_names[0]))}

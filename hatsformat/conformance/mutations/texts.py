@@ -16,7 +16,7 @@ def _files(tree: Tree, path: Paths) -> list[str]:
 
 @mutation
 def set_keywords(tree: Tree, *, values: dict[str, Value], path: Paths = "") -> Mutated:
-    """Give keywords values, or add them; by default in every properties file at the root."""
+    """Set or add keywords; by default in every properties file at the root."""
     changes: dict[str, str | None] = {name: str(value) for name, value in values.items()}
     return {**tree, **with_keywords(tree, _files(tree, path), changes)}
 
@@ -29,7 +29,7 @@ def remove_keywords(tree: Tree, *, names: list[str], path: Paths = "") -> Mutate
 
 @mutation
 def rename_keyword(tree: Tree, *, name: str, to: str, path: Paths = "") -> Mutated:
-    """Give a keyword another name; by default in every properties file at the root."""
+    """Rename a keyword; by default in every properties file at the root."""
     changed = {}
     for file in _files(tree, path):
         document, _ = parse_properties_text(content(tree, file))
@@ -49,26 +49,26 @@ def append(tree: Tree, *, text: str, path: Paths = "") -> Mutated:
 
 @mutation
 def replace(tree: Tree, *, old: str, new: str, path: Paths = "") -> Mutated:
-    """Replace text wherever it stands in files; by default in every properties file at the root."""
+    """Replace all occurrences of a text in files; by default in every properties file at the root."""
     changed = {}
     for name in _files(tree, path):
         data = content(tree, name)
         if old.encode() not in data:
-            raise UsageError("the file does not have this text", path=name, found=old)
+            raise UsageError("the text is missing in the file", path=name, found=old)
         changed[name] = data.replace(old.encode(), new.encode())
     return {**tree, **changed}
 
 
 @mutation
 def recode(tree: Tree, *, encoding: str, path: Paths = "") -> Mutated:
-    """Write text files in another encoding than UTF-8; by default every properties file at the root."""
+    """Encode text files in another encoding than UTF-8; by default every properties file at the root."""
     changed = {name: content(tree, name).decode().encode(encoding) for name in _files(tree, path)}
     return {**tree, **changed}
 
 
 @mutation
 def add_csv_column(tree: Tree, *, path: str, name: str, value: Value) -> Mutated:
-    """Add a column to a CSV file; the value ``dir`` is the right one for the pixel in each line."""
+    """Add a column to a CSV file; the value ``dir`` means the correct ``Dir`` of each pixel."""
     lines = content(tree, path).decode().splitlines()
     pixel = lines[0].split(",").index("Npix")
     values = [
