@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from hatsformat.errors import (
         BuildError,
+        ChangedError,
         ColumnError,
         CoordinatesError,
         FormatError,
@@ -65,6 +66,7 @@ __all__ = [
     "BuildError",
     "Catalog",
     "CatalogWriter",
+    "ChangedError",
     "Collection",
     "CollectionProperties",
     "ColumnError",

@@ -16,7 +16,8 @@ expected and what to do about it, so that a program can log it and a person can 
     ├── StorageError          the storage did not deliver
     │   ├── UnavailableError  a server fails, or does not answer
     │   ├── NotFoundError     nothing at this path (also a FileNotFoundError)
-    │   └── ShortFileError
+    │   ├── ShortFileError
+    │   └── ChangedError      a catalog changed after it was opened
     ├── BuildError            a catalog could not be built
     │   ├── InputError
     │   ├── CoordinatesError
@@ -155,6 +156,10 @@ class NotFoundError(StorageError, FileNotFoundError):
 
 class ShortFileError(StorageError):
     """A file ends before the bytes that were asked for."""
+
+
+class ChangedError(StorageError):
+    """A catalog changed after it was opened, and files it was opened with are gone: open it again."""
 
 
 class BuildError(HatsError):

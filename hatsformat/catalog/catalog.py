@@ -259,11 +259,14 @@ class Catalog:
         progress: Progress | None = None,
         **options: Unpack[AppendOptions],
     ) -> Catalog:
-        """Add rows, and return the catalog as it is then; open others of it again.
+        """Add rows.
 
         Rows in a tile become one more file of its leaf directory, rows between tiles get new tiles. Counts,
-        metadata, sky maps, the thumbnail, and the margins and indexes of the collection are kept true. On a
+        metadata, sky maps, the thumbnail, and the margins and indexes of the collection are updated. On a
         local disk all of it is seen at once or not at all.
+
+        The catalog itself is updated, too. Others that were opened from the same path, and scans made before,
+        go on reading what was there: open them again.
 
         Parameters
         ----------
@@ -282,6 +285,7 @@ class Catalog:
         Returns
         -------
         Catalog
+            The same object.
 
         Raises
         ------
@@ -297,13 +301,14 @@ class Catalog:
         >>> import pyarrow as pa, hatsformat
         >>> night = pa.table({"id": [1, 2], "ra": [10.0, 200.0], "dec": [-5.0, 60.0]})
         >>> catalog = hatsformat.import_catalog(night, "memory://docs/nights", leaf="directory")
-        >>> catalog.append(night).properties.hats_nrows
+        >>> _ = catalog.append(night)
+        >>> catalog.properties.hats_nrows
         4
         """
         from hatsformat.updates.appending import append
 
         append(self.path, inputs, executor=executor, progress=progress, **options)
-        return self._reopened()
+        return self._refreshed()
 
     def rebuild(
         self,
@@ -312,11 +317,14 @@ class Catalog:
         progress: Progress | None = None,
         **options: Unpack[RebuildOptions],
     ) -> Catalog:
-        """Bring leaves that have drifted back to what an import makes, and return the catalog.
+        """Bring leaves that have drifted back to what an import makes.
 
         Leaves of several files become one file, leaves above the threshold are split; leaves that are as they
         should be are kept. The rows stay the same. Margins and indexes are built again. It needs a local
         disk, where all of it is seen at once or not at all.
+
+        The catalog itself is updated, too. Others that were opened from the same path, and scans made before,
+        raise `ChangedError` where they need files that are gone.
 
         Parameters
         ----------
@@ -331,6 +339,7 @@ class Catalog:
         Returns
         -------
         Catalog
+            The same object.
 
         Raises
         ------
@@ -340,11 +349,16 @@ class Catalog:
         from hatsformat.updates.rebuilding import rebuild
 
         rebuild(self.path, executor=executor, progress=progress, **options)
-        return self._reopened()
+        return self._refreshed()
 
-    def _reopened(self) -> Catalog:
-        properties = locating.catalog_properties(self.path)
-        return Catalog(self.path, properties or self.properties, self._given_members)
+    def _refreshed(self) -> Catalog:
+        """Return this catalog, as if it were opened again."""
+        members = self._given_members
+        properties = locating.catalog_properties(self.path) or self.properties
+        for name in ("_members", "_maps"):
+            self.__dict__.pop(name, None)
+        Catalog.__init__(self, self.path, properties, None if members is None else members.refreshed())
+        return self
 
     def _in_collection(self) -> Members:
         if self._members is None:

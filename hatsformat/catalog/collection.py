@@ -176,11 +176,14 @@ class Collection:
         progress: Progress | None = None,
         **options: Unpack[AppendOptions],
     ) -> Collection:
-        """Add rows to the primary catalog, its margins and its indexes: see `Catalog.append`."""
+        """Add rows to the primary catalog, its margins and its indexes: see `Catalog.append`.
+
+        The collection itself is updated and returned; take its members from it again.
+        """
         from hatsformat.updates.appending import append
 
         append(self.path, inputs, executor=executor, progress=progress, **options)
-        return Collection(self.path, self.properties)
+        return self._refreshed()
 
     def rebuild(
         self,
@@ -189,11 +192,20 @@ class Collection:
         progress: Progress | None = None,
         **options: Unpack[RebuildOptions],
     ) -> Collection:
-        """Bring leaves that have drifted back to what an import makes: see `Catalog.rebuild`."""
+        """Bring leaves that have drifted back to what an import makes: see `Catalog.rebuild`.
+
+        The collection itself is updated and returned; take its members from it again.
+        """
         from hatsformat.updates.rebuilding import rebuild
 
         rebuild(self.path, executor=executor, progress=progress, **options)
-        return Collection(self.path, self.properties)
+        return self._refreshed()
+
+    def _refreshed(self) -> Collection:
+        """Return this collection, as if it were opened again."""
+        self.__dict__.pop("primary", None)
+        Collection.__init__(self, self.path, self._members.refreshed().properties)
+        return self
 
 
 def _root(place: UPath) -> UPath:

@@ -4,7 +4,8 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -19,8 +20,8 @@ from hatsformat import layout, storage
 from hatsformat.arrays import schema_without_views
 from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.artefacts.parquet_metadata import metadata_leaves
-from hatsformat.catalog.locating import if_there
-from hatsformat.errors import FormatError, LayoutError, LeafError, NotFoundError
+from hatsformat.catalog.locating import catalog_properties, if_there
+from hatsformat.errors import ChangedError, FormatError, HatsError, LayoutError, LeafError, NotFoundError
 from hatsformat.healpix import IntArray
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.properties import TableProperties
@@ -60,7 +61,8 @@ class CatalogFiles:
         self.properties = properties
         # Planning and reading want the same footers; a bound keeps a catalog of a million leaves out of
         # memory.
-        self.footer = lru_cache(maxsize=_FOOTERS_KEPT)(self._read_footer)
+        self._footer = lru_cache(maxsize=_FOOTERS_KEPT)(self._read_footer)
+        self._opened = self._version()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CatalogFiles, (self.root, self.properties)
@@ -69,8 +71,45 @@ class CatalogFiles:
         """Return the place of a file of this catalog."""
         return self.root / path
 
-    def _read_footer(self, path: str) -> pq.FileMetaData:
+    def footer(self, path: str) -> pq.FileMetaData:
+        """Return the footer of a data file, again if another file has taken its name on a local disk."""
+        place = self.place(path)
+        return self._footer(path, storage.fingerprint(place) if storage.is_local(place) else None)
+
+    def _read_footer(self, path: str, _version: str | None) -> pq.FileMetaData:
         return read_footer(self.place(path))
+
+    @contextmanager
+    def noticing_changes(self) -> Iterator[None]:
+        """Raise `ChangedError` for what goes wrong with a catalog that changed after it was opened.
+
+        Whether it did is only looked at then: what goes well costs nothing.
+        """
+        try:
+            yield
+        except (HatsError, LookupError) as error:
+            if not isinstance(error, ChangedError) and self._has_changed():
+                raise ChangedError(
+                    "the catalog changed after it was opened",
+                    path=self.root,
+                    found=str(error),
+                    hint="open it again",
+                ) from error
+            raise
+
+    def _has_changed(self) -> bool:
+        if storage.is_local(self.root):
+            return self._version() != self._opened
+        try:
+            return catalog_properties(self.root) != self.properties
+        except HatsError:  # what was found first says more
+            return False
+
+    def _version(self) -> list[str | None]:
+        """Return what tells the properties files of a local catalog from those that replace them."""
+        if not storage.is_local(self.root):
+            return []
+        return [if_there(storage.fingerprint, self.place(name)) for name in layout.CATALOG_PROPERTIES]
 
     @property
     def is_index(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from upath import UPath
 
 from hatsformat import layout
-from hatsformat.catalog.locating import find_table
+from hatsformat.catalog.locating import collection_properties, find_table
 from hatsformat.errors import PropertiesError, UsageError
 from hatsformat.properties import CollectionProperties, TableProperties
 
@@ -22,6 +22,10 @@ class Members:
 
     path: UPath
     properties: CollectionProperties
+
+    def refreshed(self) -> Members:
+        """Return what ``collection.properties`` names now."""
+        return Members(self.path, collection_properties(self.path) or self.properties)
 
     def primary(self) -> Table:
         """Return the primary table, or raise `PropertiesError` if none is named."""

@@ -127,10 +127,11 @@ class Scan:
         """Return the number of rows; of the leaves only footers and the columns that tests need are read."""
         limit = self._request.limit
         count = 0
-        for found in ahead(self._reader().count, self._pieces(), self._workers):
-            count += found
-            if limit is not None and count >= limit:
-                return limit
+        with self._files.noticing_changes():
+            for found in ahead(self._reader().count, self._pieces(), self._workers):
+                count += found
+                if limit is not None and count >= limit:
+                    return limit
         return count
 
     def plan(self) -> ScanPlan:
@@ -143,8 +144,9 @@ class Scan:
             footer = self._files.footer(file.path)
             return leaf_plan(file, footer, pick(footer), columns)
 
-        leaves = [leaf for leaf in ahead(look, self._data_files(), self._workers) if leaf.row_groups]
-        total = len(self._files.data_files()) if self._files.is_index else len(self._files.partitions)
+        with self._files.noticing_changes():
+            leaves = [leaf for leaf in ahead(look, self._data_files(), self._workers) if leaf.row_groups]
+            total = len(self._files.data_files()) if self._files.is_index else len(self._files.partitions)
         return ScanPlan(tuple(leaves), tuple(columns), total)
 
     @cached_property
@@ -195,13 +197,14 @@ class Scan:
 
     def _tables(self) -> Iterator[pa.Table]:
         missing = self._request.limit
-        for table in ahead(self._reader().read, self._pieces(), self._workers):
-            if missing is not None:
-                table = table.slice(0, missing)
-                missing -= table.num_rows
-            yield table
-            if missing == 0:
-                return
+        with self._files.noticing_changes():
+            for table in ahead(self._reader().read, self._pieces(), self._workers):
+                if missing is not None:
+                    table = table.slice(0, missing)
+                    missing -= table.num_rows
+                yield table
+                if missing == 0:
+                    return
 
 
 def make_scan(

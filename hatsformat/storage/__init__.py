@@ -1,8 +1,7 @@
-"""Files on a disk, in a bucket, behind a web server or in memory, through the same few calls.
+"""The same few calls for files on disk, in a bucket, on a web server or in memory.
 
 A path is a `UPath`, and fsspec does the reading. This package does not know what the files mean.
-Two promises hold for all callers: reads say clearly what went wrong (`NotFoundError`, `StorageError`, with
-the path), and a file that is written appears whole or not at all.
+Reads raise `NotFoundError` or `StorageError` with the path, and a written file appears whole or not at all.
 """
 
 from hatsformat.storage.paths import PathLike, explained, is_local, is_local_name, map_concurrently, resolve

@@ -16,10 +16,10 @@ from hatsformat.storage.retries import RetryingFileSystem, is_outage
 PathLike: TypeAlias = "str | os.PathLike[str] | UPath"
 
 CONCURRENT_CALLS = 16
-"""Requests to a server at the same time."""
+"""The number of simultaneous requests to a server."""
 
 CONNECT_SECONDS, READ_SECONDS = 30, 60
-"""How long a web server may take to be there, and to send some more of an answer."""
+"""How long to wait for a web server to connect, and to send the next bytes."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,15 +33,15 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
     path : str, path or UPath
         A local path, or a URL that fsspec knows: ``s3://``, ``https://``, ``memory://`` and others.
     **storage_options
-        Handed to the file system, such as ``anon=True`` for a public bucket.
+        Passed to the file system, such as ``anon=True`` for a public bucket.
 
     Raises
     ------
     StorageError
-        If the file system cannot be had, for example because its extra is not installed.
+        If the path is invalid, or its file system is not installed.
     """
     if "\0" in str(path):
-        raise StorageError("cannot use this kind of path: it holds a null byte", path=repr(str(path)))
+        raise StorageError("invalid path: it contains a null byte", path=repr(str(path)))
     try:
         resolved = UPath(path, **storage_options)
         if resolved.protocol in ("http", "https") and "client_kwargs" not in resolved.storage_options:
@@ -49,7 +49,7 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
         _ = resolved.fs
     except (ValueError, ImportError, TypeError) as error:
         raise StorageError(
-            f"cannot use this kind of path: {error}",
+            f"unsupported path: {error}",
             path=path,
             hint="install the extra for it: hatsformat[s3] or hatsformat[http]",
         ) from error
@@ -57,7 +57,7 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
 
 
 def _web_timeout() -> Any:
-    """Return for how long to wait: as long as something comes, not five minutes in all and then no more."""
+    """Return a timeout without aiohttp's limit of five minutes for the whole response."""
     from aiohttp import ClientTimeout
 
     return ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
@@ -86,25 +86,25 @@ def explained(path: object, doing: str) -> Iterator[None]:
     except HatsError:  # explained already; some are OSErrors, too
         raise
     except FileNotFoundError as error:
-        # fsspec says so of web servers that fail or hang up, too; many say 403 of what is not there.
+        # fsspec raises this for any HTTP error. Many servers answer 403 for a missing file.
         cause = error.__cause__
         if type(cause).__module__.startswith("aiohttp") and getattr(cause, "status", 500) >= 500:
             raise UnavailableError(f"{doing} failed: {_reason(cause)}", path=path) from error
         raise NotFoundError("no such file or directory", path=path) from error
     except PermissionError as error:
-        raise StorageError(f"not permitted: {doing}", path=path) from error
+        raise StorageError(f"permission denied: {doing}", path=path) from error
     except NotImplementedError as error:
-        raise StorageError(f"this kind of storage does not allow {doing}", path=path) from error
+        raise StorageError(f"this storage does not support {doing}", path=path) from error
     except ValueError as error:
-        if "range requests" in str(error):  # fsspec's words
+        if "range requests" in str(error):  # the text of fsspec's error
             raise StorageError(
-                "the server sends whole files only", path=path, hint="download the file first"
+                "the server does not support range requests", path=path, hint="download the file first"
             ) from error
         raise
     except OSError as error:
         raise _failed(error, path, doing) from error
     except Exception as error:
-        # Clients of remote stores raise errors of their own packages, which are not imported here.
+        # Clients of remote stores raise errors of their own packages, which are too heavy to import here.
         if type(error).__module__.partition(".")[0] in ("aiohttp", "botocore", "s3fs", "gcsfs", "adlfs"):
             raise _failed(error, path, doing) from error
         raise
@@ -127,8 +127,8 @@ def map_concurrently(work: Callable[[T], R], items: Sequence[T], *, waits: bool)
     work : callable
     items : sequence
     waits : bool
-        Whether calls mostly wait for a server, so that several are made at the same time; those for files on
-        a disk are made one after the other.
+        Whether the calls mostly wait for a server: then several run at the same time. Otherwise they run one
+        after the other.
     """
     if not waits or len(items) < 2:
         return [work(item) for item in items]

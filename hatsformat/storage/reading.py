@@ -1,4 +1,4 @@
-"""Reading files, parts of files and listings."""
+"""Read files, parts of files and listings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hatsformat.storage.paths import explained, is_local, retrying_fs
 from hatsformat.storage.retries import raise_first, retry
 
 GAP_BYTES = 64 * 1024
-"""Ranges closer than this are fetched as one: a round trip costs more than the bytes between."""
+"""Ranges closer than this are fetched as one, because a round trip costs more than the bytes between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class FileEntry:
 
 def exists(path: UPath) -> bool:
     """Return whether there is a file or directory at `path`."""
-    with explained(path, "looking for it"):
+    with explained(path, "checking whether it exists"):
         return bool(retrying_fs(path).exists(path.path))
 
 
 def is_directory(path: UPath) -> bool:
     """Return whether there is a directory at `path`."""
-    with explained(path, "looking for it"):
+    with explained(path, "checking whether it exists"):
         return bool(retrying_fs(path).isdir(path.path))
 
 
@@ -50,18 +50,18 @@ def glob(pattern: UPath) -> list[UPath]:
 
 def size(path: UPath) -> int:
     """Return the size of a file in bytes."""
-    with explained(path, "asking for its size"):
+    with explained(path, "reading its size"):
         if is_local(path):
             return os.stat(path.path).st_size
         found = retrying_fs(path).size(path.path)
     if found is None:
-        raise StorageError("the server does not tell the file's size", path=path)
+        raise StorageError("the server does not report the file's size", path=path)
     return int(found)
 
 
 def fingerprint(path: UPath) -> str:
-    """Return what tells this version of a file from another: its size, and its date or tag."""
-    with explained(path, "asking for its date"):
+    """Return a text that differs between versions of a file: its size, and its date or tag."""
+    with explained(path, "reading its date"):
         if is_local(path):
             status = os.stat(path.path)
             return f"{status.st_size}:{status.st_mtime_ns}"
@@ -79,7 +79,7 @@ def read_bytes(path: UPath, *, limit: int | None = None) -> bytes:
     path : UPath
         The file.
     limit : int, optional
-        The most bytes to accept.
+        The largest size to accept, in bytes.
 
     Raises
     ------
@@ -103,14 +103,14 @@ def _read_at_most(path: UPath, count: int) -> bytes:
 
 
 def read_tail(path: UPath, count: int) -> bytes:
-    """Return the last `count` bytes of a file, or all of a shorter one, in one request as a rule."""
-    with explained(path, "reading its end"):
+    """Return the last `count` bytes of a file, or all of a shorter one, usually in one request."""
+    with explained(path, "reading the end of it"):
         try:
             tail: bytes = retrying_fs(path).cat_file(path.path, start=-count)
         except (FileNotFoundError, PermissionError, TimeoutError):
             raise
         except OSError:
-            # Some S3 services refuse to send more than there is.
+            # Some S3 services reject ranges longer than the file.
             if retrying_fs(path).size(path.path) > count:
                 raise
             tail = retrying_fs(path).cat_file(path.path)
@@ -119,20 +119,20 @@ def read_tail(path: UPath, count: int) -> bytes:
 
 
 def read_ranges(path: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GAP_BYTES) -> list[bytes]:
-    """Return byte ranges of a file, fetched together.
+    """Return byte ranges of a file.
 
     Parameters
     ----------
     path : UPath
         The file.
     ranges : sequence of (start, stop)
-        Half-open, in bytes from the file's start. Neighbours closer than `gap` bytes are fetched as one, the
-        rest at the same time where the file system can.
+        Half-open, in bytes from the start of the file. Ranges closer than `gap` bytes are fetched as one; the
+        requests run at the same time if the file system supports it.
     """
     merged: list[list[int]] = []
     for start, stop in sorted(ranges):
         if start == stop:
-            continue  # a server cannot be asked for nothing
+            continue  # servers reject empty ranges
         if merged and start <= merged[-1][1] + gap:
             merged[-1][1] = max(merged[-1][1], stop)
         else:
@@ -156,10 +156,10 @@ def read_ranges(path: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GA
         part = blocks[block][start - origins[block] : stop - origins[block]]
         if len(part) != stop - start:
             raise ShortFileError(
-                "the file is shorter than it should be",
+                "the file is too short",
                 path=path,
-                found=f"{len(part)} bytes at {start}",
-                expected=f"{stop - start}",
+                found=f"{len(part)} bytes at offset {start}",
+                expected=f"{stop - start} bytes",
             )
         parts.append(bytes(part))
     return parts
@@ -171,9 +171,9 @@ def list_tree(path: UPath) -> list[FileEntry]:
     Raises
     ------
     NotFoundError
-        If there is no such directory.
+        If the directory is missing.
     StorageError
-        If the store cannot list, as most web servers cannot.
+        If the storage cannot list files, like most web servers.
     """
     if is_local(path):
         return _list_local(path.path)
@@ -192,7 +192,7 @@ def list_tree(path: UPath) -> list[FileEntry]:
 
 
 def _list_local(root: str) -> list[FileEntry]:
-    # fsspec's own walk costs ten times this one. Links to directories are not followed, so loops end.
+    # Ten times faster than fsspec's own walk. Links to directories are not followed, so loops end.
     def failed(error: OSError) -> None:
         with explained(error.filename, "listing"):
             raise error
@@ -205,18 +205,18 @@ def _list_local(root: str) -> list[FileEntry]:
             try:
                 entries.append(FileEntry(inner, os.stat(os.path.join(folder, name)).st_size))
             except OSError:
-                entries.append(FileEntry(inner, 0))  # a link to nothing or to itself: who opens it reports it
+                entries.append(FileEntry(inner, 0))  # a broken link: opening it will raise
     return sorted(entries, key=lambda entry: entry.path)
 
 
 def _decoded(path: UPath, name: str) -> str:
-    """Return a listed name as it is; web servers list ``Norder%3D0``."""
+    """Return a listed name without percent-encoding; web servers list ``Norder%3D0``."""
     return unquote(name) if path.protocol in ("http", "https") else name
 
 
 def list_names(path: UPath) -> list[str]:
-    """Return the names right below a directory, sorted."""
+    """Return the names directly inside a directory, sorted."""
     with explained(path, "listing"):
         names = retrying_fs(path).ls(path.path, detail=False)
-    # A bucket may hold an object `a/` that marks the directory `a` beside the objects below it.
+    # A bucket may contain an object `a/` that marks the directory `a`, next to the objects in it.
     return sorted({_decoded(path, str(name)).rstrip("/").rsplit("/", 1)[-1] for name in names})

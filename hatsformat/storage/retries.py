@@ -1,8 +1,7 @@
-"""Calls to a server that failed for the moment, made again.
+"""Retry calls to a server after temporary errors.
 
-A long read from a busy server meets an answer of 503 or a connection that is cut now and then. That says
-nothing of the file that was asked for. Buckets are read through clients that try again by themselves; web
-servers are not.
+Busy servers sometimes answer 503 or drop the connection, which says nothing about the file. Clients of buckets
+retry by themselves; the HTTP client does not.
 """
 
 from __future__ import annotations
@@ -16,48 +15,48 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 WAITS_SECONDS = (0.2, 1.0)
-"""How long to wait before each further attempt."""
+"""How long to wait before each retry."""
 
 BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
-"""Answers of a web server that may be another the next time."""
+"""HTTP status codes that are worth a retry."""
 
 _CUT_OFF = frozenset(("ServerDisconnectedError", "ClientOSError", "ClientPayloadError"))
-"""Errors of aiohttp, which is not imported here, when a connection ends too early."""
+"""Names of aiohttp's errors for a dropped connection; aiohttp is too heavy to import here."""
 
 _NO_ANSWER = frozenset(
     ("ClientConnectorError", "ConnectTimeoutError", "EndpointConnectionError", "ReadTimeoutError")
 )
-"""Errors of aiohttp and botocore when there is no server, or it keeps silent."""
+"""Names of aiohttp's and botocore's errors for a server that is missing or silent."""
 
 _CALLS = frozenset(("cat_file", "cat_ranges", "exists", "find", "glob", "info", "isdir", "ls", "size"))
-"""Methods of a file system that may be called twice."""
+"""Methods of a file system that are safe to retry."""
 
 
 def is_temporary(error: BaseException | None) -> bool:
-    """Return whether an error may be gone the next time."""
+    """Return whether an error is worth a retry."""
     if error is None:
         return False
     if getattr(error, "status", None) in BUSY or type(error).__name__ in _CUT_OFF:
         return True
-    # fsspec says of any failure that there is no such file, and names the reason as its cause.
+    # fsspec raises FileNotFoundError for any failure, with the reason as its cause.
     return isinstance(error, ConnectionResetError) or is_temporary(error.__cause__)
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Return whether an error is of the server, and says nothing of what it was asked for.
+    """Return whether an error comes from the server or the network, not from the file.
 
-    Unlike after those that pass, it would take long to ask once more.
+    Some of these are too slow to retry, such as timeouts.
     """
     if error is None:
         return False
     no_answer = isinstance(error, TimeoutError | ConnectionError) or type(error).__name__ in _NO_ANSWER
-    # s3fs says so of a bucket that is busy, after it has tried again.
+    # s3fs raises EBUSY for a busy bucket, after its own retries.
     is_busy = isinstance(error, OSError) and error.errno == errno.EBUSY
     return no_answer or is_busy or is_temporary(error) or is_outage(error.__cause__)
 
 
 def retry(call: Callable[[], T]) -> T:
-    """Return what a call returns, making it again where it fails for the moment."""
+    """Call a function and return its result; retry after temporary errors."""
     for wait in WAITS_SECONDS:
         try:
             return call()
@@ -81,7 +80,7 @@ def raise_first(result: T) -> T:
 
 
 class RetryingFileSystem:
-    """A file system whose reading calls are made again where they fail for the moment."""
+    """A file system that retries its reading calls after temporary errors."""
 
     def __init__(self, fs: Any) -> None:
         self._fs = fs
@@ -92,7 +91,7 @@ class RetryingFileSystem:
             return method
 
         @wraps(method)
-        def patient(*args: Any, **kwargs: Any) -> Any:
+        def retrying(*args: Any, **kwargs: Any) -> Any:
             return retry(lambda: raise_first(method(*args, **kwargs)))
 
-        return patient
+        return retrying

@@ -1,4 +1,4 @@
-"""Writing files that appear whole or not at all, and removing them."""
+"""Write files, which appear whole or not at all, and remove them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TEMPORARY = ".partial-"
 
 @contextmanager
 def atomic_writer(path: UPath) -> Iterator[IO[bytes]]:
-    """Write a file that appears whole when the block ends, and not at all when it raises.
+    """Open a file for writing: it appears when the block ends, and not at all if the block raises.
 
     Yields
     ------
@@ -46,8 +46,8 @@ def _local_writer(path: UPath) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _remote_writer(path: UPath) -> Iterator[IO[bytes]]:
-    # Object stores publish an object when its upload completes, so it is uploaded in one go, once it is all
-    # there. A remote file that is written piece by piece would be published by the error that closes it.
+    # Object stores publish an object when its upload completes, so upload it in one go. A file written piece by
+    # piece would be published when an error closes it.
     if path.protocol in ("http", "https"):
         raise NotImplementedError
     with tempfile.NamedTemporaryFile(prefix="hatsformat-") as stream:
@@ -57,47 +57,47 @@ def _remote_writer(path: UPath) -> Iterator[IO[bytes]]:
 
 
 def write_bytes(path: UPath, content: bytes) -> None:
-    """Write a file, whole or not at all; missing directories are made."""
+    """Write a file, whole or not at all; create missing directories."""
     with atomic_writer(path) as stream:
         stream.write(content)
 
 
 def make_directory(path: UPath) -> None:
-    """Make a directory and those above it; one that is there already is fine."""
-    with explained(path, "making the directory"):
+    """Create a directory and its parents, if missing."""
+    with explained(path, "creating the directory"):
         path.fs.makedirs(path.path, exist_ok=True)
 
 
 def copy_file(source: UPath, target: UPath) -> None:
-    """Copy a file within a file system; in an object store this is done by the server."""
+    """Copy a file within a file system; object stores copy on the server."""
     with explained(source, "copying"):
         target.fs.makedirs(target.parent.path, exist_ok=True)
         source.fs.cp_file(source.path, target.path)
 
 
 def rename_file(source: UPath, target: UPath) -> None:
-    """Rename a file on a local disk; missing directories are made."""
+    """Rename a file on a local disk; create missing directories."""
     with explained(source, "renaming"):
         os.makedirs(os.path.dirname(target.path), exist_ok=True)
         os.rename(source.path, target.path)
 
 
 def remove_file(path: UPath) -> None:
-    """Remove a file if it is there."""
+    """Remove a file, if it exists."""
     with explained(path, "removing"):
         if retrying_fs(path).exists(path.path):
             path.fs.rm_file(path.path)
 
 
 def remove_partial_files(path: UPath) -> None:
-    """Remove what writers that were killed left below a local directory; elsewhere they leave nothing."""
+    """Remove the partial files of killed writers in a local directory; other storage has none."""
     if is_local(path):
         for left_over in Path(path.path).rglob(f"{_TEMPORARY}*"):
             left_over.unlink(missing_ok=True)
 
 
 def remove_tree(path: UPath) -> None:
-    """Remove a directory and all below it, if it is there."""
+    """Remove a directory and everything in it, if it exists."""
     with explained(path, "removing"):
         if retrying_fs(path).exists(path.path):
             path.fs.rm(path.path, recursive=True)
