@@ -101,7 +101,7 @@ def test_missing_values_are_counted_across_batches(tmp_path, groups, rows, data)
     told = read_footer(storage.resolve(other))
     lying = (Batch(batch.first_row, batch.parts, batch.table, told) for batch in pieces(footer, path, rows))
     scan = judged(lying, footer, COUNTED)
-    assert (scan.first[COUNTED].row_group, scan.first[COUNTED].column) == (group, "n")
+    assert (scan.first[COUNTED].location.row_group, scan.first[COUNTED].location.column) == (group, "n")
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -202,7 +202,7 @@ LIES = {
 def test_statistics_of_every_kind(case, tmp_path):
     told, found = LIES[case]
     scan = judged_by(told, found, COUNTED, tmp_path)
-    assert scan.first[COUNTED].column == "x"
+    assert scan.first[COUNTED].location.column == "x"
     for values in (told, found):
         sound = judged_by(values, values, COUNTED, tmp_path)
         assert (sound.wrong, sound.missing, sound.failed) == ({}, {}, {})
