@@ -17,10 +17,8 @@ from hatsformat.healpix import (
     MAX_ORDER,
     HealpixPixel,
     IntArray,
-    IntLike,
     check_order,
     children,
-    npix,
     range29,
 )
 from hatsformat.partition_info import PartitionInfo
@@ -44,24 +42,6 @@ class Alignment:
     order: int
     tiles: PartitionInfo
     rows: IntArray
-
-    def destination(self, pixels: IntLike) -> IntArray:
-        """Return the index of the tile of each pixel of the counts' order, -1 where there is none."""
-        return self.tiles.find(pixels, self.order)
-
-    def destinations(self) -> IntArray:
-        """Return the index of the tile of every pixel of the sky, -1 where there is none.
-
-        Returns
-        -------
-        ndarray of int64, shape (12 * 4**order,)
-        """
-        step = 2 * (MAX_ORDER - self.order)
-        edges = np.stack((self.tiles.starts, self.tiles.stops), axis=1).ravel() >> step
-        lengths = np.diff(edges, prepend=0, append=npix(self.order))
-        values = np.full(lengths.size, -1, dtype=np.int64)
-        values[1::2] = np.arange(len(self.tiles))
-        return np.repeat(values, lengths)
 
     def recounted(self, counts: Counts) -> Alignment:
         """Return the same tiles with the rows of other counts, for tiles chosen by bytes."""
@@ -175,25 +155,9 @@ def align_around(
 ) -> Alignment:
     """Choose the tiles of added rows: existing tiles, and new ones in the gaps between them.
 
-    Parameters
-    ----------
-    existing : PartitionInfo
-        Rows in one of these tiles stay there, however full it is.
-    counts, weights : PixelCounts or SkyCounts
-        The new rows, at an order at least as high as any tile's, and what the threshold limits: the same, or
-        their bytes.
-    threshold, lowest_order, keep_empty_siblings, unit
-        As in `align`, for the new tiles.
-
-    Returns
-    -------
-    Alignment
-        The tiles that receive rows. New ones overlap no existing tile.
-
-    Raises
-    ------
-    ThresholdError
-        If new tiles cannot be small enough.
+    Rows in an `existing` tile stay there, however full it is; new tiles overlap none. `counts` has the new
+    rows, at an order at least as high as any tile's, and `weights` what the threshold limits: the same, or
+    their bytes. Other arguments and errors are those of `align`.
     """
     owner = existing.find(counts.pixels, counts.order)
     own = existing.select(np.unique(owner[owner >= 0]))

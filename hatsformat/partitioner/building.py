@@ -36,15 +36,7 @@ def split_runs(
     context: BuildContext,
     kept: Mapping[int, KeepTask] | None = None,
 ) -> Shards:
-    """Return the shards of every tile: stage 3, after merging runs where a tile has very many.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        The rows of all tiles but the `kept`.
-    alignment, plan, context, kept
-        See `build_leaves`.
-    """
+    """Return the shards of all tiles but the `kept`: stage 3, after merging runs of crowded tiles."""
     if kept:
         rows = alignment.rows.copy()
         rows[list(kept)] = 0

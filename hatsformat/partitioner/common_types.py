@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.types as pt
 
@@ -82,10 +84,23 @@ def _common_nested(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Return whether a type is text."""
+    """Return whether a type is text, or a dictionary of text."""
+    kind = kind.value_type if pt.is_dictionary(kind) else kind
     return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
 
 
 def is_bytes(kind: pa.DataType) -> bool:
     """Return whether a type is bytes."""
     return bool(pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_binary_view(kind))
+
+
+def nested_types(schema: pa.Schema | pa.DataType) -> Iterator[pa.DataType]:
+    """Yield the types of all columns, and of the fields nested in them."""
+    kinds = (
+        schema.types
+        if isinstance(schema, pa.Schema)
+        else [schema.field(i).type for i in range(schema.num_fields)]
+    )
+    for kind in kinds:
+        yield kind
+        yield from nested_types(kind)

@@ -70,20 +70,10 @@ def open_context(
     progress: Progress | None = None,
     created: datetime | None = None,
 ) -> Iterator[BuildContext]:
-    """Start the workers of a build, or connect to those that there are, for the length of the block.
+    """Start the workers of a build, or connect to existing ones, for the length of the block.
 
-    Parameters
-    ----------
-    options : ImportOptions
-    scratch : Path
-    log : BuildLog
-    paths : iterable of str
-        What the build reads and writes; remote paths get more threads.
-    executor : concurrent.futures.Executor, optional
-        Use this one; it is not shut down.
-    progress : callable, optional
-    created : datetime, optional
-        The date of the build; now by default.
+    `paths` are what the build reads and writes: remote paths get more threads. A given `executor` is not shut
+    down. `created` is the date of the build, by default now.
     """
     memory = options.memory_budget(paths)
     workers = open_workers(

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from hatsformat.arrays import as_floats
 from hatsformat.errors import ColumnError, UsageError
 from hatsformat.healpix import FloatArray
+from hatsformat.partitioner.common_types import is_text
 from hatsformat.partitioner.frames import FRAMES, to_icrs
 from hatsformat.partitioner.units import declared_unit, degrees_per, to_degrees, unit_name
 
@@ -98,19 +99,9 @@ class Positions:
 
 
 def positions(table: pa.Table, columns: CoordinateColumns, path: object = None) -> Positions:
-    """Return the positions of the rows of a table, and why rows have none.
+    """Return the positions of the rows of a table, and why rows have none; `path` is for messages.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-    columns : CoordinateColumns
-    path : object, optional
-        Name of the table for messages.
-
-    Raises
-    ------
-    ColumnError
-        If a coordinate column is missing, or its type or unit does not suit coordinates.
+    It raises `ColumnError` if a column is missing, or its type or unit does not suit coordinates.
     """
     converted = needs_conversion(table.schema, columns, path)
     ra, ra_reasons = _degrees(table, columns, "ra", path)
@@ -129,16 +120,13 @@ def positions(table: pa.Table, columns: CoordinateColumns, path: object = None) 
 def needs_conversion(schema: pa.Schema, columns: CoordinateColumns, path: object = None) -> bool:
     """Return whether the columns hold anything but decimal degrees in ICRS.
 
-    Raises
-    ------
-    ColumnError
-        If a column is missing, or its unit is not a unit of angle.
+    It raises `ColumnError` if a column is missing, or its unit is not a unit of angle.
     """
     converted = columns.frame != "icrs"
     for role in ROLES:
         column = schema.field(find_column(schema, columns.name(role), role, path))
         unit = columns.unit(role) or declared_unit(column, role, path) or "deg"
-        converted |= unit != "deg" or _is_text(column.type)
+        converted |= unit != "deg" or is_text(column.type)
     return converted
 
 
@@ -173,13 +161,7 @@ def coarse_notes(inputs: Iterable[tuple[str, pa.Schema]], columns: CoordinateCol
 
 
 def find_column(schema: pa.Schema, name: str, role: str, path: object = None) -> int:
-    """Return the index of a column.
-
-    Raises
-    ------
-    ColumnError
-        If it is missing; the message lists the columns.
-    """
+    """Return the index of a column, or raise `ColumnError` with the columns that there are."""
     index: int = schema.get_field_index(name)
     if index < 0:
         close = [other for other in schema.names if other.strip().lower() == name.strip().lower()]
@@ -192,12 +174,6 @@ def find_column(schema: pa.Schema, name: str, role: str, path: object = None) ->
     return index
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
 def _degrees(
     table: pa.Table, columns: CoordinateColumns, role: str, path: object
 ) -> tuple[FloatArray, Reasons]:
@@ -205,7 +181,7 @@ def _degrees(
     column = table.column(name)
     unit = columns.unit(role) or declared_unit(table.schema.field(name), role, path)
     reasons = np.zeros(len(column), dtype=np.uint8)
-    if _is_text(column.type):
+    if is_text(column.type):
         column = _blank_as_missing(column)
         hours = role == "ra" and columns.frame in ("icrs", "fk5")
         values, understood = _from_text(column, unit or ("hour" if hours else "deg"), unit or "deg")

@@ -108,21 +108,15 @@ def finish(
     Parameters
     ----------
     root : UPath
-        The catalog's directory.
+        The folder of the catalog.
     leaves : iterable of Leaf
         Along the sky. They are taken one by one, so they may be written while this runs.
     counts : PixelCounts or SkyCounts
         Rows at a high order, for the sky map.
-    plan : LeafPlan
-    info : CatalogInfo
-    now : datetime
-        The date of the catalog.
+    plan, info, now
+        How leaves are written, the catalog's properties, and its date.
     after_leaves : callable, optional
         Called once the leaves are written, before the properties make them a catalog.
-
-    Returns
-    -------
-    Finished
     """
     data = write_dataset(root, leaves, plan, statistics=info.statistics)
     if after_leaves is not None:

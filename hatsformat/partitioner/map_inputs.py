@@ -28,11 +28,7 @@ def map_inputs(
 ) -> tuple[MappedRows, list[InputSchema]]:
     """Map all inputs, and report each in the log.
 
-    Returns
-    -------
-    rows : MappedRows
-    schemas : list of InputSchema
-        Of the inputs that can have rows with a position.
+    Return the rows, and the schemas of the inputs that can have rows with a position.
     """
     parts = _mapped(sources, settings, context)
     for source, part in zip(sources, parts, strict=True):
@@ -43,14 +39,9 @@ def map_inputs(
 
 
 def map_leaf_files(paths: Sequence[UPath], column: str, context: BuildContext) -> list[list[Run]]:
-    """Return the rows of leaf files as runs, by file: they are read as inputs are, but have pixels already.
+    """Return the rows of leaf files as runs, by file.
 
-    Parameters
-    ----------
-    paths : sequence of UPath
-    column : str
-        The index column, of order-29 pixels.
-    context : BuildContext
+    They are read like inputs, except that `column` already has their order-29 pixels.
     """
     chunk_bytes = context.memory.chunk_bytes
     found = [parquet_sources(path, chunk_bytes) for path in paths]

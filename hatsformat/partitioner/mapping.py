@@ -136,23 +136,12 @@ class MappedRows:
 
 
 def map_source(index: int, source: Source, settings: MapSettings, store: RunStore) -> MappedInput:
-    """Map one input.
-
-    Parameters
-    ----------
-    index : int
-        The input's index among all inputs.
-    source : Source
-    settings : MapSettings
-    store : RunStore
-        Keeps the sorted rows.
+    """Map one input, the one with this index among all inputs.
 
     Raises
     ------
     CoordinatesError
         If a row has no position and such rows are errors.
-    ColumnError, InputError, NotFoundError, StorageError
-        If the input cannot be read.
     RereadError
         If the column types guessed from its start do not hold.
     """
@@ -186,20 +175,7 @@ def merge(parts: Iterable[MappedInput], order: int) -> MappedRows:
 
 
 class InputMapper:
-    """Maps the chunks of one input, one after the other.
-
-    Parameters
-    ----------
-    index : int
-        The input's index among all inputs.
-    name : str
-        The input's name, for messages.
-    settings : MapSettings
-    store : RunStore
-        Keeps the sorted rows.
-    inferred : bool
-        Whether the column types were guessed from text.
-    """
+    """Maps the chunks of one input, one after the other; `inferred` types were guessed from text."""
 
     def __init__(
         self, index: int, name: str, settings: MapSettings, store: RunStore, *, inferred: bool = False
@@ -274,23 +250,13 @@ class InputMapper:
 
 
 def check_columns(schema: pa.Schema, columns: CoordinateColumns, name: object) -> None:
-    """Refuse a table that lacks the coordinate columns, or has columns that cannot be stored.
-
-    Raises
-    ------
-    ColumnError
-    """
+    """Raise `ColumnError` or `SchemaError` if coordinate columns are missing or a column cannot be stored."""
     needs_conversion(schema, columns, name)
     check_storable(schema, name)
 
 
 def check_rows(mapped: MappedRows, name: object) -> None:
-    """Refuse to make a catalog of nothing.
-
-    Raises
-    ------
-    InputError
-    """
+    """Raise `InputError` if there are no rows to make a catalog of."""
     if not mapped.runs:
         what = "no row has a position on the sky" if mapped.rows_read else "there are no rows in the input"
         raise InputError(what, path=name, hint="check the file and the coordinate columns")

@@ -124,23 +124,13 @@ class MemoryBudget:
         return self.piece_bytes < PIECE_BYTES
 
     def readers(self, reading_bytes: int) -> int:
-        """Return how many workers can read inputs at once.
-
-        Parameters
-        ----------
-        reading_bytes : int
-            Memory that reading an input takes beside its rows.
-        """
+        """Return how many workers can read inputs that take `reading_bytes` in addition to their rows."""
         return self._at_once(reading_bytes + CHUNK_COPIES * self.chunk_bytes)
 
     def writers(self, row_group_bytes: int) -> int:
         """Return how many workers can write leaves at once.
 
-        Parameters
-        ----------
-        row_group_bytes : int
-            Size of a row group in memory. Row groups are the same in any memory, so where they are large and
-            memory is short, fewer workers write.
+        Row groups are the same in any memory: if they are large and memory is short, fewer workers write.
         """
         return self._at_once(GROUP_COPIES * row_group_bytes + PIECE_COPIES * self.piece_bytes)
 
@@ -149,12 +139,7 @@ class MemoryBudget:
 
 
 def check_memory(memory: int | None) -> None:
-    """Refuse a bound that leaves no memory for rows.
-
-    Raises
-    ------
-    UsageError
-    """
+    """Raise `UsageError` if a bound leaves no memory for rows."""
     if memory is not None and memory < BASE_BYTES + LEAST_BYTES:
         raise UsageError(
             "too little memory",

@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from hatsformat.healpix import MAX_ORDER, IntArray, npix
 from hatsformat.partition_info import PartitionInfo
+from hatsformat.partitioner.common_types import nested_types
 from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.reducing import PIECE_ROWS, ShardRows
-from hatsformat.partitioner.runs import Run, SpilledRows, batch_rows_of, columns_in, spill_writer
+from hatsformat.partitioner.runs import Run, SpilledRows, batch_rows_of, spill_writer
 from hatsformat.partitioner.sorting import stable_sort
 from hatsformat.partitioner.splitting import Shard
 from hatsformat.partitioner.tasks import run_task
@@ -89,7 +90,7 @@ class MergeTask:
 
 def most_runs(schema: pa.Schema, piece_bytes: int) -> int:
     """Return the most runs of a tile: with more, the overhead of columns exceeds the size of the rows."""
-    return min(MOST_RUNS, max(8, piece_bytes // (COLUMN_BYTES * columns_in(schema))))
+    return min(MOST_RUNS, max(8, piece_bytes // (COLUMN_BYTES * sum(1 for _ in nested_types(schema)))))
 
 
 def merge_runs(
@@ -98,20 +99,13 @@ def merge_runs(
     """Return the same rows in fewer runs where a tile would take rows from more than `most_runs`.
 
     Half as many runs are merged at a time. Only runs on scratch are merged: those in memory are quick to
-    open.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        In the order of the inputs. Their files stay: a resumed import begins with them.
-    tiles : PartitionInfo
-    schema : pyarrow.Schema
-        That all runs fit into.
-    context : BuildContext
+    open. Files of merged runs stay, because a resumed import begins with them.
     """
     runs, level = list(runs), 0
     # All batches of a file share their dictionaries; several runs do not.
-    if _has_dictionary(schema) or not all(isinstance(run.rows, SpilledRows) for run in runs):
+    if any(map(pa.types.is_dictionary, nested_types(schema))) or not all(
+        isinstance(run.rows, SpilledRows) for run in runs
+    ):
         return runs
     piece_bytes = context.memory.piece_bytes
     most = most_runs(schema, piece_bytes)
@@ -162,12 +156,3 @@ def _groups(crowded: npt.NDArray[np.bool_], size: int) -> list[list[int]]:
         return groups
     # No two of them are neighbours: all runs are merged.
     return [list(range(at, min(at + size, len(crowded)))) for at in range(0, len(crowded), size)]
-
-
-def _has_dictionary(schema: pa.Schema) -> bool:
-    def within(kind: pa.DataType) -> bool:
-        if pa.types.is_dictionary(kind):
-            return True
-        return any(within(kind.field(index).type) for index in range(kind.num_fields))
-
-    return any(within(kind) for kind in schema.types)

@@ -152,13 +152,7 @@ class ImportOptions:
         check_memory(self.memory)
 
     def changed(self, **changes: Any) -> ImportOptions:
-        """Return the options with some of them changed.
-
-        Raises
-        ------
-        UsageError
-            If an option is unknown.
-        """
+        """Return the options with some of them changed; `UsageError` if one is unknown."""
         known = [field.name for field in fields(self)]
         if unknown := sorted(changes.keys() - set(known)):
             raise UsageError(f"unknown option {unknown[0]!r} for import", expected=", ".join(known))
@@ -210,12 +204,7 @@ class ImportOptions:
 
 
 def check_name(name: str | None) -> None:
-    """Refuse a name of several words: ``obs_collection`` must be one (Note, section 3.6.1).
-
-    Raises
-    ------
-    UsageError
-    """
+    """Raise `UsageError` if a name, ``obs_collection``, is not one word (Note, section 3.6.1)."""
     if name is not None and len(name.split()) != 1:
         raise UsageError(
             "the name of a catalog must be one word",

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hatsformat.healpix import MAX_ORDER, IntArray, IntLike, change_order, npix, order_of_npix, range29
+from hatsformat.healpix import MAX_ORDER, IntArray, change_order, npix, order_of_npix, range29
 
 DENSE_SHARE = 8
 """Once one pixel in this many holds rows, the counts of the whole sky take less memory than a list."""
@@ -41,13 +41,6 @@ class PixelCounts:
         first = _first_of_each(pixels)
         rows = np.diff(first, append=len(pixels)) if amounts is None else _sums(amounts, first)
         return cls(order, pixels[first], rows)
-
-    @classmethod
-    def of_dense(cls, histogram: IntLike) -> PixelCounts:
-        """Take the counts of a whole sky, shape (12 * 4**order,)."""
-        dense = np.asarray(histogram, dtype=np.int64)
-        pixels = np.flatnonzero(dense)
-        return cls(order_of_npix(dense.size), pixels, dense[pixels])
 
     @classmethod
     def merged(cls, parts: list[PixelCounts], order: int) -> PixelCounts:

@@ -86,19 +86,7 @@ class Leaf:
 
 
 def reduce_tile(tile: HealpixPixel, path: str, shards: Sequence[Shard], plan: LeafPlan, root: UPath) -> Leaf:
-    """Write the leaf of one tile.
-
-    Parameters
-    ----------
-    tile : HealpixPixel
-    path : str
-        The leaf's path relative to `root`.
-    shards : sequence of Shard
-        The tile's rows, in the order of the inputs.
-    plan : LeafPlan
-    root : UPath
-        The catalog's directory.
-    """
+    """Write the leaf of one tile to `path` in `root`, with its shards in the order of the inputs."""
     first_row = None
     with leaf_writer(root / path, plan.schema, plan.format) as sink:
         for table in sorted_row_groups(shards, plan, tile.order):

@@ -21,6 +21,7 @@ from hatsformat import storage
 from hatsformat.arrays import row_numbers
 from hatsformat.errors import WorkerError
 from hatsformat.healpix import IntArray
+from hatsformat.partitioner.common_types import nested_types
 
 SPILL_BATCH_BYTES = 256 * 1024
 """Size of a spilled batch: the bytes that are read for one row."""
@@ -123,16 +124,9 @@ class SpilledRows:
 
 def batch_rows_of(row_bytes: int, schema: pa.Schema) -> int:
     """Return the number of rows of a batch on scratch."""
-    return max(1, max(SPILL_BATCH_BYTES, columns_in(schema) * SPILL_COLUMN_BYTES) // row_bytes)
-
-
-def columns_in(schema: pa.Schema) -> int:
-    """Return the number of arrays in a batch of this schema, nested ones included."""
-
-    def within(kind: pa.DataType) -> int:
-        return 1 + sum(within(kind.field(index).type) for index in range(kind.num_fields))
-
-    return sum(within(kind) for kind in schema.types)
+    return max(
+        1, max(SPILL_BATCH_BYTES, sum(1 for _ in nested_types(schema)) * SPILL_COLUMN_BYTES) // row_bytes
+    )
 
 
 class SpillWriter:

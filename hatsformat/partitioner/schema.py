@@ -17,7 +17,7 @@ import pyarrow.types as pt
 
 from hatsformat.arrays import type_without_views
 from hatsformat.errors import SchemaError
-from hatsformat.partitioner.common_types import can_fit, common_type, is_text
+from hatsformat.partitioner.common_types import can_fit, common_type, is_text, nested_types
 from hatsformat.partitioner.units import same_unit
 
 EXACT = 2**53
@@ -52,10 +52,7 @@ class InputSchema:
 def plan_schema(inputs: Iterable[InputSchema]) -> pa.Schema:
     """Return the schema that all inputs fit, with the columns in the order of the first.
 
-    Raises
-    ------
-    SchemaError
-        If an input lacks a column, or two inputs have different units, or types without a common type.
+    It raises `SchemaError` if an input lacks a column, or units or types of two inputs do not agree.
     """
     # Most inputs have the same schema, so each distinct one is compared once. They are serialized because
     # schemas that differ only in units are equal to Arrow.
@@ -141,30 +138,28 @@ class _Planned:
             self._exact = exact and (self._exact or not pt.is_integer(known.type))
         if kind != known.type:
             self._decided = item
+        check_same_unit(known, column, self._measured.name, item.name)
         ours, theirs = known.metadata or {}, column.metadata or {}
-        self._check_units(item, ours.get(b"unit", b""), theirs.get(b"unit", b""))
         if not ours.get(b"unit"):
             self._measured = item
         self.field = pa.field(name, kind, known.nullable or column.nullable, {**theirs, **ours} or None)
 
-    def _check_units(self, item: InputSchema, ours: bytes, theirs: bytes) -> None:
-        if ours and theirs and not same_unit(ours.decode(), theirs.decode()):
-            raise SchemaError(
-                f"the unit of column {self.field.name!r} differs from that in {self._measured.name}",
-                path=item.name,
-                found=theirs.decode(),
-                expected=ours.decode(),
-                hint="convert one of the files to the other's unit",
-            )
+
+def check_same_unit(known: pa.Field, column: pa.Field, known_name: str, name: str) -> None:
+    """Raise `SchemaError` if a column declares another unit in the input `name` than in `known_name`."""
+    ours, theirs = ((each.metadata or {}).get(b"unit", b"").decode() for each in (known, column))
+    if ours and theirs and not same_unit(ours, theirs):
+        raise SchemaError(
+            f"the unit of column {known.name!r} differs from that in {known_name}",
+            path=name,
+            found=theirs,
+            expected=ours,
+            hint="convert one of the columns",
+        )
 
 
 def check_storable(schema: pa.Schema, path: object) -> None:
-    """Refuse columns of types that Parquet does not support, before any row is read.
-
-    Raises
-    ------
-    SchemaError
-    """
+    """Raise `SchemaError` for types that Parquet does not support, before any row is read."""
     try:
         _write_nothing(schema)
     except pa.ArrowException:
@@ -182,27 +177,14 @@ def check_storable(schema: pa.Schema, path: object) -> None:
 
 
 def _write_nothing(schema: pa.Schema) -> None:
-    if any(
-        _has_list_views(kind) for kind in schema.types
-    ):  # the writer refuses these only once there are rows
+    # The writer refuses list views only once there are rows.
+    if any(pt.is_list_view(kind) or pt.is_large_list_view(kind) for kind in nested_types(schema)):
         raise pa.ArrowNotImplementedError
     pq.ParquetWriter(pa.BufferOutputStream(), schema).close()
 
 
-def _has_list_views(kind: pa.DataType) -> bool:
-    if pt.is_list_view(kind) or pt.is_large_list_view(kind):
-        return True
-    return any(_has_list_views(kind.field(index).type) for index in range(kind.num_fields))
-
-
 def fit(table: pa.Table, schema: pa.Schema, name: object) -> pa.Table:
-    """Return a table in the planned schema.
-
-    Raises
-    ------
-    SchemaError
-        If a value would change, such as an integer above 2**53 among floats.
-    """
+    """Return a table in the planned schema; raise `SchemaError` if a value would change."""
     if table.schema.equals(schema):
         return table
     try:
@@ -212,12 +194,7 @@ def fit(table: pa.Table, schema: pa.Schema, name: object) -> pa.Table:
 
 
 def check_same_columns(first: InputSchema, item: InputSchema) -> None:
-    """Refuse an input whose columns differ from those of the first.
-
-    Raises
-    ------
-    SchemaError
-    """
+    """Raise `SchemaError` if the columns of an input differ from those of the first."""
     ours, theirs = set(first.schema.names), set(item.schema.names)
     if ours == theirs:
         return
@@ -236,31 +213,21 @@ def check_same_columns(first: InputSchema, item: InputSchema) -> None:
 
 
 def check_fits(schema: pa.Schema, name: object, inputs: Iterable[InputSchema]) -> None:
-    """Refuse inputs that do not fit the schema of the existing catalog `name`.
+    """Raise `SchemaError` for inputs that do not fit the schema of the existing catalog `name`.
 
     Types with values that may not fit, such as longer integers, pass; `fit` checks the values.
-
-    Raises
-    ------
-    SchemaError
-        If the columns differ, or a type cannot be cast to that of the schema.
     """
     existing = InputSchema(str(name), schema)
     for item in inputs:
         check_same_columns(existing, item)
         for column in schema:
             other = item.schema.field(column.name)
-            ours, theirs = ((each.metadata or {}).get(b"unit", b"").decode() for each in (column, other))
-            if ours and theirs and not same_unit(ours, theirs):
-                raise _differs(
-                    f"the unit of column {column.name!r} differs from that in {name}", item, theirs, ours
-                )
+            check_same_unit(column, other, str(name), item.name)
             if not can_fit(other.type, column.type):
-                what = f"column {column.name!r} does not fit that of {name}"
-                raise _differs(what, item, other.type, column.type)
-
-
-def _differs(what: str, item: InputSchema, found: object, expected: object) -> SchemaError:
-    return SchemaError(
-        what, path=item.name, found=str(found), expected=str(expected), hint="convert the column first"
-    )
+                raise SchemaError(
+                    f"column {column.name!r} does not fit that of {name}",
+                    path=item.name,
+                    found=str(other.type),
+                    expected=str(column.type),
+                    hint="convert the column first",
+                )

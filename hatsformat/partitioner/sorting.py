@@ -48,17 +48,7 @@ def take_rows(table: pa.Table, order: IntArray) -> pa.Table:
 
 
 def argsort_values(values: pa.Array) -> IntArray:
-    """Return the order that sorts values of a column; equal ones keep their order.
-
-    Parameters
-    ----------
-    values : pyarrow.Array, shape (n,)
-        Of a sortable type, without missing values.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-    """
+    """Return the stable order that sorts values of a sortable type, without missing ones."""
     kind = values.type
     if (pt.is_integer(kind) and not pt.is_uint64(kind)) or pt.is_timestamp(kind):
         return stable_sort(as_integers(values))[1]

@@ -52,11 +52,6 @@ def choose_tiles(
         Returns the counts at a higher order, if they are needed.
     existing : PartitionInfo, optional
         Tiles that stay, of no higher order than the counts; see `align_around`.
-
-    Raises
-    ------
-    ThresholdError
-        If a pixel of the highest order holds more than a tile may.
     """
     highest = max(options.highest_order, 0 if existing is None else existing.max_order)
     if counts.order > highest:

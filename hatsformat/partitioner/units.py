@@ -30,13 +30,7 @@ _OF_TEXT = ("h:m:s", "d:m:s", "hms", "dms", "hh:mm:ss", "dd:mm:ss", "sexagesimal
 
 
 def unit_name(text: str) -> str:
-    """Return ``deg``, ``hour``, … for the many ways to write a unit of angle.
-
-    Raises
-    ------
-    UsageError
-        If it is none.
-    """
+    """Return ``deg``, ``hour``, … for the many ways to write a unit of angle, or raise `UsageError`."""
     name = text.strip().lower()
     name = _NAMES.get(name) or text.strip()
     if degrees_per(name) is None:
@@ -45,12 +39,10 @@ def unit_name(text: str) -> str:
 
 
 def declared_unit(column: pa.Field, role: str, path: object = None) -> str | None:
-    """Return the unit in a column's metadata (key ``unit``), or None where it declares none.
+    """Return the unit in a column's metadata (key ``unit``), or None if it declares none.
 
-    Raises
-    ------
-    ColumnError
-        If it is no unit of angle; `role` (``ra`` or ``dec``) and `path` are for the message.
+    It raises `ColumnError` if that is not a unit of angle; `role` (``ra`` or ``dec``) and `path` are for the
+    message.
     """
     text: str = (column.metadata or {}).get(b"unit", b"").decode("utf-8", "replace").strip()
     text = text.strip('"').strip() or text
@@ -96,14 +88,7 @@ def degrees_per(name: str) -> float | None:
 
 
 def to_degrees(values: FloatArray, unit: str) -> FloatArray:
-    """Return angles in degrees.
-
-    Parameters
-    ----------
-    values : ndarray of float64
-    unit : str
-        As `unit_name` names it.
-    """
+    """Return angles in degrees, from a unit as `unit_name` names it."""
     factor = degrees_per(unit) or 1.0
     if factor >= 1:
         return values if factor == 1 else values * factor

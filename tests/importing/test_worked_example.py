@@ -100,10 +100,10 @@ class TestStages:
             (409, 3, 409, 1),
             (578, 3, 578, 1),
         ]:
-            index = alignment.destination(np.array([source]))[0]
+            index = alignment.tiles.find(np.array([source]), alignment.order)[0]
             assert alignment.triples[index].tolist() == [order, pixel, rows]
         # Pixel 63 is empty, and yet inside the tile that covers it; 185 is in none.
-        assert alignment.destination(np.array([63, 185])).tolist() == [0, -1]
+        assert alignment.tiles.find(np.array([63, 185]), alignment.order).tolist() == [0, -1]
 
     def test_splitting(self, staged):
         merged = staged[1]

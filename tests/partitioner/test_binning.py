@@ -73,12 +73,18 @@ def test_oracle(counts, more, lowest, keep):
     assert tiles_of(found) == oracle(counts, threshold, lowest, keep)
 
 
+def sparse(histogram):
+    """Return the counts of a whole sky as a list of the pixels that have rows."""
+    pixels = np.flatnonzero(histogram)
+    return PixelCounts(order_of(histogram), pixels, histogram[pixels])
+
+
 @settings(max_examples=100)
 @given(histograms(), st.integers(0, 200), st.integers(0, 4), st.booleans())
 def test_what_holds_for_any_tiles(counts, more, lowest, keep):
     order = order_of(counts)
     lowest, threshold = min(lowest, order), int(counts.max()) + more
-    found = align(PixelCounts.of_dense(counts), threshold, lowest_order=lowest, keep_empty_siblings=keep)
+    found = align(sparse(counts), threshold, lowest_order=lowest, keep_empty_siblings=keep)
     assert found.rows.sum() == counts.sum()
     assert found.rows.min() >= 1
     assert found.rows.max() <= threshold
@@ -90,7 +96,7 @@ def test_what_holds_for_any_tiles(counts, more, lowest, keep):
     assert (starts[1:] >= stops[:-1]).all()
     # Every pixel with rows has the tile that holds it; pixels outside all tiles have none.
     every = np.arange(counts.size)
-    destination = found.destination(every)
+    destination = found.tiles.find(every, order)
     for tile in range(len(found.tiles)):
         inside = every >> 2 * (order - int(orders[tile])) == pixels[tile]
         assert (destination[inside] == tile).all()
@@ -154,7 +160,7 @@ def test_nothing_to_bin():
     found = align(np.zeros(48, dtype=np.int64), 10)
     assert len(found.tiles) == 0
     assert found.triples.shape == (0, 3)
-    assert (found.destination(np.arange(48)) == -1).all()
+    assert (found.tiles.find(np.arange(48), 1) == -1).all()
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -242,14 +248,7 @@ class TestHats:
         assert tiles_of(ours) == expected
         triples = ours.triples
         for pixel in np.flatnonzero(counts):
-            assert triples[ours.destination(np.array([pixel]))[0]].tolist() == list(theirs[pixel])
-
-
-def test_the_tile_of_every_pixel_of_the_sky():
-    for seed in range(5):
-        histogram = np.random.default_rng(seed).integers(0, 3, 768) * (np.arange(768) % 7 > seed)
-        alignment = align(histogram, 20)
-        assert np.array_equal(alignment.destinations(), alignment.destination(np.arange(768)))
+            assert triples[ours.tiles.find(np.array([pixel]), order)[0]].tolist() == list(theirs[pixel])
 
 
 class TestTally:
@@ -282,15 +281,15 @@ class TestSkyCounts:
 
     @given(st.lists(st.integers(0, 3), min_size=192, max_size=192))
     def test_like_sparse_ones(self, histogram):
-        sky, sparse = SkyCounts(np.array(histogram)), PixelCounts.of_dense(histogram)
-        assert (sky.order, sky.total, sky.densest) == (sparse.order, sparse.total, sparse.densest)
-        assert sky.pixels.tolist() == sparse.pixels.tolist()
-        assert sky.rows.tolist() == sparse.rows.tolist()
+        sky, listed = SkyCounts(np.array(histogram)), sparse(np.array(histogram))
+        assert (sky.order, sky.total, sky.densest) == (listed.order, listed.total, listed.densest)
+        assert sky.pixels.tolist() == listed.pixels.tolist()
+        assert sky.rows.tolist() == listed.rows.tolist()
         starts, stops = (np.array(pixels) << 2 * (29 - 2) for pixels in ([0, 4, 100], [4, 4, 192]))
         assert sky.between(starts, stops).tolist() == [sum(histogram[:4]), 0, sum(histogram[100:])]
-        assert sparse.between(starts, stops).tolist() == sky.between(starts, stops).tolist()
+        assert listed.between(starts, stops).tolist() == sky.between(starts, stops).tolist()
         for order in (0, 1, 2):
-            assert sky.degraded(order).dense().tolist() == sparse.degraded(order).dense().tolist()
+            assert sky.degraded(order).dense().tolist() == listed.degraded(order).dense().tolist()
 
     def test_a_tally_counts_the_whole_sky_once_it_is_filled(self):
         tally = Tally(2)
