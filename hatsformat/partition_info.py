@@ -306,5 +306,7 @@ def _integers(column: Any, name: str) -> IntArray:
         # `to_numpy` would import pandas, if installed: half a second at the first query.
         numbers = np.from_dlpack(column.cast(pa.int64()).combine_chunks()).astype(np.int64, copy=False)
     except pa.ArrowException as error:
-        raise PartitionInfoError(f"the column {name} must hold integers", found=str(column.type)) from error
+        raise PartitionInfoError(
+            f"the column {name} must contain integers", found=str(column.type)
+        ) from error
     return numbers

@@ -24,7 +24,7 @@ FETCHED_BYTES = 64 << 20
 
 @contextmanager
 def _translate_errors(path: UPath) -> Iterator[None]:
-    with storage.explained(path, "reading"):
+    with storage.storage_errors(path, "reading"):
         try:
             yield
         except ShortFileError as error:

@@ -131,7 +131,7 @@ class MetadataWriter:
         self._groups = 0
         self._counts_at: int | None = None
         folder = str(Path(path.path).parent) if storage.is_local(path) else None
-        with storage.explained(path, "writing"):
+        with storage.storage_errors(path, "writing"):
             if folder is not None:
                 Path(folder).mkdir(parents=True, exist_ok=True)
             self._waiting = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, dir=folder)  # noqa: SIM115
@@ -166,7 +166,7 @@ class MetadataWriter:
             same = next(at for at, (one, other) in pairs if one != other)
             self._counts_at = same if rows else same - len(_counts(0, 0)) + 1
         begin = self._counts_at + len(_counts(rows, groups))
-        with storage.explained(self._path, "writing"):
+        with storage.storage_errors(self._path, "writing"):
             self._waiting.write(content[begin : len(content) - len(self._rest)])
         self.rows += rows
         self._groups += groups

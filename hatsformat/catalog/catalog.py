@@ -107,12 +107,12 @@ class Catalog:
     def margin(self, name: str | None = None) -> Catalog:
         """Return a margin cache of its collection, the default one unless told: see `Collection.margin`."""
         members = self._in_collection()
-        return opened(*members.margin(name), members)
+        return open_checked(*members.margin(name), members)
 
     def index(self, column: str | None = None) -> Catalog:
         """Return an index table of its collection, the default one unless told: see `Collection.index`."""
         members = self._in_collection()
-        return opened(*members.index(column), members)
+        return open_checked(*members.index(column), members)
 
     def primary(self) -> Catalog:
         """Return the catalog that this one supplements (``hats_primary_table_url``).
@@ -373,7 +373,7 @@ class Catalog:
         from hatsformat.artefacts.skymap import read_skymap
 
         if name not in self._maps:
-            found = locating.if_there(read_skymap, self.path / name)
+            found = locating.if_exists(read_skymap, self.path / name)
             self._maps[name] = None if found is None else found[1]
         return self._maps[name]
 
@@ -387,10 +387,10 @@ class Catalog:
             raise UsageError(f"the catalog refers to no other table: it has no {keyword}", path=self.path)
         collection = self.path.parent if self._given_members is None else self._given_members.path
         bases = [collection, self.path.parent, self.path, collection.parent]
-        return opened(*locating.find_table(reference, bases), self._given_members)
+        return open_checked(*locating.find_table(reference, bases), self._given_members)
 
 
-def opened(path: UPath, properties: TableProperties, members: Members | None = None) -> Catalog:
+def open_checked(path: UPath, properties: TableProperties, members: Members | None = None) -> Catalog:
     """Return a catalog, or raise `NotFoundError` if it can be seen to have properties and nothing else."""
     catalog = Catalog(path, properties, members)
     catalog._files.check_present()

@@ -11,7 +11,7 @@ from upath import UPath
 from hatsformat import layout, storage
 from hatsformat.arguments import AppendOptions, Progress, RebuildOptions
 from hatsformat.catalog import locating
-from hatsformat.catalog.catalog import Catalog, opened
+from hatsformat.catalog.catalog import Catalog, open_checked
 from hatsformat.catalog.members import Members
 from hatsformat.properties import CollectionProperties
 
@@ -50,13 +50,13 @@ def open_catalog(path: storage.PathLike, **storage_options: Any) -> Catalog:
     root = _root(storage.resolve(path, **storage_options))
     properties = locating.catalog_properties(root)
     if properties is not None:
-        return opened(root, properties)
+        return open_checked(root, properties)
     collection = locating.collection_properties(root)
     if collection is None:
         names = (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
-        raise locating.nothing_at(root, names, "catalog or collection")
+        raise locating.not_found(root, names, "catalog or collection")
     members = Members(root, collection)
-    return opened(*members.primary(), members)
+    return open_checked(*members.primary(), members)
 
 
 def open_collection(path: storage.PathLike, **storage_options: Any) -> Collection:
@@ -83,7 +83,7 @@ def open_collection(path: storage.PathLike, **storage_options: Any) -> Collectio
     root = _root(storage.resolve(path, **storage_options))
     properties = locating.collection_properties(root)
     if properties is None:
-        raise locating.nothing_at(root, (layout.COLLECTION_PROPERTIES,), "collection")
+        raise locating.not_found(root, (layout.COLLECTION_PROPERTIES,), "collection")
     collection = Collection(root, properties)
     _ = collection.primary
     return collection
@@ -126,7 +126,7 @@ class Collection:
     @cached_property
     def primary(self) -> Catalog:
         """The primary catalog."""
-        return opened(*self._members.primary(), self._members)
+        return open_checked(*self._members.primary(), self._members)
 
     @property
     def margins(self) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ class Collection:
         UsageError
             If there is none such.
         """
-        return opened(*self._members.margin(name), self._members)
+        return open_checked(*self._members.margin(name), self._members)
 
     def index(self, column: str | None = None) -> Catalog:
         """Return an index table.
@@ -166,7 +166,7 @@ class Collection:
         UsageError
             If there is none such.
         """
-        return opened(*self._members.index(column), self._members)
+        return open_checked(*self._members.index(column), self._members)
 
     def append(
         self,
@@ -208,8 +208,8 @@ class Collection:
         return self
 
 
-def _root(place: UPath) -> UPath:
+def _root(path: UPath) -> UPath:
     """Return the directory of a properties file, or the directory itself."""
-    named = place.name in (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
-    is_folder = storage.is_local(place) and place.is_dir()
-    return place.parent if named and not is_folder else place
+    named = path.name in (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
+    is_folder = storage.is_local(path) and path.is_dir()
+    return path.parent if named and not is_folder else path

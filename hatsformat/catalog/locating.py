@@ -16,18 +16,18 @@ _FORBIDDEN = (401, 403, 410)
 T = TypeVar("T")
 
 
-def if_there(read: Callable[[UPath], T], place: UPath) -> T | None:
+def if_exists(read: Callable[[UPath], T], path: UPath) -> T | None:
     """Return what `read` makes of a file, or None where there is no such file.
 
     Buckets that may not be listed answer "forbidden" for what is not there: away from the local disk that is
     taken for absence, too.
     """
     try:
-        return read(place)
+        return read(path)
     except NotFoundError:
         return None
     except (StorageError, LeafError) as error:
-        if _is_refusal(error) and not storage.is_local(place):
+        if _is_refusal(error) and not storage.is_local(path):
             return None
         raise
 
@@ -45,7 +45,7 @@ def catalog_properties(root: UPath) -> TableProperties | None:
     catalog.
     """
     for name in layout.CATALOG_PROPERTIES:
-        content = if_there(storage.read_bytes, root / name)
+        content = if_exists(storage.read_bytes, root / name)
         if content is not None:
             return TableProperties.parse(content, path=root / name)
     return None
@@ -53,28 +53,28 @@ def catalog_properties(root: UPath) -> TableProperties | None:
 
 def collection_properties(root: UPath) -> CollectionProperties | None:
     """Return the properties of the collection at `root`, or None if it is no collection."""
-    place = root / layout.COLLECTION_PROPERTIES
-    content = if_there(storage.read_bytes, place)
-    return None if content is None else CollectionProperties.parse(content, path=place)
+    path = root / layout.COLLECTION_PROPERTIES
+    content = if_exists(storage.read_bytes, path)
+    return None if content is None else CollectionProperties.parse(content, path=path)
 
 
-def nothing_at(root: UPath, names: Iterable[str], what: str) -> NotFoundError:
+def not_found(root: UPath, names: Iterable[str], what: str) -> NotFoundError:
     """Return the error that says which files were looked for in vain."""
     hint = "check the path" if storage.is_local(root) and not root.exists() else None
     return NotFoundError(f"there is no HATS {what} here: no file {' or '.join(names)}", path=root, hint=hint)
 
 
 def join(base: UPath, reference: str) -> UPath:
-    """Return the place that a reference, relative to `base` or absolute or a URL, names."""
+    """Return the path that a reference names: relative to `base`, absolute, or a URL."""
     if "://" in reference or reference.startswith("/"):
         return storage.resolve(reference, **base.storage_options)
-    place = base
+    path = base
     for step in reference.split("/"):
         if step == "..":
-            place = place.parent
+            path = path.parent
         elif step not in ("", "."):
-            place = place / step
-    return place
+            path = path / step
+    return path
 
 
 def find_table(reference: str, bases: Iterable[UPath]) -> tuple[UPath, TableProperties]:

@@ -20,7 +20,7 @@ from hatsformat import layout, storage
 from hatsformat.arrays import schema_without_views
 from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.artefacts.parquet_metadata import metadata_leaves
-from hatsformat.catalog.locating import catalog_properties, if_there
+from hatsformat.catalog.locating import catalog_properties, if_exists
 from hatsformat.errors import ChangedError, FormatError, HatsError, LayoutError, LeafError, NotFoundError
 from hatsformat.healpix import IntArray
 from hatsformat.partition_info import PartitionInfo
@@ -67,20 +67,21 @@ class CatalogFiles:
     def __reduce__(self) -> tuple[Any, ...]:
         return CatalogFiles, (self.root, self.properties)
 
-    def place(self, path: str) -> UPath:
-        """Return the place of a file of this catalog."""
+    def full_path(self, path: str) -> UPath:
+        """Return the full path of a file of this catalog."""
         return self.root / path
 
     def footer(self, path: str) -> pq.FileMetaData:
         """Return the footer of a data file, again if another file has taken its name on a local disk."""
-        place = self.place(path)
-        return self._footer(path, storage.fingerprint(place) if storage.is_local(place) else None)
+        full_path = self.full_path(path)
+        version = storage.fingerprint(full_path) if storage.is_local(full_path) else None
+        return self._footer(path, version)
 
     def _read_footer(self, path: str, _version: str | None) -> pq.FileMetaData:
-        return read_footer(self.place(path))
+        return read_footer(self.full_path(path))
 
     @contextmanager
-    def noticing_changes(self) -> Iterator[None]:
+    def detecting_changes(self) -> Iterator[None]:
         """Raise `ChangedError` for what goes wrong with a catalog that changed after it was opened.
 
         Whether it did is only looked at then: what goes well costs nothing.
@@ -109,7 +110,7 @@ class CatalogFiles:
         """Return what tells the properties files of a local catalog from those that replace them."""
         if not storage.is_local(self.root):
             return []
-        return [if_there(storage.fingerprint, self.place(name)) for name in layout.CATALOG_PROPERTIES]
+        return [if_exists(storage.fingerprint, self.full_path(name)) for name in layout.CATALOG_PROPERTIES]
 
     @property
     def is_index(self) -> bool:
@@ -129,9 +130,9 @@ class CatalogFiles:
         if storage.is_local(self.root):
             parts = (layout.PARTITION_INFO, layout.DATASET)
             if not any((self.root / part).exists() for part in parts):
-                raise self._nothing()
+                raise self._no_data()
 
-    def _nothing(self) -> NotFoundError:
+    def _no_data(self) -> NotFoundError:
         return NotFoundError(
             "there are properties but no data",
             path=self.root,
@@ -143,24 +144,24 @@ class CatalogFiles:
         """The tiles, from ``partition_info.csv``, or else from ``_metadata``, or else from a listing."""
         if self.is_index:
             return PartitionInfo([], [])
-        place = self.place(layout.PARTITION_INFO)
-        content = if_there(storage.read_bytes, place)
+        path = self.full_path(layout.PARTITION_INFO)
+        content = if_exists(storage.read_bytes, path)
         if content is not None:
-            return PartitionInfo.from_csv(content, path=place)
+            return PartitionInfo.from_csv(content, path=path)
         leaves = [layout.parse_leaf_path(path) for path in self._known]
         return PartitionInfo.of_tiles(sorted({leaf.tile for leaf in leaves if leaf is not None}))
 
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns, from ``_common_metadata``, or else from ``_metadata``, or else from a leaf."""
-        common = if_there(read_footer, self.place(layout.COMMON_METADATA))
+        common = if_exists(read_footer, self.full_path(layout.COMMON_METADATA))
         if common is not None:
-            return arrow_schema(common, self.place(layout.COMMON_METADATA))
+            return arrow_schema(common, self.full_path(layout.COMMON_METADATA))
         if self._metadata is not None and self._metadata.num_columns:
-            return arrow_schema(self._metadata, self.place(layout.METADATA))
+            return arrow_schema(self._metadata, self.full_path(layout.METADATA))
         first = np.arange(min(1, len(self.partitions)))
         for file in self.data_files(None if self.is_index else first)[:1]:
-            return arrow_schema(self.footer(file.path), self.place(file.path))
+            return arrow_schema(self.footer(file.path), self.full_path(file.path))
         raise FormatError(
             "the catalog does not tell its columns",
             path=self.root,
@@ -169,7 +170,7 @@ class CatalogFiles:
 
     @cached_property
     def _metadata(self) -> pq.FileMetaData | None:
-        return if_there(read_footer, self.place(layout.METADATA))
+        return if_exists(read_footer, self.full_path(layout.METADATA))
 
     @cached_property
     def _known(self) -> tuple[str, ...]:
@@ -179,14 +180,14 @@ class CatalogFiles:
         paths = [f"{layout.DATASET}/{path}" for path in metadata_leaves(self._metadata)]
         for path in paths:
             if not layout.is_inside(path):
-                place = self.place(layout.METADATA)
-                raise LayoutError("a row group is outside the catalog", path=place, found=path)
+                metadata = self.full_path(layout.METADATA)
+                raise LayoutError("a row group is outside the catalog", path=metadata, found=path)
         # Row groups without file names tell nothing.
         return tuple(paths) if paths or self._metadata.num_row_groups == 0 else self._listed
 
     @cached_property
     def _listed(self) -> tuple[str, ...]:
-        found = if_there(storage.list_tree, self.place(layout.DATASET)) or []
+        found = if_exists(storage.list_tree, self.full_path(layout.DATASET)) or []
         # Web servers list names percent-encoded.
         decode = str if _can_list(self.root) else unquote
         paths = [f"{layout.DATASET}/{decode(entry.path)}" for entry in found if _may_hold_rows(entry.path)]
@@ -199,7 +200,7 @@ class CatalogFiles:
                 path=self.root,
                 expected=f"{layout.PARTITION_INFO} or {layout.METADATA}",
             )
-        raise self._nothing()
+        raise self._no_data()
 
     def data_files(self, tiles: IntArray | None = None) -> list[DataFile]:
         """Return the files with the rows of tiles, along the sky; those of one leaf by name.
@@ -235,7 +236,7 @@ class CatalogFiles:
         # A listing is newer than `_metadata` where files were added later; web servers cannot list.
         if _can_list(self.root) and len(folders) <= _FEW_LEAVES:
             for folder in folders:
-                names = if_there(storage.list_tree, self.place(folder)) or []
+                names = if_exists(storage.list_tree, self.full_path(folder)) or []
                 parts[folder] = [f"{folder}/{entry.path}" for entry in names if _may_hold_rows(entry.path)]
         else:
             for path in self._listed if _can_list(self.root) else self._known:
@@ -244,17 +245,17 @@ class CatalogFiles:
                     parts.get(layout.leaf_path(leaf.order, leaf.pixel, leaf.suffix), []).append(path)
         for folder, files in parts.items():
             if not files:
-                raise NotFoundError("the leaf directory has no files", path=self.place(folder))
+                raise NotFoundError("the leaf directory has no files", path=self.full_path(folder))
             files.sort()
         return parts
 
 
-def arrow_schema(footer: pq.FileMetaData, place: UPath) -> pa.Schema:
+def arrow_schema(footer: pq.FileMetaData, path: UPath) -> pa.Schema:
     """Return the Arrow schema in a footer, or raise `LeafError`."""
     try:
         return schema_without_views(footer.schema.to_arrow_schema())
     except (pa.ArrowException, OSError) as error:
-        raise LeafError("its columns cannot be read", path=place, found=str(error)) from error
+        raise LeafError("its columns cannot be read", path=path, found=str(error)) from error
 
 
 def _may_hold_rows(path: str) -> bool:

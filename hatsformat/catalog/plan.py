@@ -42,7 +42,7 @@ class Request:
     tests: tuple[str, ...] = ()
 
     @property
-    def takes_every_row(self) -> bool:
+    def reads_every_row(self) -> bool:
         """Whether no row is tested."""
         return self.region is None and self.where is None
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+def map_ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
     """Yield the result of `work` for each item in order, with at most `workers` of them under way or waiting.
 
     One that is asked for alone is done in the caller's own thread.
@@ -58,7 +58,7 @@ class Reader:
     def read(self, piece: Piece) -> pa.Table:
         """Return the rows of a piece that pass the tests, with the columns of the request."""
         request = self.request
-        if request.takes_every_row:
+        if request.reads_every_row:
             return self._columns(piece, request.columns)
         tested = self._columns(piece, request.tests)
         passed = self._test(tested, piece)
@@ -76,7 +76,7 @@ class Reader:
 
     def count(self, piece: Piece) -> int:
         """Return how many rows of a piece pass the tests."""
-        if self.request.takes_every_row:
+        if self.request.reads_every_row:
             return self._rows(piece)
         return int(self._test(self._columns(piece, self.request.tests), piece).sum())
 
@@ -105,9 +105,9 @@ class Reader:
 
     def _columns(self, piece: Piece, names: Sequence[str]) -> pa.Table:
         """Return columns of a piece in the types of the catalog's schema."""
-        place, footer = self.files.place(piece.file.path), self._footer(piece)
-        there = set(arrow_schema(footer, place).names)
-        table = read_row_groups(place, footer, piece.groups, [name for name in names if name in there])
+        path, footer = self.files.full_path(piece.file.path), self._footer(piece)
+        there = set(arrow_schema(footer, path).names)
+        table = read_row_groups(path, footer, piece.groups, [name for name in names if name in there])
         columns = []
         for name in names:
             if name not in there:
@@ -120,7 +120,7 @@ class Reader:
                 except pa.ArrowException as error:
                     raise LeafError(
                         f"the column {name!r} is not what the catalog's schema says",
-                        path=place,
+                        path=path,
                         found=str(column.type),
                         expected=str(wanted),
                     ) from error
@@ -133,7 +133,7 @@ class Reader:
         if leaf is None or name not in layout.HIVE_COLUMNS[:3]:
             raise LeafError(
                 f"the column {name!r} of the catalog's schema is missing",
-                path=self.files.place(piece.file.path),
+                path=self.files.full_path(piece.file.path),
             )
         value = {"Norder": leaf.order, "Dir": leaf.dir, "Npix": leaf.pixel}[name]
         return pa.repeat(pa.scalar(value, type=self.schema.field(name).type), self._rows(piece))
@@ -157,7 +157,7 @@ class Reader:
         except pa.ArrowException as error:
             raise UsageError(
                 "the condition cannot be evaluated",
-                path=self.files.place(piece.file.path),
+                path=self.files.full_path(piece.file.path),
                 found=str(self.request.where),
                 expected=str(error).strip(),
             ) from error

@@ -21,7 +21,7 @@ from hatsformat.catalog.plan import (
     pieces_of,
     select_files,
 )
-from hatsformat.catalog.reading import Reader, ahead
+from hatsformat.catalog.reading import Reader, map_ahead
 from hatsformat.catalog.where import as_condition, columns_of, unknown_column
 from hatsformat.errors import UsageError
 from hatsformat.healpix import IntArray
@@ -127,8 +127,8 @@ class Scan:
         """Return the number of rows; of the leaves only footers and the columns that tests need are read."""
         limit = self._request.limit
         count = 0
-        with self._files.noticing_changes():
-            for found in ahead(self._reader().count, self._pieces(), self._workers):
+        with self._files.detecting_changes():
+            for found in map_ahead(self._reader().count, self._pieces(), self._workers):
                 count += found
                 if limit is not None and count >= limit:
                     return limit
@@ -144,8 +144,8 @@ class Scan:
             footer = self._files.footer(file.path)
             return leaf_plan(file, footer, pick(footer), columns)
 
-        with self._files.noticing_changes():
-            leaves = [leaf for leaf in ahead(look, self._data_files(), self._workers) if leaf.row_groups]
+        with self._files.detecting_changes():
+            leaves = [leaf for leaf in map_ahead(look, self._data_files(), self._workers) if leaf.row_groups]
             total = len(self._files.data_files()) if self._files.is_index else len(self._files.partitions)
         return ScanPlan(tuple(leaves), tuple(columns), total)
 
@@ -160,7 +160,7 @@ class Scan:
     @property
     def _workers(self) -> int:
         # When every row counts, the first pieces are enough for a limit, and none is read ahead.
-        if self._request.limit is not None and self._request.takes_every_row:
+        if self._request.limit is not None and self._request.reads_every_row:
             return 1
         if storage.is_local(self._files.root):
             return min(_LOCAL_WORKERS, os.cpu_count() or 1)
@@ -187,7 +187,7 @@ class Scan:
         files = self._data_files()
         if len(files) == 1:
             return cut(files[0])
-        return (piece for pieces in ahead(cut, files, self._workers) for piece in pieces)
+        return (piece for pieces in map_ahead(cut, files, self._workers) for piece in pieces)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for table in self._tables():
@@ -197,8 +197,8 @@ class Scan:
 
     def _tables(self) -> Iterator[pa.Table]:
         missing = self._request.limit
-        with self._files.noticing_changes():
-            for table in ahead(self._reader().read, self._pieces(), self._workers):
+        with self._files.detecting_changes():
+            for table in map_ahead(self._reader().read, self._pieces(), self._workers):
                 if missing is not None:
                     table = table.slice(0, missing)
                     missing -= table.num_rows

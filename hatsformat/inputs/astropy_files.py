@@ -91,7 +91,7 @@ def translate_astropy_errors(path: UPath, kind: str, behind: int = 0) -> Iterato
     behind : int
         How many rows were read before.
     """
-    with storage.explained(path, "reading"):
+    with storage.storage_errors(path, "reading"):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of units and headers that do not matter to rows

@@ -97,7 +97,7 @@ def is_compressed(path: UPath) -> bool:
 
 def open_stream(path: UPath) -> Any:
     """Open a file for reading from its start to its end, decompressed."""
-    with storage.explained(path, "reading"):
+    with storage.storage_errors(path, "reading"):
         name = str(path.path)
         if name.lower().endswith(".xz"):
             return lzma.open(path.fs.open(name, "rb"))
@@ -117,7 +117,7 @@ def temporary_copy(path: UPath, suffix: str = "") -> Any:
     """
     copy = tempfile.NamedTemporaryFile(prefix="hatsformat-", suffix=suffix)  # noqa: SIM115
     try:
-        with storage.explained(path, "reading"), open_stream(path) as stream:
+        with storage.storage_errors(path, "reading"), open_stream(path) as stream:
             shutil.copyfileobj(stream, copy, COPY_BYTES)
         copy.seek(0)
     except (EOFError, lzma.LZMAError) as error:

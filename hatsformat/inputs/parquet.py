@@ -86,7 +86,7 @@ class ParquetSource(FileSource):
         rows = max(1, min(BATCH_ROWS, size.num_rows * target_bytes // size.total_byte_size))
         # Without a buffer Arrow reads a whole column of the row group at once.
         buffer = max(MIN_BUFFER, min(MAX_BUFFER, target_bytes // footer.num_columns))
-        with storage.explained(self.path, "reading"), self.path.fs.open(self.path.path, "rb") as stream:
+        with storage.storage_errors(self.path, "reading"), self.path.fs.open(self.path.path, "rb") as stream:
             reader = pq.ParquetFile(stream, metadata=footer, pre_buffer=False, buffer_size=buffer)
             yield from reader.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
 

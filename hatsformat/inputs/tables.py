@@ -74,7 +74,7 @@ class IpcSource(FileSource):
         InputError
             If it is no Arrow IPC, or ends too early.
         """
-        with storage.explained(self.path, "reading"), self._open() as file:
+        with storage.storage_errors(self.path, "reading"), self._open() as file:
             mapped = _mapped(file, target_bytes)
             batches = self._batches(file if mapped is None else pa.BufferReader(mapped))
             try:

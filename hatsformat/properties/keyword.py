@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hatsformat.errors import UsageError
-from hatsformat.properties.kinds import Kind
+from hatsformat.properties.value_types import ValueType
 
 Edition = Literal["draft-2025-04", "1.0", "later"]
 """The edition of the note that introduced a keyword; ``later`` for what writers use and no edition has."""
@@ -28,7 +28,7 @@ class Keyword:
     ----------
     name : str
         The keyword; also the attribute of the typed classes.
-    kind : Kind
+    value_type : ValueType
         What its value is.
     description : str
         What it says.
@@ -47,7 +47,7 @@ class Keyword:
     """
 
     name: str
-    kind: Kind
+    value_type: ValueType
     description: str
     required: frozenset[str]
     optional: frozenset[str]
@@ -58,7 +58,7 @@ class Keyword:
     vital: bool = False
 
     def parse(self, text: str) -> Any:
-        """Read a value text; see `Kind.parse`.
+        """Read a value text; see `ValueType.parse`.
 
         Raises
         ------
@@ -67,13 +67,13 @@ class Keyword:
         OverflowError
             If the value is well formed and impossible.
         """
-        value = self.kind.parse(text)
+        value = self.value_type.parse(text)
         if self.vital and self.choices and value is not None and value not in self.choices:
             raise ValueError(f"not {self.expected}: {value!r}")
         return value
 
     def format(self, value: object) -> tuple[Any, str]:
-        """Check an argument and write it; see `Kind.format`.
+        """Check an argument and write it; see `ValueType.format`.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Keyword:
             If the value cannot be written so that readers get it back.
         """
         try:
-            clean, text = self.kind.format(value)
+            clean, text = self.value_type.format(value)
             self.parse(text)
         except UsageError as error:
             raise UsageError(f"{self.name}: {error.message}", found=error.found, hint=error.hint) from None
@@ -94,7 +94,7 @@ class Keyword:
     @property
     def expected(self) -> str:
         """What a value looks like, for messages."""
-        return f"one of {', '.join(self.choices)}" if self.choices else self.kind.expected
+        return f"one of {', '.join(self.choices)}" if self.choices else self.value_type.expected
 
     def used_by(self, table_type: str) -> bool:
         """Whether files of this type have a use for the keyword."""

@@ -84,7 +84,7 @@ def find_text(texts: Mapping[str, str], keyword: Keyword) -> tuple[str, str] | N
         None where there is no value, or an empty one.
     """
     for name in (keyword.name, *keyword.aliases):
-        if keyword.kind.strip(texts.get(name, "")):
+        if keyword.value_type.strip(texts.get(name, "")):
             return name, texts[name]
     return None
 

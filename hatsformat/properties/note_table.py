@@ -6,7 +6,7 @@ The rows are in the order in which a new file is written.
 from __future__ import annotations
 
 from hatsformat.properties.keyword import ALL_TYPES, TABLE_TYPES, Edition, Keyword
-from hatsformat.properties.kinds import (
+from hatsformat.properties.value_types import (
     BOOLEAN,
     COLUMN,
     DATE,
@@ -23,7 +23,7 @@ from hatsformat.properties.kinds import (
     TEXT,
     URL,
     WORD,
-    Kind,
+    ValueType,
 )
 
 _CATALOGS = "object source nested"
@@ -35,7 +35,7 @@ _ALL = " ".join(ALL_TYPES)
 
 def _row(
     name: str,
-    kind: Kind,
+    value_type: ValueType,
     description: str,
     required: str = "",
     optional: str = _ALL,
@@ -49,7 +49,7 @@ def _row(
     allowed = frozenset(optional.split()) - needed
     return Keyword(
         name,
-        kind,
+        value_type,
         description,
         needed,
         allowed,
@@ -142,7 +142,7 @@ ROWS = (
         optional="extension", edition="later",
     ),
     _row(
-        "hats_product_type_served", TEXT, "Kind of data that the extension serves", optional="extension",
+        "hats_product_type_served", TEXT, "ValueType of data that the extension serves", optional="extension",
         edition="later",
     ),
     _row("hats_index_column", COLUMN, "Column that the index is over", "index", "", vital=True),

@@ -142,7 +142,7 @@ def find_problems(document: PropertiesDocument, file_kind: FileKind) -> list[Pro
         problems.extend(_check_names(reading, keyword))
         for name in (keyword.name, *keyword.aliases):
             entry = reading.entries.get(name)
-            if entry is not None and keyword.kind.strip(entry.value):
+            if entry is not None and keyword.value_type.strip(entry.value):
                 problems.extend(_check_value(reading, keyword, entry))
         if keyword.name not in reading.found:
             problems.extend(_check_missing(reading, keyword))
@@ -175,11 +175,12 @@ def _check_names(reading: _Reading, keyword: Keyword) -> Iterator[Problem]:
     own = reading.entries.get(keyword.name)
     for alias in keyword.aliases:
         entry = reading.entries.get(alias)
-        if entry is None or not keyword.kind.strip(entry.value):
+        if entry is None or not keyword.value_type.strip(entry.value):
             continue
         fix = f"name it {keyword.name}"
         yield Problem("alias", "warning", f"{alias} is another edition's name", alias, entry.line, fix=fix)
-        if own is not None and keyword.kind.strip(own.value) not in ("", keyword.kind.strip(entry.value)):
+        agreeing = ("", keyword.value_type.strip(entry.value))
+        if own is not None and keyword.value_type.strip(own.value) not in agreeing:
             yield Problem(
                 "alias-conflict",
                 "error",
@@ -211,7 +212,7 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
     if expected is not None:
         message = f"the value of {entry.keyword} is not as the note has it"
         yield Problem("odd-value", "warning", message, entry.keyword, entry.line, entry.value, expected)
-    if keyword.kind.name in _WORD_LIKE and entry.value != entry.value.strip(BLANKS):
+    if keyword.value_type.name in _WORD_LIKE and entry.value != entry.value.strip(BLANKS):
         message = (
             f"the value of {entry.keyword} has blanks around it, which other readers take for a part of it"
         )
@@ -224,13 +225,13 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
 
 def _expected_form(keyword: Keyword, value: str) -> str | None:
     """Return what the note expects, where a value that can be read is not in that form."""
-    text = keyword.kind.strip(value)
-    words = split_list(text) if keyword.kind.is_list else (text,)
+    text = keyword.value_type.strip(value)
+    words = split_list(text) if keyword.value_type.is_list else (text,)
     if keyword.choices and not set(words) <= set(keyword.choices):
         return keyword.expected
     if keyword.name == "hats_status" and any(len(group & set(words)) > 1 for group in _STATUS_GROUPS):
         return "one word at most of private and public, of main, mirror and partial, and so on"
-    form = _FORM_OF_KEYWORD.get(keyword.name) or _FORM_OF_KIND.get(keyword.kind.name)
+    form = _FORM_OF_KEYWORD.get(keyword.name) or _FORM_OF_KIND.get(keyword.value_type.name)
     return None if form is None or form[0].fullmatch(text) else form[1]
 
 

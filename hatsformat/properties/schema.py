@@ -80,7 +80,7 @@ def _describe(keyword: Keyword) -> dict[str, Any]:
     if keyword.unit:
         description += f", in {keyword.unit}"
     described: dict[str, Any] = {"type": "string", "description": f"{description}: {keyword.expected}"}
-    pattern = keyword.kind.anchored()
+    pattern = keyword.value_type.anchored()
     if keyword.vital and keyword.choices:
         pattern = _one_of(*keyword.choices, optional=True)
     if pattern is not None:
@@ -90,7 +90,7 @@ def _describe(keyword: Keyword) -> dict[str, Any]:
 
 
 def _present(keyword: Keyword) -> dict[str, Any]:
-    pattern = _PRESENT_IN_LIST if keyword.kind.is_list else _PRESENT
+    pattern = _PRESENT_IN_LIST if keyword.value_type.is_list else _PRESENT
     ways = [
         {"required": [name], "properties": {name: {"pattern": pattern}}}
         for name in (keyword.name, *keyword.aliases)

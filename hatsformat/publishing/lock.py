@@ -44,7 +44,7 @@ def locked(work: Path, *, busy: HatsError | None = None) -> Iterator[None]:
     StorageError
         If the folder or the lock cannot be made.
     """
-    with storage.explained(work, "locking"):
+    with storage.storage_errors(work, "locking"):
         made = [folder for folder in work.parents if not folder.exists()]
         file = _acquire(work, wait=busy is None)
     if file is None:

@@ -83,7 +83,7 @@ class NewFolder:
 
     def commit(self) -> None:
         """Move the old files out of the folder, and the new ones in."""
-        with storage.explained(self.root, "publishing the catalog"):
+        with storage.storage_errors(self.root, "publishing the catalog"):
             (self.work / "replaced").mkdir(exist_ok=True)
             _move_all(list(self._moves()), self._record)
         self._clean()
@@ -111,7 +111,7 @@ class NewFolder:
             yield new / name, root / name
 
     def _take_back(self) -> None:
-        with storage.explained(self.root, "bringing the files back"):
+        with storage.storage_errors(self.root, "bringing the files back"):
             _move_back(self._record)
 
     def _discard(self) -> None:

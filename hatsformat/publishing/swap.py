@@ -58,14 +58,14 @@ class FolderSwap:
     def begin(self, added: Sequence[str] = (), replaced: Sequence[str] = ()) -> None:  # noqa: ARG002
         """Make the new tree, the same as the old one so far."""
         if not self._begun:
-            with storage.explained(self.work, "linking the files of the folder"):
+            with storage.storage_errors(self.work, "linking the files of the folder"):
                 _link_tree(self._folder, self._tree)
             self._begun = True
 
     def commit(self) -> None:
         """Swap the folders if there is a new tree, and remove the old one."""
         if self._begun:
-            with storage.explained(self.root, "swapping the folder for its new state"):
+            with storage.storage_errors(self.root, "swapping the folder for its new state"):
                 swap(self._tree, self._folder, self.work / "old")
         self._clean()
 
@@ -90,7 +90,7 @@ def remove_files(tree: UPath, paths: Iterable[str]) -> None:
     """Remove files of a local tree if they exist, and the folders that this leaves empty."""
     top = Path(tree.path)
     files = [top / path for path in paths]
-    with storage.explained(tree, "removing files"):
+    with storage.storage_errors(tree, "removing files"):
         for file in files:
             file.unlink(missing_ok=True)
         for folder in {file.parent for file in files}:
@@ -119,7 +119,7 @@ def _rename_both(new: Path, present: Path, aside: Path) -> None:
 
 def _bring_back(folder: Path, work: Path) -> None:
     if not folder.exists() and (work / "old").exists():
-        with storage.explained(folder, "bringing the folder back"):
+        with storage.storage_errors(folder, "bringing the folder back"):
             (work / "old").rename(folder)
 
 

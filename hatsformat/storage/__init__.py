@@ -4,7 +4,14 @@ A path is a `UPath`, and fsspec does the reading. This package does not know wha
 Reads raise `NotFoundError` or `StorageError` with the path, and a written file appears whole or not at all.
 """
 
-from hatsformat.storage.paths import PathLike, explained, is_local, is_local_name, map_concurrently, resolve
+from hatsformat.storage.paths import (
+    PathLike,
+    is_local,
+    is_local_name,
+    map_concurrently,
+    resolve,
+    storage_errors,
+)
 from hatsformat.storage.reading import (
     FileEntry,
     exists,
@@ -35,7 +42,6 @@ __all__ = [
     "atomic_writer",
     "copy_file",
     "exists",
-    "explained",
     "fingerprint",
     "glob",
     "is_directory",
@@ -54,5 +60,6 @@ __all__ = [
     "rename_file",
     "resolve",
     "size",
+    "storage_errors",
     "write_bytes",
 ]

@@ -79,11 +79,11 @@ def retrying_fs(path: UPath) -> Any:
 
 
 @contextmanager
-def explained(path: object, doing: str) -> Iterator[None]:
+def storage_errors(path: object, doing: str) -> Iterator[None]:
     """Turn what a file system raises into a `StorageError` that names the path and the failed operation."""
     try:
         yield
-    except HatsError:  # explained already; some are OSErrors, too
+    except HatsError:  # already one of ours; some are OSErrors, too
         raise
     except FileNotFoundError as error:
         # fsspec raises this for any HTTP error. Many servers answer 403 for a missing file.

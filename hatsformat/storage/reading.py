@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from upath import UPath
 
 from hatsformat.errors import ShortFileError, StorageError
-from hatsformat.storage.paths import explained, is_local, retrying_fs
+from hatsformat.storage.paths import is_local, retrying_fs, storage_errors
 from hatsformat.storage.retries import raise_first, retry
 
 GAP_BYTES = 64 * 1024
@@ -29,19 +29,19 @@ class FileEntry:
 
 def exists(path: UPath) -> bool:
     """Return whether there is a file or directory at `path`."""
-    with explained(path, "checking whether it exists"):
+    with storage_errors(path, "checking whether it exists"):
         return bool(retrying_fs(path).exists(path.path))
 
 
 def is_directory(path: UPath) -> bool:
     """Return whether there is a directory at `path`."""
-    with explained(path, "checking whether it exists"):
+    with storage_errors(path, "checking whether it exists"):
         return bool(retrying_fs(path).isdir(path.path))
 
 
 def glob(pattern: UPath) -> list[UPath]:
     """Return the files that match a pattern with ``*``, ``?``, ``[…]`` and ``**``, sorted by path."""
-    with explained(pattern, "listing"):
+    with storage_errors(pattern, "listing"):
         names = sorted(retrying_fs(pattern).glob(pattern.path))
         if is_local(pattern):
             return [UPath(name) for name in names]
@@ -50,7 +50,7 @@ def glob(pattern: UPath) -> list[UPath]:
 
 def size(path: UPath) -> int:
     """Return the size of a file in bytes."""
-    with explained(path, "reading its size"):
+    with storage_errors(path, "reading its size"):
         if is_local(path):
             return os.stat(path.path).st_size
         found = retrying_fs(path).size(path.path)
@@ -61,7 +61,7 @@ def size(path: UPath) -> int:
 
 def fingerprint(path: UPath) -> str:
     """Return a text that differs between versions of a file: its size, and its date or tag."""
-    with explained(path, "reading its date"):
+    with storage_errors(path, "reading its date"):
         if is_local(path):
             status = os.stat(path.path)
             return f"{status.st_size}:{status.st_mtime_ns}"
@@ -86,7 +86,7 @@ def read_bytes(path: UPath, *, limit: int | None = None) -> bytes:
     NotFoundError, StorageError
         If it cannot be read, or is larger than `limit`.
     """
-    with explained(path, "reading"):
+    with storage_errors(path, "reading"):
         if limit is None:
             content: bytes = retrying_fs(path).cat_file(path.path)
             return content
@@ -104,7 +104,7 @@ def _read_at_most(path: UPath, count: int) -> bytes:
 
 def read_tail(path: UPath, count: int) -> bytes:
     """Return the last `count` bytes of a file, or all of a shorter one, usually in one request."""
-    with explained(path, "reading the end of it"):
+    with storage_errors(path, "reading the end of it"):
         try:
             tail: bytes = retrying_fs(path).cat_file(path.path, start=-count)
         except (FileNotFoundError, PermissionError, TimeoutError):
@@ -140,7 +140,7 @@ def read_ranges(path: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GA
     origins = [start for start, _ in merged]
     if not merged:
         return [b""] * len(ranges)
-    with explained(path, "reading a part of it"):
+    with storage_errors(path, "reading a part of it"):
         stops = [stop for _, stop in merged]
         fs = retrying_fs(path)
         blocks = raise_first(fs.cat_ranges([path.path] * len(merged), origins, stops, on_error="raise"))
@@ -177,7 +177,7 @@ def list_tree(path: UPath) -> list[FileEntry]:
     """
     if is_local(path):
         return _list_local(path.path)
-    with explained(path, "listing"):
+    with storage_errors(path, "listing"):
         root = path.path.rstrip("/")
         found = retrying_fs(path).find(root, detail=True)
         if not found and not retrying_fs(path).exists(root):
@@ -194,7 +194,7 @@ def list_tree(path: UPath) -> list[FileEntry]:
 def _list_local(root: str) -> list[FileEntry]:
     # Ten times faster than fsspec's own walk. Links to directories are not followed, so loops end.
     def failed(error: OSError) -> None:
-        with explained(error.filename, "listing"):
+        with storage_errors(error.filename, "listing"):
             raise error
 
     entries = []
@@ -216,7 +216,7 @@ def _decoded(path: UPath, name: str) -> str:
 
 def list_names(path: UPath) -> list[str]:
     """Return the names directly inside a directory, sorted."""
-    with explained(path, "listing"):
+    with storage_errors(path, "listing"):
         names = retrying_fs(path).ls(path.path, detail=False)
     # A bucket may contain an object `a/` that marks the directory `a`, next to the objects in it.
     return sorted({_decoded(path, str(name)).rstrip("/").rsplit("/", 1)[-1] for name in names})

@@ -12,7 +12,7 @@ from typing import IO
 
 from upath import UPath
 
-from hatsformat.storage.paths import explained, is_local, retrying_fs
+from hatsformat.storage.paths import is_local, retrying_fs, storage_errors
 
 _TEMPORARY = ".partial-"
 
@@ -26,7 +26,7 @@ def atomic_writer(path: UPath) -> Iterator[IO[bytes]]:
     binary file, open for writing
     """
     writer = _local_writer if is_local(path) else _remote_writer
-    with explained(path, "writing"), writer(path) as stream:
+    with storage_errors(path, "writing"), writer(path) as stream:
         yield stream
 
 
@@ -46,8 +46,8 @@ def _local_writer(path: UPath) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _remote_writer(path: UPath) -> Iterator[IO[bytes]]:
-    # Object stores publish an object when its upload completes, so upload it in one go. A file written piece by
-    # piece would be published when an error closes it.
+    # Object stores publish an object when its upload completes, so upload it in one go. A stream to the store
+    # would publish the incomplete object when an error closes it.
     if path.protocol in ("http", "https"):
         raise NotImplementedError
     with tempfile.NamedTemporaryFile(prefix="hatsformat-") as stream:
@@ -64,27 +64,27 @@ def write_bytes(path: UPath, content: bytes) -> None:
 
 def make_directory(path: UPath) -> None:
     """Create a directory and its parents, if missing."""
-    with explained(path, "creating the directory"):
+    with storage_errors(path, "creating the directory"):
         path.fs.makedirs(path.path, exist_ok=True)
 
 
 def copy_file(source: UPath, target: UPath) -> None:
     """Copy a file within a file system; object stores copy on the server."""
-    with explained(source, "copying"):
+    with storage_errors(source, "copying"):
         target.fs.makedirs(target.parent.path, exist_ok=True)
         source.fs.cp_file(source.path, target.path)
 
 
 def rename_file(source: UPath, target: UPath) -> None:
     """Rename a file on a local disk; create missing directories."""
-    with explained(source, "renaming"):
+    with storage_errors(source, "renaming"):
         os.makedirs(os.path.dirname(target.path), exist_ok=True)
         os.rename(source.path, target.path)
 
 
 def remove_file(path: UPath) -> None:
     """Remove a file, if it exists."""
-    with explained(path, "removing"):
+    with storage_errors(path, "removing"):
         if retrying_fs(path).exists(path.path):
             path.fs.rm_file(path.path)
 
@@ -98,6 +98,6 @@ def remove_partial_files(path: UPath) -> None:
 
 def remove_tree(path: UPath) -> None:
     """Remove a directory and everything in it, if it exists."""
-    with explained(path, "removing"):
+    with storage_errors(path, "removing"):
         if retrying_fs(path).exists(path.path):
             path.fs.rm(path.path, recursive=True)

@@ -13,7 +13,7 @@ from upath import UPath
 from hatsformat import layout, storage
 from hatsformat.artefacts.leaf_reading import read_footer
 from hatsformat.artefacts.parquet_metadata import rows_per_leaf
-from hatsformat.catalog.locating import if_there
+from hatsformat.catalog.locating import if_exists
 from hatsformat.catalog.manifest import CatalogFiles
 from hatsformat.errors import FormatError, UsageError
 from hatsformat.healpix import MAX_ORDER, IntArray
@@ -119,7 +119,7 @@ class ExistingCatalog:
                 hint="import it into another folder",
             )
         data = files.data_files()
-        metadata = if_there(read_footer, root / layout.METADATA)
+        metadata = if_exists(read_footer, root / layout.METADATA)
         known = {} if metadata is None else rows_per_leaf(metadata)
         names = [file.path.removeprefix(f"{layout.DATASET}/") for file in data]
         rows = [
@@ -151,7 +151,7 @@ class ExistingCatalog:
                 expected=found,
                 hint="run hatsformat rebuild",
             )
-        metadata = if_there(read_footer, self.root / layout.METADATA)
+        metadata = if_exists(read_footer, self.root / layout.METADATA)
         if metadata is not None and metadata.num_rows != found:
             raise FormatError(
                 "_metadata does not list exactly the leaf files",

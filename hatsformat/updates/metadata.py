@@ -36,7 +36,7 @@ def map_orders(existing: ExistingCatalog) -> dict[str, int]:
     """Return the sky maps that a catalog has, and the order of each."""
     others = existing.properties.hats_skymap_alt_orders or ()
     names = (layout.SKYMAP, layout.POINT_MAP, *map(layout.skymap_path, others))
-    found = {name: locating.if_there(read_skymap, existing.root / name) for name in names}
+    found = {name: locating.if_exists(read_skymap, existing.root / name) for name in names}
     return {name: known[0] for name, known in found.items() if known is not None}
 
 

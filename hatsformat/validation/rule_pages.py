@@ -216,9 +216,9 @@ def _keywords() -> str:
 
 
 def _value(keyword: Keyword) -> str:
-    text = keyword.kind.expected
+    text = keyword.value_type.expected
     if keyword.choices:
-        text = f"{'words' if keyword.kind.is_list else 'one'} of {', '.join(keyword.choices)}"
+        text = f"{'words' if keyword.value_type.is_list else 'one'} of {', '.join(keyword.choices)}"
     return text if keyword.unit is None else f"{text}; {keyword.unit}"
 
 

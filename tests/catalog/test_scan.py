@@ -182,7 +182,7 @@ class TestPlan:
         assert ids(catalog.scan(where=pc.field("height") > 89)) == sorted(ID[DEC > 89].tolist())
         assert catalog.scan(where="height > 91").plan().row_groups == 0
 
-    def test_without_statistics_takes_every_row_group_of_the_tiles(self, tmp_path):
+    def test_without_statistics_reads_every_row_group_of_the_tiles(self, tmp_path):
         Tree(statistics=False).write(tmp_path, SKY)
         plan = open_catalog(tmp_path).scan(region=Cone(56.75, 24.12, 0.01)).plan()
         assert plan.rows > 60

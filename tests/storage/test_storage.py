@@ -446,7 +446,7 @@ ROOT = Path(__file__).resolve().parents[2]
     "error", [NotFoundError("there is no leaf", path="x"), UsageError("range requests", path="x")], ids=type
 )
 def test_an_error_that_is_explained_already_stays(error):
-    with pytest.raises(type(error)) as raised, storage.explained("another path", "reading"):
+    with pytest.raises(type(error)) as raised, storage.storage_errors("another path", "reading"):
         raise error
     assert raised.value is error
     assert error.__cause__ is None

@@ -285,12 +285,12 @@ STRATEGIES = {
 def values_of(cls: type[BaseProperties]) -> st.SearchStrategy[dict[str, object]]:
     strategies = {}
     for name, keyword in cls.file_kind.keywords.items():
-        strategy = STRATEGIES[keyword.kind.python]
-        if keyword.kind.name in ("word", "column", "reference", "url"):
+        strategy = STRATEGIES[keyword.value_type.python]
+        if keyword.value_type.name in ("word", "column", "reference", "url"):
             strategy = WORDS
-        elif keyword.kind.name == "suffix":
+        elif keyword.value_type.name == "suffix":
             strategy = st.just("/") | st.from_regex(r"\.[^/\\ \t\n\r\f\ud800-\udfff]*", fullmatch=True)
-        elif keyword.kind.name == "order":
+        elif keyword.value_type.name == "order":
             strategy = st.integers(0, 29)
         if keyword.vital and keyword.choices:
             strategy = st.sampled_from(keyword.choices)
@@ -314,7 +314,7 @@ def test_any_values_come_back(cls, data):
     for name, value in values.items():
         if not value and value not in (0, False):
             assert not getattr(properties, name)
-        elif cls.file_kind.keywords.get(name) and cls.file_kind.keywords[name].kind.python in (
+        elif cls.file_kind.keywords.get(name) and cls.file_kind.keywords[name].value_type.python in (
             "str",
             "int",
             "bool",

@@ -25,9 +25,9 @@ from hatsformat.properties import (
     format_date,
     parse_date,
     split_list,
+    value_types,
 )
-from hatsformat.properties import kinds as kind_module
-from hatsformat.properties.kinds import Kind
+from hatsformat.properties.value_types import ValueType
 from hatsformat.properties.values import Pairs
 
 # Table 1 of the note, copied from it.
@@ -74,8 +74,8 @@ MATRIX = {
     "all_indexes": ("", "collection"),
     "default_index": ("", "collection"),
 }
-ALL_KINDS = [kind for kind in vars(kind_module).values() if isinstance(kind, Kind)]
-LIST_KINDS = [kind for kind in ALL_KINDS if kind.is_list]
+ALL_TYPES = [value for value in vars(value_types).values() if isinstance(value, ValueType)]
+LIST_TYPES = [value for value in ALL_TYPES if value.is_list]
 
 
 def test_every_keyword_of_the_note_is_there():
@@ -109,7 +109,7 @@ def test_the_classes_have_an_attribute_for_each_keyword(cls):
     keywords = cls.file_kind.keywords
     assert set(keywords) | {"extra", "_document", "file_kind"} == set(hints)
     for name, keyword in keywords.items():
-        python = eval(keyword.kind.python, {"datetime": datetime, "Mapping": Mapping})
+        python = eval(keyword.value_type.python, {"datetime": datetime, "Mapping": Mapping})
         assert hints[name] == python | None, name
 
 
@@ -209,9 +209,9 @@ def test_values_that_are_impossible(keyword, text):
         KEYWORDS[keyword].parse(text)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", ALL_TYPES, ids=lambda kind: kind.name)
 @given(data=st.data())
-def test_what_is_read_can_be_written(kind: Kind, data: st.DataObject):
+def test_what_is_read_can_be_written(kind: ValueType, data: st.DataObject):
     pattern = kind.anchored()
     text = data.draw(st.text() if pattern is None else st.from_regex(pattern) | st.text())
     try:

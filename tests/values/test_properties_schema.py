@@ -90,12 +90,12 @@ def test_the_schema_and_the_validation_agree(file_kind, data):
 
 
 @settings(max_examples=50)
-@pytest.mark.parametrize("name", [name for name in KEYWORDS if KEYWORDS[name].kind.pattern])
+@pytest.mark.parametrize("name", [name for name in KEYWORDS if KEYWORDS[name].value_type.pattern])
 @given(data=st.data())
 def test_they_agree_on_every_pattern(name, data):
     keyword = KEYWORDS[name]
     texts = data.draw(
-        st.from_regex(keyword.kind.anchored())
+        st.from_regex(keyword.value_type.anchored())
         | st.text("0123456789.eE+-TZ: ,;\nUTCtrue", max_size=20)
         | VALUES
     )

@@ -56,7 +56,7 @@ def rule_of(problem: Problem) -> str | None:
             return rule
     known = KEYWORDS.get(keyword or "")
     if problem.kind == "odd-value":
-        return _LISTS if known is not None and known.kind.is_list else _FORMS
+        return _LISTS if known is not None and known.value_type.is_list else _FORMS
     return None
 
 

@@ -211,7 +211,7 @@ class Tree:
         if path in self.links_out:
             raise OutsideError("the file is a link out of the catalog, and is not opened", path=place)
         if storage.is_local(self.root):
-            with storage.explained(place, "looking at it"):
+            with storage.storage_errors(place, "looking at it"):
                 if not stat.S_ISREG(os.stat(place.path).st_mode):
                     raise FormatError("this is no file", path=place)
         return place
@@ -253,7 +253,7 @@ def _list_local(root: str, links: list[str], folders: list[str]) -> dict[str, in
     waiting = [""]
     while waiting:
         above = waiting.pop()
-        with storage.explained(f"{root}/{above}", "listing"), os.scandir(f"{root}/{above}") as entries:
+        with storage.storage_errors(f"{root}/{above}", "listing"), os.scandir(f"{root}/{above}") as entries:
             for entry in entries:
                 path = above + entry.name
                 if entry.is_dir(follow_symlinks=False):

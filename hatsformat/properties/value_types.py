@@ -35,7 +35,7 @@ _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueType:
     """A kind of value.
 
     Attributes
@@ -234,26 +234,28 @@ def _join(values: Iterable[object]) -> str:
     return " ".join(map(str, values))
 
 
-def _word(name: str, expected: str, pattern: str | None = None) -> Kind:
-    return Kind(name, expected, "str", pattern, str, _coerce_word, str)
+def _word(name: str, expected: str, pattern: str | None = None) -> ValueType:
+    return ValueType(name, expected, "str", pattern, str, _coerce_word, str)
 
 
-TEXT = Kind("text", "text", "str", None, str, _coerce_text, str)
+TEXT = ValueType("text", "text", "str", None, str, _coerce_text, str)
 WORD = _word("word", "one word")
 COLUMN = _word("column", "the name of a column")
 REFERENCE = _word("reference", "the name, path or URL of a table")
 URL = _word("url", "a URL")
 SUFFIX = _word("suffix", "a file suffix such as .parquet, or / for leaf directories", r"/|[^/\\ \t\n\r\f]+")
-INTEGER = Kind(
+INTEGER = ValueType(
     "integer", "an integer, 0 or more", "int", r"[0-9]{1,18}(?:\.0*)?", _read_int, _coerce_int, str
 )
-ORDER = Kind("order", "an integer from 0 to 29", "int", rf"{_ORDER}(?:\.0*)?", _read_int, _coerce_int, str)
-REAL = Kind("real", "a number", "float", f"[+-]?{_REAL}", _read_float, _coerce_float, repr)
-SIZE = Kind("size", "a number, 0 or more", "float", rf"[+]?{_REAL}", _read_float, _coerce_float, repr)
-FRACTION = Kind(
+ORDER = ValueType(
+    "order", "an integer from 0 to 29", "int", rf"{_ORDER}(?:\.0*)?", _read_int, _coerce_int, str
+)
+REAL = ValueType("real", "a number", "float", f"[+-]?{_REAL}", _read_float, _coerce_float, repr)
+SIZE = ValueType("size", "a number, 0 or more", "float", rf"[+]?{_REAL}", _read_float, _coerce_float, repr)
+FRACTION = ValueType(
     "fraction", "a number from 0 to 1", "float", SIZE.pattern, _read_fraction, _coerce_float, repr
 )
-BOOLEAN = Kind(
+BOOLEAN = ValueType(
     "boolean",
     "True or False",
     "bool",
@@ -262,11 +264,13 @@ BOOLEAN = Kind(
     _coerce_bool,
     str,
 )
-DATE = Kind(
+DATE = ValueType(
     "date", "a date, YYYY-mm-ddTHH:MMZ", "datetime", DATE_PATTERN, parse_date, _coerce_date, format_date
 )
-LIST = Kind("list", "names separated by blanks", "tuple[str, ...]", None, split_list, _coerce_list, _join)
-ORDERS = Kind(
+LIST = ValueType(
+    "list", "names separated by blanks", "tuple[str, ...]", None, split_list, _coerce_list, _join
+)
+ORDERS = ValueType(
     "orders",
     "integers from 0 to 29 separated by blanks",
     "tuple[int, ...]",
@@ -275,7 +279,7 @@ ORDERS = Kind(
     _coerce_ints,
     _join,
 )
-MAP = Kind(
+MAP = ValueType(
     "map",
     "pairs of a name and a directory, separated by blanks",
     "Mapping[str, str]",
