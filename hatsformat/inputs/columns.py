@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 _METADATA_KEYS = ("ucd", "utype", "xtype")
-"""Attributes of a VOTable field, beside unit and description, to keep in the Arrow field's metadata."""
+"""Attributes of a VOTable field, besides unit and description, to keep in the Arrow field's metadata."""
 
 
 def from_astropy(table: Any) -> pa.Table:
@@ -22,10 +22,10 @@ def from_astropy(table: Any) -> pa.Table:
     columns, fields = [], []
     for name in table.colnames:
         column = table[name]
-        about = {"unit": getattr(column, "unit", None), "description": column.info.description}
-        about |= {key: (column.info.meta or {}).get(key) for key in _METADATA_KEYS}
+        attributes = {"unit": getattr(column, "unit", None), "description": column.info.description}
+        attributes |= {key: (column.info.meta or {}).get(key) for key in _METADATA_KEYS}
         columns.append(_from_column(column))
-        fields.append(make_field(name, columns[-1].type, about))
+        fields.append(make_field(name, columns[-1].type, attributes))
     return pa.table(columns, schema=pa.schema(fields))
 
 
@@ -45,9 +45,9 @@ def _from_column(column: Any) -> pa.Array:
         ) from error
 
 
-def make_field(name: str, kind: pa.DataType, about: dict[str, Any]) -> pa.Field:
+def make_field(name: str, kind: pa.DataType, attributes: dict[str, Any]) -> pa.Field:
     """Return a field with the known attributes of a column in its metadata."""
-    metadata = {key: str(value) for key, value in about.items() if value not in (None, "")}
+    metadata = {key: str(value) for key, value in attributes.items() if value not in (None, "")}
     return pa.field(name, kind, metadata=metadata or None)
 
 

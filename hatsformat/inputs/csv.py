@@ -54,7 +54,7 @@ class CsvSource(FileSource):
     Attributes
     ----------
     path : UPath
-        The file; the suffix tells the compression.
+        The file; compression is detected from the suffix.
     delimiter : str or None
         None chooses the most frequent one in the header.
     comment : str or None
@@ -270,7 +270,8 @@ def _lines_before_header(lines: list[bytes]) -> int:
         skip += 1
     if skip and lines[skip - 1].startswith(b"#"):
         columns = [
-            max(line.count(mark.encode()) for mark in DELIMITERS) for line in lines[skip - 1 : skip + 1]
+            max(line.count(delimiter.encode()) for delimiter in DELIMITERS)
+            for line in lines[skip - 1 : skip + 1]
         ]
         skip -= columns[0] == columns[1] > 0
     return skip

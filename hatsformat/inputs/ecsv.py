@@ -34,7 +34,7 @@ _OBJECTS = re.compile(rb"""subtype['"]?: *['"]?(json|object)\b""")
 
 @dataclass(frozen=True, slots=True)
 class EcsvSource(FileSource):
-    """One ECSV file; its suffix tells the compression."""
+    """One ECSV file; compression is detected from the suffix."""
 
     path: UPath
 
@@ -78,7 +78,7 @@ def split_ecsv(stream: Any, size: int) -> Iterator[bytes]:
             text += read_up_to(stream, wanted - len(text))
             more = len(text) == wanted
         end = _find_cut(text, size, delimiter, more)
-        if end is None:  # it is unknown where values end
+        if end is None:  # the ends of values are unknown
             yield header + text + stream.read()
             return
         if end == 0 and more:

@@ -59,8 +59,8 @@ def find_files(path: Any, kind: str | None, **storage_options: Any) -> list[UPat
 def format_of(path: str) -> str | None:
     """Return the format of a file by its name, or None if the suffix is unknown."""
     name = path.lower().split("?", 1)[0]
-    for ending in COMPRESSIONS:
-        name = name.removesuffix(ending)
+    for suffix in COMPRESSIONS:
+        name = name.removesuffix(suffix)
     dot = name.rfind(".")
     return _SUFFIXES.get(name[dot:]) if dot >= 0 else None
 
@@ -95,7 +95,7 @@ def _check_folders(path: UPath, names: list[str]) -> None:
             f"the column {column!r} in the folder names would be lost",
             path=path,
             found=", ".join(unknown[:5]),
-            hint=f"write it into the files; or import the files without it, as {path}/**/*",
+            hint=f"write it into the files, or import them without it as {path}/**/*",
         )
 
 

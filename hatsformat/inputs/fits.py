@@ -21,7 +21,7 @@ from hatsformat.inputs.tables import MemorySource
 
 @dataclass(frozen=True, slots=True)
 class FitsSource(FileSource):
-    """One table of a FITS file; its suffix tells the compression."""
+    """One table of a FITS file; compression is detected from the suffix."""
 
     path: UPath
     table: str | None = None  # name or number of the HDU; None for the first table
@@ -107,7 +107,7 @@ def _to_arrow(hdu: Any, rows: Any) -> pa.Table:
         else:
             mask = np.zeros(values.shape, dtype=np.bool_)
         columns.append(to_array(values, mask))
-        about = {"unit": column.unit, "description": hdu.header.get(f"TCOMM{number}")}
-        about |= {"ucd": hdu.header.get(f"TUCD{number}"), "utype": hdu.header.get(f"TUTYP{number}")}
-        fields.append(make_field(column.name, columns[-1].type, about))
+        attributes = {"unit": column.unit, "description": hdu.header.get(f"TCOMM{number}")}
+        attributes |= {"ucd": hdu.header.get(f"TUCD{number}"), "utype": hdu.header.get(f"TUTYP{number}")}
+        fields.append(make_field(column.name, columns[-1].type, attributes))
     return pa.table(columns, schema=pa.schema(fields))

@@ -48,7 +48,7 @@ class MemorySource:
 
 @dataclass(frozen=True, slots=True)
 class IpcSource(FileSource):
-    """An Arrow IPC file (Feather) or an Arrow IPC stream; its suffix tells the compression."""
+    """An Arrow IPC file (Feather) or an Arrow IPC stream; compression is detected from the suffix."""
 
     path: UPath
 

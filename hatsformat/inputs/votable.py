@@ -32,7 +32,7 @@ from hatsformat.inputs.votable_rows import (
 
 @dataclass(frozen=True, slots=True)
 class VotableSource(FileSource):
-    """One table of a VOTable; its suffix tells the compression."""
+    """One table of a VOTable; compression is detected from the suffix."""
 
     path: UPath
     table: str | None = None  # number, ID or name of the table; None for the only one
@@ -78,7 +78,7 @@ class VotableSource(FileSource):
         for span in outline.spans:
             tables = _tables(outline.document, span.table)
             if len(tables) != outline.tables:
-                return None  # some are misplaced, so that numbers differ
+                return None  # misplaced tables make the numbers differ
             table = self._select(tables)
             if not table.is_empty():
                 converters = [field.converter for field in table.all_fields]

@@ -17,11 +17,11 @@ from hatsformat.errors import InputError
 
 CUT_BYTES = 64 * 1024
 CUT_ROWS = 256
-"""Note an offset to split TABLEDATA at after so many bytes or rows, whichever come first."""
+"""TABLEDATA can be split after this many bytes or rows, whichever come first."""
 
 _TAG = re.compile(rb"""(<[^<>"'\s/]+)(?:[^<>"']|"[^"]*"|'[^']*')*>""")
 _NROWS = re.compile(rb"""\snrows\s*=\s*("\s*\d+\s*"|'\s*\d+\s*')""")
-_ABOVE = ["RESOURCE", "TABLE", "DATA"]
+_PARENTS = ["RESOURCE", "TABLE", "DATA"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RowSpan:
 class Outline:
     """A VOTable without its rows; rows in an unknown form stay in the document."""
 
-    document: bytes  # without the rows of `spans`, and without numbers of rows
+    document: bytes  # without the rows of `spans`, and without `nrows`
     spans: tuple[RowSpan, ...]
     tables: int  # number of TABLE elements
 
@@ -50,7 +50,7 @@ class Outline:
         """Return the document with `count` rows, as written in the file, at the offset of a span."""
         parts = (
             self.document[: span.table_tag],
-            b' nrows="%d"' % count,  # the parser allocates exactly so many
+            b' nrows="%d"' % count,  # the parser allocates exactly this many rows
             self.document[span.table_tag : span.offset],
             rows,
             self.document[span.offset :],
@@ -128,9 +128,9 @@ class _Reader:
             self._note_table()
         elif self._has_entities or b"\0" in self._document[:4]:  # UTF-16
             return
-        elif self._open[-4:] == [*_ABOVE, "TABLEDATA"] and self._is_new():
+        elif self._open[-4:] == [*_PARENTS, "TABLEDATA"] and self._is_new():
             self._watch_rows(name)
-        elif self._open[-5:-2] == _ABOVE and self._open[-1] == "STREAM" and self._is_new():
+        elif self._open[-5:-2] == _PARENTS and self._open[-1] == "STREAM" and self._is_new():
             tag = self._tag()
             plain = attributes.get("encoding") == "base64" and "href" not in attributes
             if plain and self._open[-2] in ("BINARY", "BINARY2") and tag and not tag[0].endswith(b"/>"):
