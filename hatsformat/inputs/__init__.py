@@ -1,4 +1,4 @@
-"""The inputs of an import: which files, of which kind, in which parts."""
+"""The inputs of an import: which files to read, in which format, in which parts."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class InputOptions:
     Attributes
     ----------
     format : str or None
-        One of `FORMATS`; None goes by each file's suffix.
+        One of `FORMATS`; None chooses by each file's suffix.
     delimiter : str or None
-        Of CSV; None goes by each file's header.
+        The delimiter of CSV files; None chooses by each file's header.
     comment : str or None
-        What begins lines of CSV files that are passed over; None takes hashes for that, but only before the
+        The prefix of lines to skip in CSV files; None skips lines that start with a hash, but only before the
         header.
     table : str or None
-        Which table of a FITS file or a VOTable: its number or name. None takes the first of a FITS file, the
-        only one of a VOTable.
+        The number or name of the table to read from a FITS file or a VOTable. None reads the first table of a
+        FITS file, or the only one of a VOTable.
     part_bytes : int
-        Size of the parts that a large file is cut into where its format allows, uncompressed bytes.
+        Size of the parts to split a large file into where its format allows it, in uncompressed bytes.
     """
 
     format: str | None = None
@@ -49,11 +49,15 @@ class InputOptions:
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
-            raise UsageError("no such input format", found=self.format, expected=", ".join(FORMATS))
+            raise UsageError("unknown input format", found=self.format, expected=", ".join(FORMATS))
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
-            raise UsageError("not a delimiter", found=repr(self.delimiter), expected="one character")
+            raise UsageError(
+                "invalid delimiter",
+                found=repr(self.delimiter),
+                expected="one character, not a quote or a line end",
+            )
         if self.comment is not None and (not self.comment.strip() or "\n" in self.comment):
-            raise UsageError("nothing that begins a comment", found=repr(self.comment))
+            raise UsageError("invalid comment prefix", found=repr(self.comment), expected="text such as '#'")
 
 
 def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> list[Source]:
@@ -66,16 +70,20 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
         readers, pandas data frames, Astropy tables.
     options : InputOptions
     **storage_options
-        For the file system of the paths.
+        Options of the paths' file system.
 
     Raises
     ------
+    UsageError
+        If the type of the inputs is not supported, or files and tables are mixed.
     InputError
-        If there is nothing to read, or something of no known kind.
+        If there is nothing to read, or a file is missing, empty or of an unknown format.
     NotFoundError
-        If a file is not there.
+        If a list of files is missing.
     """
-    items = _items(inputs)
+    items = _list_items(inputs)
+    if not items:
+        raise InputError("nothing to import", found="no inputs", expected="paths or tables")
     if isinstance(items, _Stream):
         return [MemorySource(items)]
     paths = [item for item in items if _is_path(item)]
@@ -83,30 +91,28 @@ def open_inputs(inputs: Any, options: InputOptions, **storage_options: Any) -> l
         if paths:
             raise UsageError("files and tables cannot be mixed in one import")
         return [MemorySource(items)]
-    found = storage.map_concurrently(
+    groups = storage.map_concurrently(
         lambda path: find_files(path, options.format, **storage_options),
         paths,
         waits=not all(storage.is_local_name(str(path)) for path in paths),
     )
-    files = [file for group in found for file in group]
-    if not files:
-        raise InputError("there is nothing to import", found=f"{len(paths)} paths without files")
+    files = [file for group in groups for file in group]
     parts = storage.map_concurrently(
-        lambda file: _sources(file, options, alone=len(files) == 1),
+        lambda file: _open_file(file, options, alone=len(files) == 1),
         files,
         waits=not all(storage.is_local(file) for file in files),
     )
     return [source for sources in parts for source in sources]
 
 
-def _items(inputs: Any) -> Sequence[Any]:
-    single = _is_path(inputs) or isinstance(inputs, pa.Table | pa.RecordBatch) or hasattr(inputs, "columns")
-    if single:
+def _list_items(inputs: Any) -> Sequence[Any]:
+    """Return the inputs as a sequence; one path or table is a sequence of one."""
+    if _is_path(inputs) or isinstance(inputs, pa.Table | pa.RecordBatch) or hasattr(inputs, "columns"):
         return [inputs]
     if not isinstance(inputs, Iterable):
-        raise UsageError("these are no inputs", found=type(inputs).__name__, expected="paths or tables")
+        raise UsageError("unsupported input type", found=type(inputs).__name__, expected="paths or tables")
     if isinstance(inputs, Mapping):
-        raise UsageError("columns by name are no table", expected="pyarrow.table(...) of them")
+        raise UsageError("a mapping is not a table", hint="convert it with pyarrow.table(...)")
     if isinstance(inputs, list | tuple):
         return inputs
     first = next(iterator := iter(inputs), None)
@@ -114,11 +120,11 @@ def _items(inputs: Any) -> Sequence[Any]:
         return []
     if _is_path(first):
         return [first, *iterator]
-    return _Stream(first, iterator)  # a stream of batches is not rechunk in memory
+    return _Stream(first, iterator)  # its tables may not fit in memory together
 
 
 class _Stream(list[Any]):
-    """A stream of tables whose first was looked at; it can be gone through once."""
+    """A stream of tables whose first one was already taken; it can be read once."""
 
     def __init__(self, first: Any, rest: Iterable[Any]) -> None:
         super().__init__([first])
@@ -133,7 +139,8 @@ def _is_path(item: Any) -> bool:
     return isinstance(item, str) or hasattr(item, "__fspath__") or isinstance(item, UPath)
 
 
-def _sources(path: UPath, options: InputOptions, alone: bool) -> list[Source]:
+def _open_file(path: UPath, options: InputOptions, alone: bool) -> list[Source]:
+    """Return the sources of one file; `alone` says whether it is the only file of the import."""
     kind = options.format or format_of(path.path)
     try:
         size = storage.size(path)
@@ -141,9 +148,9 @@ def _sources(path: UPath, options: InputOptions, alone: bool) -> list[Source]:
         raise InputError("no such file", path=path) from error
     if kind is None:
         raise InputError(
-            "the kind of this file cannot be told from its name",
+            "cannot tell the format from the file name",
             path=path,
-            hint=f"name it with --format: {', '.join(FORMATS)}",
+            hint=f"set it with --format: {', '.join(FORMATS)}",
         )
     if size == 0:
         raise InputError("the file is empty", path=path)

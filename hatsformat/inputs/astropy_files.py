@@ -1,4 +1,4 @@
-"""What the files that Astropy reads have in common: they are handed to it in pieces, each a small file."""
+"""Shared by the formats that Astropy reads: it is given one piece at a time, each a small file."""
 
 from __future__ import annotations
 
@@ -18,83 +18,57 @@ from upath import UPath
 from hatsformat import storage
 from hatsformat.arrays import empty_table
 from hatsformat.errors import HatsError, InputError
-from hatsformat.inputs.base import open_stream
+from hatsformat.inputs.base import open_stream, read_up_to
 
 MIN_PIECE = 64 * 1024
 BLOCK_BYTES = 256 * 1024
 
 
 def piece_bytes(target_bytes: int) -> int:
-    """Return how much to hand to Astropy at a time, for chunks of about `target_bytes`.
-
-    Its readers take many times the memory of what they read.
-    """
-    return max(MIN_PIECE, target_bytes // 8)
+    """Return the size of the pieces to give Astropy, for chunks of about `target_bytes`."""
+    return max(MIN_PIECE, target_bytes // 8)  # its readers need many times the memory of what they read
 
 
 @dataclass(frozen=True, slots=True)
 class AstropyFile:
-    """A file that is gone through more than once; a small one is held in memory.
-
-    Attributes
-    ----------
-    path : UPath
-        The file; compression is recognised by its suffix.
-    start : bytes
-        How it begins.
-    is_whole : bool
-        Whether that is all of it.
-    """
+    """A file that is read more than once; a small one is kept in memory."""
 
     path: UPath
     start: bytes
-    is_whole: bool
+    is_whole: bool  # whether `start` is the whole file
 
     @classmethod
     def probe(cls, path: UPath, size: int) -> AstropyFile:
-        """Read how a file begins, no more than `size` bytes."""
-        start = b""
+        """Read the first `size` bytes of a file."""
         with open_stream(path) as stream:
-            while len(start) < size and (block := stream.read(size - len(start))):
-                start += block
-            return cls(path, start, not stream.read(1))
+            return cls(path, read_up_to(stream, size), not stream.read(1))
 
     def begins_with(self, text: bytes) -> bool:
-        """Return whether it begins with some text, but for a mark of UTF-8 and white space."""
+        """Return whether the file begins with `text`, after any byte order mark and white space."""
         return self.start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(text)
 
     def open(self) -> Any:
-        """Open it for reading, from its start."""
+        """Open the file at its start."""
         return io.BytesIO(self.start) if self.is_whole else open_stream(self.path)
 
     def blocks(self) -> Iterator[bytes]:
-        """Read all of it, in pieces of any size."""
+        """Read the whole file, in blocks of any size."""
         with self.open() as stream:
             while block := stream.read(BLOCK_BYTES):
                 yield block
 
     def content(self) -> bytes:
-        """Return all of it."""
+        """Read the whole file."""
         return b"".join(self.blocks())
 
 
 @contextmanager
-def translate_astropy_errors(path: UPath, kind: str, behind: int = 0) -> Iterator[None]:
-    """Turn what Astropy's readers raise, which is whatever their parsers do, into an `InputError`.
-
-    Parameters
-    ----------
-    path : UPath
-        The file.
-    kind : str
-        What it is read as.
-    behind : int
-        How many rows were read before.
-    """
+def translate_astropy_errors(path: UPath, kind: str, rows_read: int = 0) -> Iterator[None]:
+    """Turn any error of Astropy's readers into an `InputError` that says where in the file it happened."""
     with storage.storage_errors(path, "reading"):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of units and headers that do not matter to rows
+                warnings.simplefilter("ignore")  # about units and headers, which do not affect rows
                 yield
         except HatsError as error:
             error.path = error.path or str(path)
@@ -103,16 +77,16 @@ def translate_astropy_errors(path: UPath, kind: str, behind: int = 0) -> Iterato
             raise
         except Exception as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            where = f" behind row {behind}" if behind else ""
+            where = f" after row {rows_read}" if rows_read else ""
             raise InputError(f"cannot be read as {kind}{where}: {reason}", path=path) from error
 
 
 def unify_types(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Return the pieces of a table, such that no piece has another type than the whole has.
+    """Yield the pieces of a table with the types that the whole table has.
 
-    Lists that are all empty say nothing of their items, which Astropy takes for floats: they become lists of
-    whatever the others hold, or of nulls, which go with anything. Where all pieces are like that, the types
-    that they came with follow at the end, with no rows.
+    Astropy assumes floats for the items of a column whose lists are all empty. Such a column gets the type
+    that earlier pieces have, or lists of nulls, which fit any type. If no piece has items, an empty table at
+    the end has Astropy's types.
     """
     types: dict[str, pa.DataType] = {}
     piece, following = _next(pieces), _next(pieces)
@@ -136,7 +110,7 @@ def unify_types(pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 def _next(pieces: Iterator[pa.Table]) -> pa.Table | None:
     piece = next(pieces, None)
-    gc.collect(1)  # Astropy's readers refer to themselves, and would hold what they read for a long time
+    gc.collect(1)  # Astropy's readers have reference cycles, which would keep what they read in memory
     return piece
 
 

@@ -1,11 +1,11 @@
-"""What an input is to the partitioner: a name, and tables that come one after the other."""
+"""What every input offers the partitioner: a name, and its rows in chunks."""
 
 from __future__ import annotations
 
 import lzma
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,25 +16,17 @@ from hatsformat import storage
 from hatsformat.errors import InputError
 
 COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4", ".xz")
-"""Endings of the names of compressed files."""
+"""Suffixes of compressed files."""
 
 COPY_BYTES = 1024 * 1024
 
 COMPRESSION_RATIO = 5
-"""How much larger compressed files are once they are read, roughly."""
+"""Roughly how much larger a compressed file is in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some consecutive rows of an input.
-
-    Attributes
-    ----------
-    table : pyarrow.Table
-        The rows.
-    first_row : int
-        Number of the first of them in the input, from 1; a header is not a row.
-    """
+    """Consecutive rows of an input; `first_row` is the number of the first, from 1 without the header."""
 
     table: pa.Table
     first_row: int
@@ -45,26 +37,26 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it: the file's path."""
+        """The name in messages: the file's path."""
 
     @property
     def fingerprint(self) -> str:
-        """What tells this version of the input from another; empty where nothing does."""
+        """Text that changes when the input changes; empty if unknown."""
 
     @property
     def estimated_bytes(self) -> int:
-        """About how large its rows are in memory; 0 where that is not known."""
+        """Estimated size of the rows in memory; 0 if unknown."""
 
     @property
     def reading_bytes(self) -> int:
-        """About how much memory reading it takes beside the rows that it gives."""
+        """Estimated memory for reading, in addition to the rows returned."""
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read it from the start, in tables of about `target_bytes` in memory."""
+        """Read the input from the start, in chunks of about `target_bytes` in memory."""
 
 
 class FileSource:
-    """The base of all inputs that are files; their name is the path."""
+    """The base of all inputs that are files."""
 
     __slots__ = ()
     path: UPath
@@ -81,12 +73,12 @@ class FileSource:
 
     @property
     def estimated_bytes(self) -> int:
-        """About how large the file's rows are in memory."""
+        """Estimated size of the file's rows in memory."""
         return storage.size(self.path) * (COMPRESSION_RATIO if is_compressed(self.path) else 1)
 
     @property
     def reading_bytes(self) -> int:
-        """Nothing that matters: most formats are read in small pieces."""
+        """Zero: most formats are read in small pieces."""
         return 0
 
 
@@ -96,7 +88,7 @@ def is_compressed(path: UPath) -> bool:
 
 
 def open_stream(path: UPath) -> Any:
-    """Open a file for reading from its start to its end, decompressed."""
+    """Open a file for sequential reading, decompressed."""
     with storage.storage_errors(path, "reading"):
         name = str(path.path)
         if name.lower().endswith(".xz"):
@@ -107,14 +99,17 @@ def open_stream(path: UPath) -> Any:
         return pa.input_stream(path.fs.open(name, "rb"), compression=kind)
 
 
-def temporary_copy(path: UPath, suffix: str = "") -> Any:
-    """Return an open temporary file with a file's content, decompressed: for readers that go back and forth.
+def read_up_to(stream: Any, size: int) -> bytes:
+    """Read `size` bytes, fewer only at the end of the stream."""
+    blocks = []
+    while size > 0 and (block := stream.read(size)):
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)
 
-    Raises
-    ------
-    InputError
-        If it cannot be decompressed.
-    """
+
+def temporary_copy(path: UPath, suffix: str = "") -> Any:
+    """Copy a file, decompressed, to an open temporary file, for readers that need random access."""
     copy = tempfile.NamedTemporaryFile(prefix="hatsformat-", suffix=suffix)  # noqa: SIM115
     try:
         with storage.storage_errors(path, "reading"), open_stream(path) as stream:
@@ -130,7 +125,7 @@ def temporary_copy(path: UPath, suffix: str = "") -> Any:
 
 
 class RereadError(Exception):
-    """What was inferred from an input's start does not hold: it has to be read again, as `source`."""
+    """The types inferred from the start of an input do not fit: read it again, as `source`."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -140,49 +135,58 @@ class RereadError(Exception):
 def rechunk(
     batches: Iterable[pa.RecordBatch | pa.Table], target_bytes: int, first_row: int = 1
 ) -> Iterator[Chunk]:
-    """Join small batches, and cut large ones, into chunks of about `target_bytes`."""
-    waiting: list[pa.Table] = []
+    """Join small batches and split large ones into chunks of about `target_bytes`."""
+    for tables in _group(batches, target_bytes):
+        chunk = Chunk(tables[0] if len(tables) == 1 else pa.concat_tables(tables), first_row)
+        first_row += chunk.table.num_rows
+        yield chunk
+
+
+def _group(batches: Iterable[pa.RecordBatch | pa.Table], target_bytes: int) -> Iterator[list[pa.Table]]:
+    """Collect tables with the same schema until they reach `target_bytes`."""
+    group: list[pa.Table] = []
     held = 0
     for batch in batches:
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-        if waiting and table.schema != waiting[0].schema:
-            chunk = Chunk(_joined(waiting), first_row)
-            first_row += chunk.table.num_rows
-            waiting, held = [], 0
-            yield chunk
-        for piece in _cut(table, target_bytes):
-            waiting.append(piece)
+        if group and table.schema != group[0].schema:
+            yield group
+            group, held = [], 0
+        for piece in _split(table, target_bytes):
+            group.append(piece)
             held += piece.nbytes
             if held >= target_bytes:
-                chunk = Chunk(_joined(waiting), first_row)
-                first_row += chunk.table.num_rows
-                waiting, held = [], 0
-                yield chunk
-    if waiting:
-        yield Chunk(_joined(waiting), first_row)
+                yield group
+                group, held = [], 0
+    if group:
+        yield group
 
 
-def _cut(table: pa.Table, target_bytes: int) -> Iterator[pa.Table]:
+def _split(table: pa.Table, target_bytes: int) -> Iterator[pa.Table]:
     pieces = max(1, -(-table.nbytes // target_bytes))
     rows = max(1, -(-table.num_rows // pieces))
     for start in range(0, max(1, table.num_rows), rows):
         yield table.slice(start, rows)
 
 
-def _joined(tables: list[pa.Table]) -> pa.Table:
-    return tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+def missing_table(path: UPath, wanted: str | None, tables: Sequence[str]) -> InputError:
+    """Return the error for a table that is not in a file, or not chosen among several; `tables` are there."""
+    if not tables:
+        return InputError("no table in the file", path=path)
+    return InputError(
+        f"{len(tables)} tables in the file" if wanted is None else f"no table {wanted!r} in the file",
+        path=path,
+        found=", ".join(tables),
+        hint="choose one with --table",
+    )
 
 
 def check_names(schema: pa.Schema, path: object) -> None:
-    """Refuse a header that names a column twice, or not at all.
-
-    Raises
-    ------
-    InputError
-    """
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
-    if twice or "" in schema.names:
-        what = f"the column {twice[0]!r} is there more than once" if twice else "a column has no name"
+    """Raise an `InputError` if a column name is empty or a duplicate."""
+    duplicates = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if duplicates or "" in schema.names:
         raise InputError(
-            what, path=path, found=", ".join(schema.names), hint="give every column its own name"
+            f"duplicate column {duplicates[0]!r}" if duplicates else "a column without a name",
+            path=path,
+            found=", ".join(schema.names),
+            hint="give every column a unique name",
         )

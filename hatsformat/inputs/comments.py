@@ -1,4 +1,4 @@
-"""Text without its comments: lines that begin with a sign, wherever they stand."""
+"""Remove comments from text: lines that begin with a prefix, after any blanks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ BLOCK_BYTES = 1 << 20
 
 
 class _WithoutComments(io.RawIOBase):
-    def __init__(self, stream: Any, sign: str) -> None:
+    def __init__(self, stream: Any, prefix: str) -> None:
         self._stream = stream
-        self._comment = re.compile(rb"^[ \t]*" + re.escape(sign.encode()) + rb"[^\n]*(\n|\Z)", re.MULTILINE)
-        self._rest = b""  # the start of a line whose end is not read yet
+        self._comment = re.compile(rb"^[ \t]*" + re.escape(prefix.encode()) + rb"[^\n]*(\n|\Z)", re.MULTILINE)
+        self._rest = b""  # an incomplete line
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -37,6 +37,6 @@ class _WithoutComments(io.RawIOBase):
         super().close()
 
 
-def without_comments(stream: Any, sign: str) -> io.BufferedReader:
-    """Return a text file, opened for reading bytes, without the lines that begin with a sign."""
-    return io.BufferedReader(_WithoutComments(stream, sign), BLOCK_BYTES)
+def without_comments(stream: Any, prefix: str) -> io.BufferedReader:
+    """Wrap a binary stream so that it skips the lines that begin with `prefix`."""
+    return io.BufferedReader(_WithoutComments(stream, prefix), BLOCK_BYTES)

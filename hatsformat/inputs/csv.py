@@ -1,8 +1,8 @@
-"""CSV and its kin: any delimiter, compressed or not, streamed through pyarrow's parser.
+"""CSV with any delimiter, compressed or not, streamed through pyarrow's parser.
 
-Types are inferred from the first block. Where a later value does not fit, the column is widened (integers
-to floats to text) and the file is read again from the start, so that what was inferred never changes a
-value: a code such as 007 is text, and so are integers too long for their company.
+Types are inferred from the start of the file. If a later value does not fit, the column is widened (integers
+to floats to text) and the file is read again, so that inference never changes a value: codes such as 007 are
+text, and so are integers that no type of the column can hold exactly.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import lzma
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from hatsformat.inputs.base import (
     RereadError,
     check_names,
     open_stream,
+    read_up_to,
     rechunk,
 )
 from hatsformat.inputs.comments import without_comments
@@ -35,7 +36,7 @@ from hatsformat.inputs.csv_types import WatchedStream, inexact_floats, narrowest
 BLOCK_BYTES = 8 * 1024 * 1024
 MIN_BLOCK = 512 * 1024
 START_BYTES = 1024 * 1024
-"""How much of a file its kind and its types are inferred from."""
+"""How much of a file to infer the delimiter and the types from."""
 
 LARGEST_ROW = 256 * 1024 * 1024
 DELIMITERS = (",", ";", "\t", "|")
@@ -53,19 +54,19 @@ class CsvSource(FileSource):
     Attributes
     ----------
     path : UPath
-        The file; compression is recognised by its suffix.
+        The file; compression is detected from the suffix.
     delimiter : str or None
-        None takes the one that the header uses most.
+        None chooses the most frequent one in the header.
     comment : str or None
-        What begins lines that are passed over; None takes hashes for that, before the header only.
+        The prefix of lines to skip; None skips lines that start with a hash, before the header only.
     column_types : mapping of str to pyarrow.DataType
-        Columns whose type is settled.
+        Columns whose type is known.
     threads : bool
-        Whether to parse with all cores; not where several files are read at once.
+        Whether to parse with all cores; False if several files are read at once.
     newlines : bool
-        Whether values in quotes hold line ends, so that the file cannot be cut at them.
+        Whether quoted values may contain line ends, so that the file cannot be split at every line.
     block_bytes : int or None
-        How much to parse at a time, at least one row; None goes by the size of the chunks.
+        How much to parse at a time, at least one row; None chooses by the size of the chunks.
     """
 
     path: UPath
@@ -77,33 +78,33 @@ class CsvSource(FileSource):
     block_bytes: int | None = None
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read the file in tables of about `target_bytes`.
+        """Read the file in chunks of about `target_bytes`.
 
         Raises
         ------
         InputError
-            If it is empty, not text, or a row has more or fewer values than the header.
+            If the file is empty, not text, or a row has more or fewer values than the header.
         RereadError
-            If the types inferred so far do not hold.
+            If a value does not fit the types inferred so far.
         """
-        start = self._start()
+        start = self._read_start()
         if start.rows:
-            # Arrow reads ahead, a block for each core and more.
+            # Arrow reads ahead, at least one block per core.
             block = max(MIN_BLOCK, min(BLOCK_BYTES, target_bytes // 8))
             sized = self if self.block_bytes else replace(self, block_bytes=block)
             yield from rechunk(sized._batches(start), target_bytes)
             return
-        bare = pa.BufferReader((start.header + "\n").encode())
-        table = pv.read_csv(bare, parse_options=pv.ParseOptions(delimiter=start.delimiter))
+        header = pa.BufferReader((start.header + "\n").encode())
+        table = pv.read_csv(header, parse_options=pv.ParseOptions(delimiter=start.delimiter))
         check_names(table.schema, self.path)
         yield Chunk(table, 1)
 
     def _batches(self, start: _Start) -> Iterator[pa.RecordBatch]:
         broken: list[Any] = []
         batch = None
-        with closing(WatchedStream(self._open(), start.delimiter)) as watched:
+        with self._read_errors(), closing(WatchedStream(self._open(), start.delimiter)) as watched:
             try:
-                # Arrow reads much faster once it is told the types that it would infer.
+                # Arrow reads much faster with given types than with types that it infers.
                 types = {**self._infer_types(start), **self.column_types}
                 reader = self._reader(
                     pa.PythonFile(watched, "r"), start, types, handler=_collect_into(broken)
@@ -113,17 +114,9 @@ class CsvSource(FileSource):
                     self._check_types(watched.padded, batch)
                     yield _empty_to_null(batch)
                 if watched.quotes % 2 and batch is not None and _last_row_has_newline(batch):
-                    raise InputError(
-                        "a quote is opened and never closed",
-                        path=self.path,
-                        found=f"{watched.quotes} quotes",
-                    )
+                    raise InputError("unclosed quote", path=self.path, found=f"{watched.quotes} quotes")
             except pa.ArrowException as error:
                 raise self._input_error(error, broken, start) from error
-            except HatsError:
-                raise
-            except (EOFError, lzma.LZMAError, OSError) as error:
-                raise InputError(f"cannot be read: {error}", path=self.path) from error
 
     def _reader(
         self,
@@ -147,10 +140,10 @@ class CsvSource(FileSource):
         )
 
     def _infer_types(self, start: _Start) -> dict[str, pa.DataType]:
-        """Return the types of the columns as they are inferred from the start; none where it cannot tell."""
-        whole_lines = start.content[: start.content.rfind(b"\n") + 1]
+        """Infer the types of the columns from the start of the file; empty if that fails."""
+        lines = start.content[: start.content.rfind(b"\n") + 1]
         try:
-            table = self._reader(pa.BufferReader(whole_lines), start, {}).read_all()
+            table = self._reader(pa.BufferReader(lines), start, {}).read_all()
         except pa.ArrowException:
             return {}
         types = dict(zip(table.schema.names, table.schema.types, strict=True))
@@ -162,7 +155,7 @@ class CsvSource(FileSource):
             raise self._not_utf8()
 
     def _check_types(self, padded: bool, batch: pa.RecordBatch) -> None:
-        """Ask for types that lose nothing of what is written, where the inferred ones might."""
+        """Ask for another read if the inferred types may change a value."""
         suspects = list(inexact_floats(batch, self.column_types))
         if padded:
             integers = (field.name for field in batch.schema if pa.types.is_int64(field.type))
@@ -173,7 +166,7 @@ class CsvSource(FileSource):
     def _narrowest_types(self, names: list[str]) -> dict[str, pa.DataType]:
         with self._open() as stream:
             text = dict.fromkeys(names, pa.string())
-            return narrowest_types(self._reader(stream, self._start(), text, names))
+            return narrowest_types(self._reader(stream, self._read_start(), text, names))
 
     def _reread(self, **changes: Any) -> RereadError:
         return RereadError(replace(self, **changes))
@@ -182,20 +175,25 @@ class CsvSource(FileSource):
         stream = open_stream(self.path)
         return without_comments(stream, self.comment) if self.comment else stream
 
-    def _start(self) -> _Start:
-        content = b""
+    @contextmanager
+    def _read_errors(self) -> Iterator[None]:
+        """Turn errors of the file system and of decompression into an `InputError`."""
         try:
-            with self._open() as stream:
-                while len(content) < START_BYTES and (more := stream.read(START_BYTES - len(content))):
-                    content += more
+            yield
         except HatsError:  # a NotFoundError is an OSError, too
             raise
-        except (OSError, EOFError, lzma.LZMAError) as error:
-            raise InputError(f"cannot be decompressed: {error}", path=self.path) from error
+        except (EOFError, lzma.LZMAError, OSError) as error:
+            raise InputError(f"cannot be read: {error}", path=self.path) from error
+
+    def _read_start(self) -> _Start:
+        with self._read_errors(), self._open() as stream:
+            content = read_up_to(stream, START_BYTES)
         if not content.removeprefix(b"\xef\xbb\xbf").strip():
             raise InputError("the file is empty", path=self.path, expected="a header and rows")
         if b"\0" in content:
-            raise InputError("this is not a text file", path=self.path, hint="name its kind with --format")
+            raise InputError(
+                "not a text file", path=self.path, hint="set its format with --format, or convert it to UTF-8"
+            )
         lines = content.removeprefix(b"\xef\xbb\xbf").splitlines()
         skip = _lines_before_header(lines)
         rows = len(content) == START_BYTES or any(line.strip() for line in lines[skip + 1 :])
@@ -206,7 +204,7 @@ class CsvSource(FileSource):
         return _Start(header, self.delimiter or _guess_delimiter(header), skip, rows, content)
 
     def _not_utf8(self) -> InputError:
-        return InputError("the text is not UTF-8", path=self.path, hint="convert it, for example with iconv")
+        return InputError("the file is not UTF-8", path=self.path, hint="convert it, for example with iconv")
 
     def _input_error(self, error: Exception, broken: list[Any], start: _Start) -> Exception:
         text = str(error)
@@ -215,11 +213,11 @@ class CsvSource(FileSource):
         if broken:
             row = broken[0]
             return InputError(
-                f"line {self._line_of(row.text)} is broken",
+                f"line {self._line_of(row.text)} has the wrong number of values",
                 path=self.path,
-                found=f"{row.actual_columns} values",
-                expected=f"{row.expected_columns}",
-                hint="mend the line, or name the right --delimiter",
+                found=row.actual_columns,
+                expected=row.expected_columns,
+                hint="fix the line, or set the right --delimiter",
             )
         if "UTF8" in text or "UTF-8" in text:
             return self._not_utf8()
@@ -234,14 +232,14 @@ class CsvSource(FileSource):
         with self._open() as stream:
             name = self._reader(stream, start, {}).schema.names[index]
         if name in self.column_types and kind == "string":
-            return InputError(f"the column {name!r} is not text", path=self.path, found=value)
+            return InputError(f"column {name!r} cannot be read as text", path=self.path, found=value)
         wider: pa.DataType = pa.string()
         if _NUMBER.fullmatch(value) and kind in ("int64", "null"):
             wider = self._narrowest_types([name])[name] if kind == "int64" else pa.int64()
         return self._reread(column_types={**self.column_types, name: wider})
 
     def _line_of(self, text: str) -> str:
-        """Return the number of the line that reads `text`, from 1 with the header."""
+        """Return the number of a line, counted from 1 at the header; its text if it spans several lines."""
         wanted = text.strip("\r\n").encode()
         with open_stream(self.path) as stream:
             for number, line in enumerate(_read_lines(stream), start=1):
@@ -252,29 +250,28 @@ class CsvSource(FileSource):
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """The start of a file: its header, what parts the columns, lines before it, whether rows follow, and the
-    bytes themselves.
-    """
+    """The start of a file."""
 
     header: str
     delimiter: str
-    skip: int
-    rows: bool
+    skip: int  # how many lines are before the header
+    rows: bool  # whether rows follow the header
     content: bytes
 
 
 def _lines_before_header(lines: list[bytes]) -> int:
-    """Return how many lines stand before the header: blank ones, and those that begin with a hash.
+    """Count the lines before the header: blank lines, and lines that start with a hash.
 
-    A header may begin with a hash itself: the last such line is one where it has as many columns as the line
-    that follows.
+    The header itself may start with a hash: the last such line is the header if it has as many columns as
+    the next line.
     """
     skip = 0
     while skip < len(lines) - 1 and (not lines[skip].strip() or lines[skip].startswith(b"#")):
         skip += 1
     if skip and lines[skip - 1].startswith(b"#"):
         columns = [
-            max(line.count(sign.encode()) for sign in DELIMITERS) for line in lines[skip - 1 : skip + 1]
+            max(line.count(delimiter.encode()) for delimiter in DELIMITERS)
+            for line in lines[skip - 1 : skip + 1]
         ]
         skip -= columns[0] == columns[1] > 0
     return skip
@@ -301,19 +298,19 @@ def _guess_delimiter(header: str) -> str:
 
 
 def _last_row_has_newline(batch: pa.RecordBatch) -> bool:
-    """Return whether a value of the last row holds line ends, as one in quotes may."""
+    """Return whether a value in the last row contains a line end."""
     values = batch.slice(max(0, batch.num_rows - 1)).to_pylist()
     return any(isinstance(value, str) and "\n" in value for row in values for value in row.values())
 
 
 def _has_empty_text(column: pa.StringArray) -> bool:
-    """Return whether a text is empty or missing."""
+    """Return whether any text is empty or missing."""
     ends = np.frombuffer(column.buffers()[1], np.int32, len(column) + 1, 4 * column.offset)
     return bool((ends[1:] == ends[:-1]).any())
 
 
 def _empty_to_null(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Take empty text as missing, as it is for numbers."""
+    """Replace empty text by nulls, as pyarrow does for numbers."""
     for index, column in enumerate(batch.columns):
         if pa.types.is_string(column.type) and _has_empty_text(column):
             batch = batch.set_column(

@@ -1,8 +1,8 @@
-"""What text holds that a number would lose: the zeros in front of 007, the last digits of a long integer.
+"""Find text that a number would change: the zeros of 007, the last digits of a long integer.
 
-Arrow's parser infers types from values and says nothing of how they were written. So the bytes are watched
-as they pass, floats are watched for integers beyond their precision, and columns under suspicion are read
-once more as text.
+Arrow's parser infers types from values and does not report how they were written. So `WatchedStream` looks
+for leading zeros in the bytes, `inexact_floats` looks for integers too large for a float, and
+`narrowest_types` reads suspect columns again, as text.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 EXACT = 2**53
-"""Integers up to here are floats, too."""
+"""Floats are exact for integers up to this one."""
 
 _DIGITS = 20
 _LONGEST = _DIGITS + 2
-"""An integer with what stands before and behind it."""
+"""An integer with the bytes before and after it."""
 
 _PIECE_BYTES = 128 * 1024
-"""What is looked at at a time: it stays in the processor's cache."""
+"""How much to search at a time: it fits in the processor's cache."""
 
 _INTEGER = r"^\s*[+-]?\d+\s*$"
 _PADDED = r"^\s*[+-]?0\d+\s*$"
@@ -34,20 +34,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class WatchedStream:
-    """A file that is read from the start, watched for integers with zeros in front.
-
-    Parameters
-    ----------
-    stream : binary file
-    delimiter : str
-
-    Attributes
-    ----------
-    padded : bool
-        Whether there was one.
-    quotes : int
-        How many quotes there were.
-    """
+    """A binary stream that looks for integers with leading zeros (`padded`) and counts the quotes."""
 
     def __init__(self, stream: Any, delimiter: str) -> None:
         self._stream = stream
@@ -55,23 +42,23 @@ class WatchedStream:
         self._tail = b"\n"
         self.padded = self.closed = False
         self.quotes = 0
-        # Arrow reads ahead in a thread of its own, which may be at it when the file is closed.
+        # Arrow reads ahead in another thread, which may be reading when the file is closed.
         self._lock = Lock()
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def read(self, count: int = -1) -> bytes:
-        """Read, and look at what was read together with the end of what was read before."""
+        """Read a block, and search it together with the end of the block before."""
         with self._lock:
             block: bytes = b"" if self.closed else self._stream.read(count)
-        self._look(self._tail + block[:_LONGEST] if block else self._tail + b"\n")
+        self._search(self._tail + block[:_LONGEST] if block else self._tail + b"\n")
         content = np.frombuffer(block, dtype=np.uint8)
         for first in range(0, len(block), _PIECE_BYTES):
             piece = content[first : first + _PIECE_BYTES + _LONGEST]
             self.quotes += int(np.count_nonzero(piece[:_PIECE_BYTES] == ord('"')))
-            self._look(piece)
+            self._search(piece)
         self._tail = block[-_LONGEST:] or self._tail
         return block
 
@@ -81,7 +68,7 @@ class WatchedStream:
             self.closed = True
             self._stream.close()
 
-    def _look(self, piece: bytes | Bytes) -> None:
+    def _search(self, piece: bytes | Bytes) -> None:
         if not self.padded:
             self.padded = self._is_padded(np.frombuffer(piece, dtype=np.uint8))
 
@@ -104,11 +91,11 @@ class WatchedStream:
 
 
 def _is_digit(values: Bytes) -> npt.NDArray[np.bool_]:
-    return (values - np.uint8(ord("0"))) < 10  # what is smaller wraps around
+    return (values - np.uint8(ord("0"))) < 10  # smaller values wrap around
 
 
 def inexact_floats(batch: pa.RecordBatch, known_columns: Iterable[str]) -> Iterator[str]:
-    """Yield the columns of floats that hold a number which might have been a longer integer."""
+    """Yield the float columns with a value so large that it may be a rounded integer."""
     known = set(known_columns)
     for field, column in zip(batch.schema, batch.columns, strict=True):
         if pa.types.is_float64(field.type) and field.name not in known:
@@ -118,22 +105,22 @@ def inexact_floats(batch: pa.RecordBatch, known_columns: Iterable[str]) -> Itera
 
 
 def narrowest_types(batches: Iterable[pa.RecordBatch]) -> dict[str, pa.DataType]:
-    """Return for columns of text the narrowest type of numbers that loses nothing, or text."""
+    """Return the narrowest type of each text column that keeps every value: a number type, or text."""
     seen: dict[str, _TextColumn] = {}
     for batch in batches:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            seen.setdefault(name, _TextColumn()).look(column.filter(pc.not_equal(column, "")))
+            seen.setdefault(name, _TextColumn()).add(column.filter(pc.not_equal(column, "")))
     return {name: column.narrowest_type() for name, column in seen.items()}
 
 
 class _TextColumn:
-    """What was seen in a column of text."""
+    """What the values of a text column look like so far."""
 
     def __init__(self) -> None:
         self.padded = self.fractions = False
         self.smallest = self.largest = 0
 
-    def look(self, text: pa.Array) -> None:
+    def add(self, text: pa.Array) -> None:
         self.padded |= _any(pc.match_substring_regex(text, _PADDED))
         whole = pc.match_substring_regex(text, _INTEGER)
         self.fractions |= _any(pc.invert(whole))

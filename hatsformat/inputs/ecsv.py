@@ -1,4 +1,4 @@
-"""ECSV, some lines at a time: Astropy reads files that have the header and the lines of one piece each."""
+"""ECSV, some lines at a time: Astropy gets small files of the header and the lines of one piece."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hatsformat.inputs.astropy_files import (
     translate_astropy_errors,
     unify_types,
 )
-from hatsformat.inputs.base import Chunk, FileSource
+from hatsformat.inputs.base import Chunk, FileSource, read_up_to
 from hatsformat.inputs.columns import from_astropy
 from hatsformat.inputs.tables import MemorySource
 
 CELL_COPIES = 16
-"""How much larger than its text a piece may become where one line is much longer than others."""
+"""How many times its text a piece may take in memory if one line is much longer than others."""
 
 _HEADER = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+[^\n]+\n")
 _NO_ROWS = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?(?:\r?\n|\Z))*+")
@@ -34,41 +34,29 @@ _OBJECTS = re.compile(rb"""subtype['"]?: *['"]?(json|object)\b""")
 
 @dataclass(frozen=True, slots=True)
 class EcsvSource(FileSource):
-    """One ECSV file.
-
-    Attributes
-    ----------
-    path : UPath
-        The file; compression is recognised by its suffix.
-    """
+    """One ECSV file; compression is detected from the suffix."""
 
     path: UPath
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read the file, in tables of about `target_bytes`.
-
-        Raises
-        ------
-        InputError
-            If Astropy cannot read it.
-        """
+        """Read the file in chunks of about `target_bytes`; raise an `InputError` if Astropy cannot."""
         pieces = unify_types(self._pieces(piece_bytes(target_bytes)))
         yield from MemorySource(pieces, self.name).chunks(target_bytes)
 
     def _pieces(self, size: int) -> Iterator[pa.Table]:
-        with translate_astropy_errors(self.path, "ecsv"):
+        with translate_astropy_errors(self.path, "ECSV"):
             file = AstropyFile.probe(self.path, size)
-        read = 0
+        rows_read = 0
         with file.open() as stream:
             texts = split_ecsv(stream, size)
             while True:
-                with translate_astropy_errors(self.path, "ecsv", behind=read):
+                with translate_astropy_errors(self.path, "ECSV", rows_read):
                     text = next(texts, None)
                     table = None if text is None else _to_arrow(text)
                 if table is None:
                     return
                 yield table
-                read += table.num_rows
+                rows_read += table.num_rows
 
 
 def _to_arrow(text: bytes) -> pa.Table:
@@ -78,42 +66,34 @@ def _to_arrow(text: bytes) -> pa.Table:
 
 
 def split_ecsv(stream: Any, size: int) -> Iterator[bytes]:
-    """Cut an ECSV file into smaller ones, of about `size` bytes of rows each; a row is never cut.
-
-    Parameters
-    ----------
-    stream : file
-        Opened for reading bytes.
-    size : int
-    """
-    header, text = _header(stream, size)
+    """Split an ECSV file into smaller ones with about `size` bytes of whole rows each."""
+    header, text = _read_header(stream, size)
     if not _can_split(header):
         yield header + text + stream.read()
         return
     delimiter = b"," if _COMMAS.search(header) else b" "
     wanted, more, any_rows = size, True, False
     while text or more:
-        while more and len(text) < wanted:
-            block = stream.read(wanted - len(text))
-            text += block
-            more = bool(block)
+        if more and len(text) < wanted:
+            text += read_up_to(stream, wanted - len(text))
+            more = len(text) == wanted
         end = _find_cut(text, size, delimiter, more)
-        if end is None:  # nobody can tell where values end
+        if end is None:  # the ends of values are unknown
             yield header + text + stream.read()
             return
         if end == 0 and more:
             wanted *= 2
             continue
         rows, text, wanted = text[: end or len(text)], text[end or len(text) :], size
-        if not _NO_ROWS.fullmatch(rows):  # which would be too few for arrays to have a shape
+        if not _NO_ROWS.fullmatch(rows):  # without rows, Astropy cannot tell the shape of arrays
             any_rows = True
             yield header + rows
     if not any_rows:
         yield header
 
 
-def _header(stream: Any, size: int) -> tuple[bytes, bytes]:
-    """Return the lines before the rows, the last of which has the columns' names, and what else was read."""
+def _read_header(stream: Any, size: int) -> tuple[bytes, bytes]:
+    """Return the lines before the rows, down to the column names, and what was read of the rows."""
     text = b""
     while block := stream.read(max(size, len(text))):
         text += block
@@ -123,7 +103,7 @@ def _header(stream: Any, size: int) -> tuple[bytes, bytes]:
 
 
 def _can_split(header: bytes) -> bool:
-    """Return whether rows can be read one apart from another; the type of objects is told by all of them."""
+    """Return whether rows can be read separately; the type of object columns depends on all rows."""
     names = header[header.rstrip().rfind(b"\n") + 1 :]
     return (
         header.removeprefix(b"\xef\xbb\xbf").startswith(b"# %ECSV")
@@ -133,10 +113,10 @@ def _can_split(header: bytes) -> bool:
 
 
 def _find_cut(text: bytes, size: int, delimiter: bytes, more: bool) -> int | None:
-    """Return where to cut behind a row, 0 where none ends, None where quotes are not what they seem.
+    """Return the offset of a row's end, 0 if no row ends, None if quotes do not delimit values.
 
-    Texts are kept in as many bytes as the longest of a column has, so that one long line lets only few lines
-    go with it.
+    Astropy keeps every text of a column in as many bytes as the longest one, so a piece with one long line
+    may have only a few lines.
     """
     content = np.frombuffer(text, dtype=np.uint8)
     quotes = np.flatnonzero(content == ord('"'))
@@ -155,7 +135,7 @@ def _find_cut(text: bytes, size: int, delimiter: bytes, more: bool) -> int | Non
 def _quotes_open_values(
     content: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], delimiter: bytes
 ) -> bool:
-    """Return whether every other quote is where a value begins, or doubles the one before it."""
+    """Return whether every other quote begins a value, or follows another quote."""
     opening = quotes[::2]
     before = content[opening[opening > 0] - 1]
     return bool(np.isin(before, np.frombuffer(delimiter + b'\r\n"', dtype=np.uint8)).all())

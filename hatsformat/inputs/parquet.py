@@ -1,4 +1,4 @@
-"""Parquet inputs, cut into parts of whole row groups so that one large file keeps all workers busy."""
+"""Parquet inputs, split into parts of whole row groups so that one large file keeps all workers busy."""
 
 from __future__ import annotations
 
@@ -16,53 +16,33 @@ from hatsformat.inputs.base import Chunk, FileSource, check_names, rechunk
 
 BATCH_ROWS = 64 * 1024
 MIN_BUFFER, MAX_BUFFER = 16 * 1024, 1024 * 1024
-"""Bytes that are read at a time of each column of a large row group."""
+"""How many bytes to read at a time of each column of a large row group."""
 
 PAGE_BYTES = 1024 * 1024
 PAGE_VALUES = 1024
-"""A page ends at so many bytes, which writers look at after so many values: a page of long texts is long."""
+"""Writers end a page at this many bytes, but check only after this many values: long texts make large pages."""
 
 PAGE_COPIES = 2
-"""A page is in memory as it was read and as it was decompressed."""
+"""A page is in memory twice: compressed and decompressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetSource(FileSource):
-    """Some row groups of one Parquet file.
-
-    Attributes
-    ----------
-    path : UPath
-        The file.
-    groups : tuple of int
-        Row groups to read.
-    first_row : int
-        Number of their first row in the file, from 1.
-    estimated_bytes : int
-        Their size, uncompressed.
-    reading_bytes: int
-        The size of the pages that are open together while a row group is read that is larger than a part.
-    """
+    """Some row groups of one Parquet file."""
 
     path: UPath
     groups: tuple[int, ...]
     first_row: int = 1
-    estimated_bytes: int = 0
-    reading_bytes: int = 0
+    estimated_bytes: int = 0  # uncompressed
+    reading_bytes: int = 0  # open pages while reading a row group that is larger than a part
 
     @property
     def fingerprint(self) -> str:
-        """The file's size and date, and which part of it this is."""
+        """The file's size and date, and the row groups of this part."""
         return f"{storage.fingerprint(self.path)}:{self.groups[0] if self.groups else 0}+{len(self.groups)}"
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read the row groups in tables of about `target_bytes`.
-
-        Raises
-        ------
-        InputError
-            If the file is not Parquet or ends too early.
-        """
+        """Read the row groups in chunks of about `target_bytes`; raise an `InputError` if they are broken."""
         try:
             footer = read_footer(self.path)
             check_names(footer.schema.to_arrow_schema(), self.path)
@@ -82,8 +62,8 @@ class ParquetSource(FileSource):
 
     def _batches(self, footer: pq.FileMetaData, group: int, target_bytes: int) -> Iterator[pa.RecordBatch]:
         """Decode a row group that is larger than a chunk page by page."""
-        size = footer.row_group(group)
-        rows = max(1, min(BATCH_ROWS, size.num_rows * target_bytes // size.total_byte_size))
+        row_group = footer.row_group(group)
+        rows = max(1, min(BATCH_ROWS, row_group.num_rows * target_bytes // row_group.total_byte_size))
         # Without a buffer Arrow reads a whole column of the row group at once.
         buffer = max(MIN_BUFFER, min(MAX_BUFFER, target_bytes // footer.num_columns))
         with storage.storage_errors(self.path, "reading"), self.path.fs.open(self.path.path, "rb") as stream:
@@ -92,14 +72,14 @@ class ParquetSource(FileSource):
 
 
 def parquet_sources(path: UPath, part_bytes: int) -> list[ParquetSource]:
-    """Return the parts of a Parquet file, of about `part_bytes` uncompressed each; at least one.
+    """Split a Parquet file into parts of about `part_bytes` uncompressed each, at least one.
 
     Raises
     ------
     InputError
         If the file is not Parquet.
     NotFoundError
-        If it is not there.
+        If it is missing.
     """
     try:
         footer = read_footer(path)
@@ -122,7 +102,7 @@ def parquet_sources(path: UPath, part_bytes: int) -> list[ParquetSource]:
 
 
 def _page_bytes(row_group: pq.RowGroupMetaData) -> int:
-    """Return about how much memory one page of every column takes."""
+    """Estimate the memory for one page of every column."""
     pages = 0
     for index in range(row_group.num_columns):
         column = row_group.column(index)

@@ -1,4 +1,4 @@
-"""Inputs that are tables already: in memory, of any kind, or in Arrow IPC files and streams."""
+"""Inputs that are tables already: in memory, of any supported type, or in Arrow IPC files and streams."""
 
 from __future__ import annotations
 
@@ -30,15 +30,7 @@ _IPC_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 @dataclass(frozen=True, slots=True)
 class MemorySource:
-    """Tables of any kind that the caller hands over.
-
-    Attributes
-    ----------
-    tables : iterable
-        Arrow tables or batches, pandas data frames, Astropy tables.
-    name : str
-        What messages call it.
-    """
+    """Arrow tables or batches, pandas data frames or Astropy tables, given by the caller."""
 
     tables: Iterable[Any]
     name: str = "the table"
@@ -47,7 +39,7 @@ class MemorySource:
     reading_bytes: int = 0
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read it in tables of about `target_bytes`."""
+        """Return the rows in chunks of about `target_bytes`."""
         tables = (to_arrow(table, self.name) for table in self.tables)
         for chunk in rechunk(tables, target_bytes):
             check_names(chunk.table.schema, self.name)
@@ -56,32 +48,20 @@ class MemorySource:
 
 @dataclass(frozen=True, slots=True)
 class IpcSource(FileSource):
-    """An Arrow IPC file, also known as Feather, or an Arrow IPC stream.
-
-    Attributes
-    ----------
-    path : UPath
-        The file; compression is recognised by its suffix.
-    """
+    """An Arrow IPC file (Feather) or an Arrow IPC stream; compression is detected from the suffix."""
 
     path: UPath
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read it in tables of about `target_bytes`.
-
-        Raises
-        ------
-        InputError
-            If it is no Arrow IPC, or ends too early.
-        """
+        """Read the file in chunks of about `target_bytes`; raise an `InputError` if it is broken."""
         with storage.storage_errors(self.path, "reading"), self._open() as file:
-            mapped = _mapped(file, target_bytes)
+            mapped = _map_large_file(file, target_bytes)
             batches = self._batches(file if mapped is None else pa.BufferReader(mapped))
             try:
                 for chunk in rechunk(batches, target_bytes):
                     yield chunk
                     if mapped is not None:
-                        mapped.madvise(mmap.MADV_DONTNEED)  # what was read of it counts as memory
+                        mapped.madvise(mmap.MADV_DONTNEED)  # pages that were read count as memory
             except pa.ArrowException as error:
                 raise InputError(f"cannot be read as Arrow IPC: {error}", path=self.path) from error
 
@@ -104,21 +84,21 @@ class IpcSource(FileSource):
             return
         if start.startswith(_FEATHER_1):
             raise InputError(
-                "this is Feather of version 1", path=self.path, hint="write it again as version 2"
+                "Feather version 1 is not supported", path=self.path, hint="convert it to version 2"
             )
         reader = pa.ipc.open_stream(stream)
         check_names(reader.schema, self.path)
         if end != _IPC_END:
             raise InputError(
-                "the stream ends too early", path=self.path, hint="it has no end mark: write it again"
+                "the stream is incomplete", path=self.path, expected="an end marker", hint="write it again"
             )
-        # A stream without batches has its columns all the same.
+        # Yield the columns of a stream without batches, too.
         yield empty_table(reader.schema)
         yield from reader
 
 
-def _mapped(file: Any, target_bytes: int) -> mmap.mmap | None:
-    """Return a large file on the disk as memory: its rows may all be one batch, larger than a chunk."""
+def _map_large_file(file: Any, target_bytes: int) -> mmap.mmap | None:
+    """Map a local file larger than a chunk: all its rows may be in one batch."""
     try:
         number = file.fileno()
     except (AttributeError, OSError):
@@ -129,13 +109,7 @@ def _mapped(file: Any, target_bytes: int) -> mmap.mmap | None:
 
 
 def to_arrow(table: Any, name: str) -> pa.Table:
-    """Return a table of any supported kind as Arrow.
-
-    Raises
-    ------
-    InputError
-        If it is of no supported kind.
-    """
+    """Convert a table to Arrow; raise an `InputError` if its type is not supported."""
     if isinstance(table, pa.Table):
         return table
     if isinstance(table, pa.RecordBatch):
@@ -148,5 +122,8 @@ def to_arrow(table: Any, name: str) -> pa.Table:
     if hasattr(table, "__arrow_c_stream__"):
         return pa.table(table)
     raise InputError(
-        "this is no table", path=name, found=type(table).__name__, expected="Arrow, pandas or Astropy tables"
+        "unsupported table type",
+        path=name,
+        found=type(table).__name__,
+        expected="Arrow, pandas or Astropy tables",
     )

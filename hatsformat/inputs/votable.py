@@ -1,4 +1,4 @@
-"""VOTables, some rows at a time: Astropy reads documents that have the rows of one piece each."""
+"""VOTables, some rows at a time: Astropy gets small documents with the rows of one piece."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hatsformat.inputs.astropy_files import (
     translate_astropy_errors,
     unify_types,
 )
-from hatsformat.inputs.base import Chunk, FileSource
+from hatsformat.inputs.base import Chunk, FileSource, missing_table
 from hatsformat.inputs.columns import from_astropy
 from hatsformat.inputs.tables import MemorySource
 from hatsformat.inputs.votable_outline import CUT_BYTES, Outline, RowSpan, read_outline
@@ -32,62 +32,54 @@ from hatsformat.inputs.votable_rows import (
 
 @dataclass(frozen=True, slots=True)
 class VotableSource(FileSource):
-    """One table of a VOTable.
-
-    Attributes
-    ----------
-    path : UPath
-        The file; compression is recognised by its suffix.
-    table : str or None
-        The number, ID or name of the table; None for the only one.
-    """
+    """One table of a VOTable; compression is detected from the suffix."""
 
     path: UPath
-    table: str | None = None
+    table: str | None = None  # number, ID or name of the table; None for the only one
 
     def chunks(self, target_bytes: int) -> Iterator[Chunk]:
-        """Read the table, in tables of about `target_bytes`.
+        """Read the table in chunks of about `target_bytes`.
 
-        The file is gone through twice: for where its rows are, and for the rows.
+        The file is read twice: first to find its rows, then to read them.
 
         Raises
         ------
         InputError
-            If it is malformed or cut short, Astropy cannot read it, or there is no such table.
+            If the file is malformed or truncated, Astropy cannot read it, or the table is missing.
         """
         pieces = unify_types(self._pieces(piece_bytes(target_bytes)))
         yield from MemorySource(pieces, self.name).chunks(target_bytes)
 
     def _pieces(self, size: int) -> Iterator[pa.Table]:
-        with translate_astropy_errors(self.path, "votable"):
+        with translate_astropy_errors(self.path, "VOTable"):
             file = AstropyFile.probe(self.path, size)
-            rows = self._rows(file, size)
-            table = self._whole(file) if rows is None else None
+            rows = self._find_rows(file, size)
+            table = _to_arrow(self._select(_tables(file.content()))) if rows is None else None
         if rows is None:
             yield table
             return
-        read, count = 0, -1
+        rows_read, count = 0, -1
         with file.open() as stream:
             pieces = rows.pieces(stream)
             while count:
-                with translate_astropy_errors(self.path, "votable", behind=read):
+                with translate_astropy_errors(self.path, "VOTable", rows_read):
                     content, count = next(pieces, (b"", 0))
-                    # A table without rows has its columns all the same.
-                    table = self._piece(rows, content, count) if count or not read else None
+                    # Yield the columns of a table without rows, too.
+                    table = self._piece(rows, content, count) if count or not rows_read else None
                 if table is not None:
                     yield table
-                read += count
+                rows_read += count
 
-    def _rows(self, file: AstropyFile, size: int) -> _Rows | None:
-        """Return the rows of the table, or None where it cannot be told where they are."""
+    def _find_rows(self, file: AstropyFile, size: int) -> _Rows | None:
+        """Find the rows of the table; None if the file must be read whole."""
         if not file.begins_with(b"<"):
-            return None  # it may still be something that Astropy decompresses
+            return None  # it may be compressed in a way that Astropy understands
         outline = read_outline(file.blocks(), min(size, CUT_BYTES))
         for span in outline.spans:
             tables = _tables(outline.document, span.table)
             if len(tables) != outline.tables:
-                return None  # some are where no table belongs, and numbers mean nothing
-            table = self._chosen(tables)
+                return None  # misplaced tables make the numbers differ
+            table = self._select(tables)
             if not table.is_empty():
                 converters = [field.converter for field in table.all_fields]
                 layout = None if span.kind == "TABLEDATA" else row_layout(converters, span.kind)
@@ -96,33 +88,28 @@ class VotableSource(FileSource):
                 return _Rows(outline, span, limits, layout)
         return None
 
-    def _whole(self, file: AstropyFile) -> pa.Table:
-        return _to_arrow(self._chosen(_tables(file.content())))
-
     def _piece(self, rows: _Rows, content: bytes, count: int) -> pa.Table:
-        table = self._chosen(_tables(rows.outline.with_rows(rows.span, content, count), rows.span.table))
+        table = self._select(_tables(rows.outline.with_rows(rows.span, content, count), rows.span.table))
         if len(table.array) != count:
-            raise InputError("rows were lost in reading", found=len(table.array), expected=count)
+            raise InputError("rows were lost while reading", found=len(table.array), expected=count)
         return _to_arrow(table)
 
-    def _chosen(self, tables: list[Any]) -> Any:
+    def _select(self, tables: list[Any]) -> Any:
         tables = [table for table in tables if table.fields]
         names = {key: table for table in reversed(tables) for key in (table.name, table.ID) if key}
         names |= {str(number): table for number, table in enumerate(tables)}
         if (self.table is None and len(tables) != 1) or self.table not in (None, *names):
-            what = "there is no such table" if self.table else f"there are {len(tables)} tables in the file"
-            raise InputError(
-                what,
-                path=self.path,
-                found=self.table,
-                hint=f"name one with --table: {', '.join(sorted(names))}" if tables else None,
-            )
+            labels = [
+                " ".join(filter(None, (str(number), table.ID, table.name)))
+                for number, table in enumerate(tables)
+            ]
+            raise missing_table(self.path, self.table, labels)
         return tables[0] if self.table is None else names[self.table]
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Where the rows of the table are, and how to cut them; binary ones by their layout."""
+    """Where the rows of the table are, and how to split them; binary rows by their layout."""
 
     outline: Outline
     span: RowSpan
@@ -136,7 +123,7 @@ class _Rows:
 
 
 def _tables(document: bytes, number: int | None = None) -> list[Any]:
-    """Return all tables of a document, in Astropy's order; only the one of a number has rows."""
+    """Return all tables of a document, in Astropy's order; if `number` is given, only that one has rows."""
     from astropy.io.votable import parse
 
     return list(parse(io.BytesIO(document), table_number=number).iter_tables())

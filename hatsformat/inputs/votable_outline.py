@@ -1,8 +1,8 @@
-"""Where the rows of a VOTable are: its document without them, and their places in the file.
+"""Find the rows of a VOTable: the document without them, and their offsets in the file.
 
-The file goes through an XML parser that is asked for nothing but the places of tags, so that comments, CDATA
-sections, namespaces and encodings are what they are, and a file that is cut short or malformed anywhere is
-found before a row is read. Rows are dropped as they pass: what is held is the rest of the document.
+An XML parser reports the offsets of tags, so that comments, CDATA sections, namespaces and encodings are
+handled correctly, and a truncated or malformed file is found before a row is read. Rows are dropped while
+parsing: only the rest of the document is kept in memory.
 """
 
 from __future__ import annotations
@@ -17,64 +17,40 @@ from hatsformat.errors import InputError
 
 CUT_BYTES = 64 * 1024
 CUT_ROWS = 256
-"""A TABLEDATA element can be cut after so many bytes or rows, whichever are fewer."""
+"""TABLEDATA can be split after this many bytes or rows, whichever come first."""
 
 _TAG = re.compile(rb"""(<[^<>"'\s/]+)(?:[^<>"']|"[^"]*"|'[^']*')*>""")
 _NROWS = re.compile(rb"""\snrows\s*=\s*("\s*\d+\s*"|'\s*\d+\s*')""")
-_ABOVE = ["RESOURCE", "TABLE", "DATA"]
+_PARENTS = ["RESOURCE", "TABLE", "DATA"]
 
 
 @dataclass(frozen=True, slots=True)
 class RowSpan:
-    """The rows of one table, which the document is without.
+    """The rows of one table, which are not in the document."""
 
-    Attributes
-    ----------
-    table : int
-        Number of the table in the order of the document, from 0.
-    kind : str
-        ``TABLEDATA``, ``BINARY`` or ``BINARY2``.
-    table_tag : int
-        Where the name of the TABLE tag ends in the document.
-    offset : int
-        Where the rows were in the document.
-    cuts : array of int64
-        Where the rows start and end in the file, in bytes, and where they can be cut between.
-    rows : array of int64
-        How many rows are between one cut and the next; none are known of binary ones.
-    """
-
-    table: int
-    kind: str
-    table_tag: int
-    offset: int
+    table: int  # number of the table in document order, from 0
+    kind: str  # TABLEDATA, BINARY or BINARY2
+    table_tag: int  # offset in the document of the end of the TABLE tag's name
+    offset: int  # offset of the rows in the document
     cuts: array[int] = field(default_factory=lambda: array("q"))
+    """Offsets in the file: the start of the rows, where to split them, and their end."""
     rows: array[int] = field(default_factory=lambda: array("q"))
+    """Number of rows between two cuts; empty for binary rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A VOTable without its rows.
+    """A VOTable without its rows; rows in an unknown form stay in the document."""
 
-    Attributes
-    ----------
-    document : bytes
-        All but the rows of `spans`; the tables do not say how many rows they have.
-    spans : sequence of RowSpan
-        Rows that are not in the document. Those of no known form stay in it.
-    tables : int
-        How many TABLE elements there are.
-    """
-
-    document: bytes
+    document: bytes  # without the rows of `spans`, and without `nrows`
     spans: tuple[RowSpan, ...]
-    tables: int
+    tables: int  # number of TABLE elements
 
     def with_rows(self, span: RowSpan, rows: bytes, count: int) -> bytes:
-        """Return the document with `count` rows in a span, as they were written."""
+        """Return the document with `count` rows, as written in the file, at the offset of a span."""
         parts = (
             self.document[: span.table_tag],
-            b' nrows="%d"' % count,  # for which the parser makes room, and no more
+            b' nrows="%d"' % count,  # the parser allocates exactly this many rows
             self.document[span.table_tag : span.offset],
             rows,
             self.document[span.offset :],
@@ -83,14 +59,14 @@ class Outline:
 
 
 def read_outline(blocks: Iterable[bytes], cut_bytes: int = CUT_BYTES) -> Outline:
-    """Return the outline of a VOTable that comes in blocks of any size.
+    """Return the outline of a VOTable given in blocks of any size.
 
     Raises
     ------
     xml.parsers.expat.ExpatError
-        If it is not well-formed, or ends too early.
+        If the document is malformed or truncated.
     InputError
-        If there are elements among the base64 of a STREAM.
+        If the base64 data of a STREAM contains elements.
     """
     reader = _Reader(cut_bytes)
     for block in blocks:
@@ -99,21 +75,21 @@ def read_outline(blocks: Iterable[bytes], cut_bytes: int = CUT_BYTES) -> Outline
 
 
 class _Reader:
-    """Feeds a document to the parser, and notes and drops the rows."""
+    """Feeds a document to the parser, notes where the rows are, and drops them."""
 
     def __init__(self, cut_bytes: int) -> None:
         self._document = bytearray()
         self._spans: list[RowSpan] = []
         self._tables = 0
         self._cut_bytes = cut_bytes
-        self._dropped = 0  # by how much the offset of a tag in the document differs from that in the file
+        self._dropped = 0  # offset in the file minus offset in the document
         self._open: list[str] = []
-        self._span: RowSpan | None = None  # the one whose rows pass now
+        self._span: RowSpan | None = None  # the span whose rows are being parsed
         self._count = 0
         self._table_tag = 0
-        self._inside = ""  # the name, with its prefix, of the element that holds the rows
+        self._inside = ""  # name, with prefix, of the element with the rows
         self._row_name = ""
-        self._understood = True
+        self._has_entities = False
         self._parser = expat.ParserCreate()
         self._parser.EntityDeclHandler = self._entity_declared
         self._watch_all()
@@ -129,7 +105,7 @@ class _Reader:
         return Outline(bytes(self._document), tuple(self._spans), self._tables)
 
     def _entity_declared(self, *_: object) -> None:
-        self._understood = False  # tags may come from entities, and have no offset of their own
+        self._has_entities = True  # tags inside entities have no offset of their own
 
     def _watch_all(self) -> None:
         self._parser.StartElementHandler = self._started
@@ -150,11 +126,11 @@ class _Reader:
         if self._open[-1] == "TABLE":
             self._tables += 1
             self._note_table()
-        elif not self._understood or b"\0" in self._document[:4]:  # UTF-16
+        elif self._has_entities or b"\0" in self._document[:4]:  # UTF-16
             return
-        elif self._open[-4:] == [*_ABOVE, "TABLEDATA"] and self._is_new():
+        elif self._open[-4:] == [*_PARENTS, "TABLEDATA"] and self._is_new():
             self._watch_rows(name)
-        elif self._open[-5:-2] == _ABOVE and self._open[-1] == "STREAM" and self._is_new():
+        elif self._open[-5:-2] == _PARENTS and self._open[-1] == "STREAM" and self._is_new():
             tag = self._tag()
             plain = attributes.get("encoding") == "base64" and "href" not in attributes
             if plain and self._open[-2] in ("BINARY", "BINARY2") and tag and not tag[0].endswith(b"/>"):
@@ -187,11 +163,11 @@ class _Reader:
         self._watch_all()
 
     def _is_new(self) -> bool:
-        """Return whether no rows of the table were found before; it has one element of DATA."""
+        """Return whether this is the first DATA element of the table."""
         return not self._spans or self._spans[-1].table < self._tables - 1
 
     def _note_table(self) -> None:
-        """Note where the tag is, and blank out its number of rows, which no longer holds."""
+        """Note where the TABLE tag is, and blank out its number of rows, which pieces do not have."""
         if tag := self._tag():
             self._document[tag.start() : tag.end()] = _NROWS.sub(lambda found: b" " * len(found[0]), tag[0])
             self._table_tag = tag.end(1)
@@ -211,11 +187,11 @@ class _Reader:
         self._count = 0
 
     def _drop(self, span: RowSpan, end: int) -> None:
-        """Drop the rows that the parser has read, up to an offset in the file."""
-        gone = max(0, end - self._dropped - span.offset)
-        del self._document[span.offset : span.offset + gone]
-        self._dropped += gone
+        """Drop the rows already parsed, up to an offset in the file."""
+        size = max(0, end - self._dropped - span.offset)
+        del self._document[span.offset : span.offset + size]
+        self._dropped += size
 
 
 def _refuse_element(name: str, _: dict[str, str]) -> None:
-    raise InputError("there is an element among base64", found=f"<{name}>", expected="nothing else in STREAM")
+    raise InputError("an element in base64 data", found=f"<{name}>", expected="only base64 in STREAM")

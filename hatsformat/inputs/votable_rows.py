@@ -1,4 +1,4 @@
-"""Rows of a VOTable in pieces: where they can be cut, as text or as bytes in base64."""
+"""Split the rows of a VOTable into pieces, whether they are text or bytes in base64."""
 
 from __future__ import annotations
 
@@ -11,47 +11,35 @@ from typing import Any
 from xml.parsers import expat
 
 from hatsformat.errors import InputError
+from hatsformat.inputs.base import read_up_to
 from hatsformat.inputs.votable_outline import RowSpan
 
 BLOCK_BYTES = 256 * 1024
-_NO_BASE64 = bytes(
+_NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a piece may be, but for a single row that is larger.
+    """How large a piece may be, unless it is a single row."""
 
-    Attributes
-    ----------
-    size : int
-        Bytes, as they are written.
-    rows : int
-    """
-
-    size: int
+    size: int  # in bytes as written
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the bytes of a row are to be understood.
-
-    Attributes
-    ----------
-    lists : sequence of tuple of int
-        Of each field of any length: how many bytes stand before it, from the end of the one before, and how
-        large its items are. It begins with their count, in 4 bytes.
-    rest : int
-        How many bytes follow the last of these; of rows of one size, all.
-    """
+    """How many bytes the fields of a row take."""
 
     lists: tuple[tuple[int, int], ...]
+    """For each field of variable length: the bytes before it, since the last such field, and the bytes of an
+    item. The field starts with the number of its items, in 4 bytes."""
     rest: int
+    """The bytes after the last such field; the whole row if there is none."""
 
     def whole_rows(self, content: bytearray, limits: Limits) -> tuple[int, int]:
-        """Return how many bytes the whole rows that a piece holds take, and how many they are."""
+        """Return the size in bytes, and the number, of the whole rows at the start of `content`."""
         size = min(len(content), limits.size)
         if not self.lists:
             rows = min(limits.rows, size // self.rest)
@@ -72,20 +60,13 @@ class Layout:
 
 
 def row_layout(converters: Sequence[Any], kind: str) -> Layout | None:
-    """Return the layout of rows, or None where it cannot be told.
+    """Return the layout of rows of kind ``BINARY`` or ``BINARY2``, or None if it is unknown.
 
-    Each of Astropy's converters is given zeros to read, and what it asks for is counted: that is how it will
-    go through the rows.
-
-    Parameters
-    ----------
-    converters : sequence of astropy.io.votable.converters.Converter
-        Of the fields, in order.
-    kind : str
-        ``BINARY`` or ``BINARY2``, where a bit for every field comes first.
+    `converters` are Astropy's, one per field. Each one is given zeros to read, to count how many bytes it
+    will read of each row.
     """
     lists: list[tuple[int, int]] = []
-    skipped = (len(converters) + 7) // 8 if kind == "BINARY2" else 0
+    skipped = (len(converters) + 7) // 8 if kind == "BINARY2" else 0  # a null flag for every field
     for converter in converters:
         none, one, two = (_bytes_read(converter, count) for count in range(3))
         if none == one == two:
@@ -99,20 +80,20 @@ def row_layout(converters: Sequence[Any], kind: str) -> Layout | None:
 
 
 def _bytes_read(converter: Any, count: int) -> int:
-    """Return how many bytes a converter reads of a field that, if it is of any length, has `count` items."""
+    """Return how many bytes a converter reads of a field that has `count` items if its length varies."""
     asked: list[int] = []
 
     def read(length: int) -> bytes:
         asked.append(length)
         return count.to_bytes(4) if len(asked) == 1 and length == 4 else bytes(length)
 
-    with suppress(ArithmeticError, LookupError, ValueError):  # of values, which do not matter here
+    with suppress(ArithmeticError, LookupError, ValueError):  # invalid values do not matter here
         converter.binparse(read)
     return sum(asked)
 
 
 def text_pieces(stream: Any, span: RowSpan, limits: Limits) -> Iterator[tuple[bytes, int]]:
-    """Return the rows of a TABLEDATA element, as text, and how many they are; the stream is at its start."""
+    """Yield pieces of a TABLEDATA element as text, and their number of rows; the stream is at its start."""
     _skip(stream, span.cuts[0])
     first, rows = 0, 0
     for index, more in enumerate(span.rows):
@@ -125,12 +106,12 @@ def text_pieces(stream: Any, span: RowSpan, limits: Limits) -> Iterator[tuple[by
 
 
 def binary_pieces(stream: Any, span: RowSpan, layout: Layout, limits: Limits) -> Iterator[tuple[bytes, int]]:
-    """Return the rows of a STREAM in base64, and how many they are; the stream is at its start.
+    """Yield pieces of a STREAM element as base64, and their number of rows; the stream is at its start.
 
     Raises
     ------
     InputError
-        If it ends within a row, or is no base64.
+        If the last row is incomplete, or the base64 is invalid.
     """
     _skip(stream, span.cuts[0])
     blocks = decode_base64(_text_of(stream, span.cuts[-1] - span.cuts[0]))
@@ -146,27 +127,27 @@ def binary_pieces(stream: Any, span: RowSpan, layout: Layout, limits: Limits) ->
             del content[:end]
             wanted = limits
         elif len(content) >= wanted.size:
-            wanted = Limits(2 * wanted.size, limits.rows)  # a row that is larger than a piece
+            wanted = Limits(2 * wanted.size, limits.rows)  # a row is larger than a piece
         elif content:
-            raise InputError("the rows end within a row", found=f"{len(content)} bytes more than whole rows")
+            raise InputError("the last row is incomplete", found=f"{len(content)} bytes")
 
 
 def decode_base64(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """Decode base64 that comes in blocks of any size, with line ends anywhere; no block is empty.
+    """Decode base64 given in blocks of any size, with line ends anywhere; yield no empty block.
 
     Raises
     ------
     InputError
-        If it ends too early, or goes on behind its end.
+        If the data is incomplete, or continues after its padding.
     """
     rest = b""
     for text in texts:
-        rest += text.translate(None, _NO_BASE64)
+        rest += text.translate(None, _NOT_BASE64)
         whole = len(rest) // 4 * 4
         if b"=" in rest[: max(0, whole - 2)]:
-            raise InputError("base64 goes on behind its end")
+            raise InputError("base64 data continues after its padding")
         if b"=" in rest[:whole]:
-            continue  # the end, if nothing follows
+            continue  # padding: the end, unless more follows
         if whole:
             yield base64.b64decode(rest[:whole])
             rest = rest[whole:]
@@ -174,13 +155,13 @@ def decode_base64(texts: Iterable[bytes]) -> Iterator[bytes]:
         try:
             last = binascii.a2b_base64(rest, strict_mode=True)
         except binascii.Error as error:
-            raise InputError(f"this is no base64: {error}") from error
+            raise InputError(f"invalid base64: {error}") from error
         if last:
             yield last
 
 
 def _text_of(stream: Any, length: int) -> Iterator[bytes]:
-    """Return the text of a part of an XML file, whatever it is written as; it is ASCII, if it is base64."""
+    """Yield the text of a part of an XML file, without comments and markup; base64 is always ASCII."""
     found: list[str] = []
     parser = expat.ParserCreate("iso-8859-1")
     parser.buffer_text, parser.buffer_size = True, BLOCK_BYTES
@@ -202,11 +183,7 @@ def _skip(stream: Any, length: int) -> None:
 
 
 def _read(stream: Any, length: int) -> bytes:
-    parts = []
-    while length > 0:
-        part = stream.read(length)
-        if not part:
-            raise InputError("the file became shorter while it was read")
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
+    content = read_up_to(stream, length)
+    if len(content) < length:
+        raise InputError("the file shrank while it was being read")
+    return content

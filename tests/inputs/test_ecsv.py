@@ -156,5 +156,5 @@ class TestCuts:
     def test_broken_rows(self, tmp_path):
         content = self.HEADER + b"x\n" * 100_000 + b"x,y\n"
         (tmp_path / "a.ecsv").write_bytes(content)
-        with pytest.raises(InputError, match="behind row 98304"):
+        with pytest.raises(InputError, match="after row 98304"):
             list(EcsvSource(storage.resolve(tmp_path / "a.ecsv")).chunks(100))

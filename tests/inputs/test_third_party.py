@@ -194,7 +194,7 @@ class TestThirdParty:
         assert f"{name}.txt" in text
 
     def test_an_empty_list_of_files(self, inputs, tmp_path):
-        assert "names no files" in refused(tmp_path, f"@{inputs / 'indexed_files' / 'csv_list_empty.txt'}")
+        assert "the list is empty" in refused(tmp_path, f"@{inputs / 'indexed_files' / 'csv_list_empty.txt'}")
 
     def test_a_header_among_parts(self, inputs, tmp_path):
         """One of the six parts has no rows."""
