@@ -64,12 +64,12 @@ def _rule(rule: Requirement) -> str:
     quote = f"> {_plain(rule.quote)}\n\n" if rule.quote else ""
     return (
         f"## {rule.id}\n\n{_plain(rule.summary)}\n\n{quote}"
-        f"Why: {_plain(rule.why or '')}\n\nHow to mend it: {_plain(rule.fix)}\n\n" + "\n".join(facts) + "\n"
+        f"Why: {_plain(rule.why or '')}\n\nHow to fix it: {_plain(rule.fix)}\n\n" + "\n".join(facts) + "\n"
     )
 
 
 def _severity(rule: Requirement) -> str:
-    return {"error": "an error", "warning": "a warning", "info": "worth knowing (info)"}[rule.severity]
+    return {"error": "an error", "warning": "a warning", "info": "an info"}[rule.severity]
 
 
 def _plain(text: str) -> str:
@@ -192,8 +192,8 @@ def fill_specification(text: str) -> str:
     if missing or len(placed) != len(set(placed)):
         twice = sorted({rule for rule in placed if placed.count(rule) > 1})
         raise UsageError(
-            "spec/hats.md does not have every requirement once",
-            found=f"missing {', '.join(missing) or 'none'}; twice {', '.join(twice) or 'none'}",
+            "spec/hats.md must contain every requirement once",
+            found=f"missing {', '.join(missing) or 'none'}; duplicate {', '.join(twice) or 'none'}",
             hint="every section needs its <!-- requirements SECTION -->",
         )
     return filled
@@ -212,7 +212,7 @@ def _keywords() -> str:
         (f"`{keyword.name}`", _plain(keyword.description), _plain(_value(keyword)), keyword.edition)
         for keyword in sorted(KEYWORDS.values(), key=lambda keyword: keyword.name)
     ]
-    return _table(("keyword", "what it says", "its value", "since"), rows)
+    return _table(("keyword", "meaning", "value", "since"), rows)
 
 
 def _value(keyword: Keyword) -> str:
@@ -247,7 +247,7 @@ def read_ids(text: str) -> dict[str, str]:
     Raises
     ------
     UsageError
-        If an id is there twice.
+        If duplicate id.
     """
     found: dict[str, str] = {}
     for line in text.splitlines():
@@ -255,7 +255,7 @@ def read_ids(text: str) -> dict[str, str]:
             continue
         rule, _, meaning = line.partition(" ")
         if rule in found:
-            raise UsageError("an id is there twice", path="ids.txt", found=rule)
+            raise UsageError("duplicate id", path="ids.txt", found=rule)
         found[rule] = meaning.strip()
     return found
 
