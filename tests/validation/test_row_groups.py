@@ -202,7 +202,7 @@ LIES = {
 def test_statistics_of_every_kind(case, tmp_path):
     told, found = LIES[case]
     scan = judged_by(told, found, COUNTED, tmp_path)
-    assert scan.first[COUNTED].column == "x"
+    assert scan.first[COUNTED].location.column == "x"
     for values in (told, found):
         sound = judged_by(values, values, COUNTED, tmp_path)
         assert (sound.wrong, sound.missing, sound.failed) == ({}, {}, {})

@@ -118,7 +118,9 @@ def test_the_specification_leaves_nothing_to_do_and_quotes_little(shared):
 
 
 def test_a_requirement_without_a_place_in_the_specification_is_refused():
-    with pytest.raises(UsageError, match=r"missing HATS-LEAF-011; duplicate none.*<!-- requirements SECTION -->"):
+    with pytest.raises(
+        UsageError, match=r"missing HATS-LEAF-011; duplicate none.*<!-- requirements SECTION -->"
+    ):
         fill_specification(SPECIFICATION.replace("<!-- requirements 3.8 -->", "<!-- nothing -->"))
     with pytest.raises(UsageError, match="missing none; duplicate HATS-LEAF-011"):
         fill_specification(SPECIFICATION + "\n<!-- requirements 3.8 -->\n<!-- end -->\n")

@@ -79,7 +79,7 @@ def _places(values: pa.ChunkedArray, key: Any) -> npt.NDArray[Any]:
     return np.where(valid_mask(values), places, 0 if key.nulls_first else len(places) + 2)
 
 
-@row_check("HATS-LEAF-013", "values outside the statistics of their row group")
+@row_check("HATS-LEAF-013", "the statistics of a row group do not match its values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its numbers and dates, and count what is missing."""
     columns = [(index, found) for index, found in batch.flat.items() if found.name != batch.plan.index]
