@@ -146,7 +146,11 @@ def _check_place(tree: Tree) -> None:
         if not os.path.exists(root.path):
             raise NotFoundError("no such file or directory", path=root)
         if not os.path.isdir(root.path):
-            raise UsageError("this is a file", path=root, expected="the directory of a catalog or collection")
+            raise UsageError(
+                "this is a file, not a directory",
+                path=root,
+                expected="the directory of a catalog or collection",
+            )
         if isinstance(tree.listing, StorageError):
             raise tree.listing
         return
@@ -155,7 +159,7 @@ def _check_place(tree: Tree) -> None:
     names = (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
     files = [tree.read(name, 1 << 20) for name in names]
     if not any(file.is_there for file in files):
-        raise NotFoundError("there is no catalog here", path=root, expected=" or ".join(names))
+        raise NotFoundError("there is no catalog at this path", path=root, expected=" or ".join(names))
     if not any(file.value is not None for file in files) and isinstance(tree.listing, StorageError):
         raise next(file.error for file in files if file.error is not None and file.is_there)
 
@@ -226,7 +230,7 @@ def _run(
         found = iter(check(evidence, rule))
         departures.extend(islice(found, MOST_DEPARTURES))
         if len(departures) == MOST_DEPARTURES and next(found, None) is not None:
-            reason = f"there are more than {MOST_DEPARTURES} departures; the rest are not told"
+            reason = f"there are more than {MOST_DEPARTURES} departures; only these are reported"
     except NoEvidenceError as missing:
         reason = missing.reason
     except UnavailableError as error:
@@ -235,9 +239,9 @@ def _run(
         # Libraries in other languages panic past Exception; only what the user or the system sends goes on.
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
-        reason = "the evidence could not be judged"
+        reason = "the check failed on the content of the files"
         problem = Departure.of(
-            "a check failed on what the files hold", member, actual=f"{rule.id}: {error_text(error)}"
+            "a check failed on the content of the files", member, actual=f"{rule.id}: {error_text(error)}"
         )
         if _EVIDENCE_RULE in outcome.disabled:
             outcome.switched_off.add(_EVIDENCE_RULE)

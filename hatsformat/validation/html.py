@@ -133,7 +133,7 @@ def _caption(shown: Tiles, total: int) -> str:
     if len(shown) == total:
         return ""
     order = int(shown.orders.max())
-    return f"; drawn at order {order} at most, as there are more than {SHAPES}"
+    return f"; drawn at order {order} or coarser, because there are more than {SHAPES} tiles"
 
 
 def _findings(findings: Sequence[Finding]) -> str:
@@ -151,13 +151,13 @@ def _findings(findings: Sequence[Finding]) -> str:
 
 def _finding(finding: Finding) -> str:
     rule = requirements().get(finding.rule)
-    count = f" ({finding.count} places)" if finding.count > 1 else ""
+    count = f" ({finding.count} locations)" if finding.count > 1 else ""
     return (
         f'<details class="finding {finding.severity}" data-severity="{finding.severity}"'
         f"{' open' if finding.severity == 'error' and finding.count < 10 else ''}>"
         f'<summary><span class="badge">{finding.severity}</span> <b>{_text(finding.rule)}</b> '
         f"{_text(finding.message)}{count}</summary>{_explained(rule)}"
-        f"<p><b>How to mend it:</b> {_prose(finding.fix)} (Note, section {_text(finding.section)})</p>"
+        f"<p><b>How to fix it:</b> {_prose(finding.fix)} (Note, section {_text(finding.section)})</p>"
         f"{_departures(finding)}</details>"
     )
 
@@ -173,7 +173,7 @@ def _explained(rule: Requirement | None) -> str:
 def _departures(finding: Finding) -> str:
     rows = "".join(_departure(departure) for departure in finding.departures[:MOST_SHOWN])
     more = finding.count - MOST_SHOWN
-    rest = f"<p>and {more} more: the report as JSON lists them all</p>" if more > 0 else ""
+    rest = f"<p>and {more} more: the JSON report lists all of them</p>" if more > 0 else ""
     head = "<tr><th>where</th><th>found</th><th>expected</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{rest}"
 
@@ -195,6 +195,6 @@ def _not_run(items: Sequence[NotRun]) -> str:
     )
     head = "<tr><th>where</th><th>reason</th><th>rules</th></tr>"
     return (
-        "<section><h2>Not run</h2><p>These checks had no evidence to look at, or were switched off; they "
+        "<section><h2>Not run</h2><p>These checks could not run or were disabled; they "
         f"have not passed.</p><table><thead>{head}</thead><tbody>{rows}</tbody></table></section>"
     )

@@ -128,7 +128,7 @@ def requirements() -> Mapping[str, Requirement]:
     for content in _files().values():
         for entry in content["requirements"]:
             if entry["id"] in found:
-                raise UsageError("a requirement is there twice", found=entry["id"])
+                raise UsageError("duplicate requirement", found=entry["id"])
             found[entry["id"]] = Requirement.from_entry(entry)
     return MappingProxyType(found)
 

@@ -26,7 +26,7 @@ _BLOCK = re.compile(
     r"(<!-- (requirements|keywords|required)(?: ([^>]*?))? -->\n).*?(<!-- end -->)", re.DOTALL
 )
 _COMMAND = "python -m hatsformat.validation.rule_pages"
-_MADE = f"<!-- Made from spec/requirements by {_COMMAND}; changes here are lost. -->\n"
+_MADE = f"<!-- Generated from spec/requirements by {_COMMAND}; do not edit. -->\n"
 
 
 def anchor(rule: str) -> str:
@@ -51,10 +51,10 @@ def area_page(area: str) -> str:
 
 def _rule(rule: Requirement) -> str:
     facts = [
-        f"- **{rule.level}**; a departure is {_severity(rule)}",
+        f"- **{rule.level}**, severity {rule.severity}",
         f"- Note, section {rule.section}; editions {told_editions(rule)}",
         f"- applies to: {told_types(rule)}",
-        f"- evidence: {rule.stage}",
+        f"- stage: {rule.stage}",
     ]
     if rule.keyword is not None:
         facts.append(f"- keyword: `{rule.keyword}`")
@@ -64,12 +64,8 @@ def _rule(rule: Requirement) -> str:
     quote = f"> {_plain(rule.quote)}\n\n" if rule.quote else ""
     return (
         f"## {rule.id}\n\n{_plain(rule.summary)}\n\n{quote}"
-        f"Why: {_plain(rule.why or '')}\n\nHow to mend it: {_plain(rule.fix)}\n\n" + "\n".join(facts) + "\n"
+        f"Why: {_plain(rule.why or '')}\n\nHow to fix it: {_plain(rule.fix)}\n\n" + "\n".join(facts) + "\n"
     )
-
-
-def _severity(rule: Requirement) -> str:
-    return {"error": "an error", "warning": "a warning", "info": "worth knowing (info)"}[rule.severity]
 
 
 def _plain(text: str) -> str:
@@ -89,7 +85,7 @@ def index_page() -> str:
     unchecked = [rule for rule in rules if rule.unchecked is not None]
     names = [area.page for area in areas().values()]
     areas_table = _table(
-        ("area", "what", "rules", "checked"),
+        ("area", "title", "rules", "checked"),
         [
             (f"[`HATS-{name}`]({area.page}.md)", area.title, len(inside), _count_checked(inside))
             for name, area in areas().items()
@@ -101,20 +97,20 @@ def index_page() -> str:
         [
             _MADE,
             "# The rules\n",
-            f"What a catalog is judged by: {len(rules)} requirements, of which a program checks "
+            f"HATS has {len(rules)} rules, of which `hatsformat validate` checks "
             f"{len(rules) - len(unchecked)}. `hatsformat rules` lists them, `hatsformat rules HATS-LEAF-004` "
-            "explains one. An id never changes its meaning and is never used again.\n",
-            "MUST and SHOULD are the note's words (REQUIRED and RECOMMENDED are the same); MAY is what it "
-            "allows; PRACTICE is what it leaves open and readers rely on. A departure from a MUST is an "
-            "error, from a SHOULD a warning, from the others worth knowing, unless the rule says another.\n",
+            "explains one. The id of a rule never changes its meaning and is never reused.\n",
+            "The levels MUST, SHOULD and MAY are the words of the note (REQUIRED and RECOMMENDED mean MUST and "
+            "SHOULD). PRACTICE is what the note leaves open and readers rely on. By default, a MUST has "
+            "severity error, a SHOULD warning, and the others info.\n",
             areas_table,
             "The specification in prose, section by section, is {doc}`specification`.\n",
             toctree,
             "\n## By section of the note\n",
             _sections(rules),
-            "\n## What no program checks\n",
+            "\n## Rules that are not checked\n",
             _table(
-                ("rule", "level", "why not"),
+                ("rule", "level", "reason"),
                 [(_link(rule.id), rule.level, _plain(str(rule.unchecked))) for rule in unchecked],
             ),
         ]
@@ -192,8 +188,8 @@ def fill_specification(text: str) -> str:
     if missing or len(placed) != len(set(placed)):
         twice = sorted({rule for rule in placed if placed.count(rule) > 1})
         raise UsageError(
-            "spec/hats.md does not have every requirement once",
-            found=f"missing {', '.join(missing) or 'none'}; twice {', '.join(twice) or 'none'}",
+            "spec/hats.md must contain every requirement once",
+            found=f"missing {', '.join(missing) or 'none'}; duplicate {', '.join(twice) or 'none'}",
             hint="every section needs its <!-- requirements SECTION -->",
         )
     return filled
@@ -212,7 +208,7 @@ def _keywords() -> str:
         (f"`{keyword.name}`", _plain(keyword.description), _plain(_value(keyword)), keyword.edition)
         for keyword in sorted(KEYWORDS.values(), key=lambda keyword: keyword.name)
     ]
-    return _table(("keyword", "what it says", "its value", "since"), rows)
+    return _table(("keyword", "meaning", "value", "since"), rows)
 
 
 def _value(keyword: Keyword) -> str:
@@ -247,7 +243,7 @@ def read_ids(text: str) -> dict[str, str]:
     Raises
     ------
     UsageError
-        If an id is there twice.
+        If an id is listed more than once.
     """
     found: dict[str, str] = {}
     for line in text.splitlines():
@@ -255,7 +251,7 @@ def read_ids(text: str) -> dict[str, str]:
             continue
         rule, _, meaning = line.partition(" ")
         if rule in found:
-            raise UsageError("an id is there twice", path="ids.txt", found=rule)
+            raise UsageError("duplicate id", path="ids.txt", found=rule)
         found[rule] = meaning.strip()
     return found
 

@@ -92,7 +92,7 @@ def checks_of(rule: str) -> list[Check]:
     """Return the functions that check a requirement; none where no program does."""
     checks.load()
     if rule == ENGINE_RULE:
-        return [Check("engine", "Every file that fails to be judged is reported by the engine.")]
+        return [Check("engine", "The engine reports every check that failed on the content of a file.")]
     functions: list[Callable[..., object]] = (
         [ROW_CHECKS[rule].judge]
         if rule in ROW_CHECKS

@@ -83,9 +83,7 @@ def _rule(rule: Requirement) -> dict[str, Any]:
     why = f"{rule.why} " if rule.why else ""
     quote_ = f"> {rule.quote}\n\n" if rule.quote else ""
     why_line = f"**Why:** {rule.why}\n\n" if rule.why else ""
-    markdown = (
-        f"{rule.summary}\n\n{quote_}{why_line}**How to mend it:** {rule.fix}\n\n{rule.level}; {origin}."
-    )
+    markdown = f"{rule.summary}\n\n{quote_}{why_line}**How to fix it:** {rule.fix}\n\n{rule.level}; {origin}."
     return {
         "id": rule.id,
         "shortDescription": {"text": _plain(rule.summary)},
@@ -123,7 +121,7 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
 def _message(finding: Finding) -> str:
     text = finding.message
     if finding.count > 1:
-        text += f" ({finding.count} places)"
+        text += f" ({finding.count} locations)"
     elif (detail := _detail(finding.departures[0])) is not None:
         text += f": {detail}"
     return visible(f"{text}. {_plain(finding.fix)}")

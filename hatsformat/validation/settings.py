@@ -105,9 +105,9 @@ class Settings:
         try:
             content = tomllib.loads(storage.read_bytes(place, limit=_LIMIT).decode("utf-8"))
         except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise UsageError(f"this is no settings file in TOML: {error}", path=place) from error
+            raise UsageError(f"invalid TOML in the settings file: {error}", path=place) from error
         except NotFoundError as error:
-            raise NotFoundError("there is no such settings file", path=place) from error
+            raise NotFoundError("settings file not found", path=place) from error
         try:
             return cls._from_tables(content)
         except UsageError as error:
@@ -123,13 +123,13 @@ class Settings:
         disable = _typed(table, "disable", list, "a list of rules")
         severities = _typed(table, "severity", dict, "a table of severities by rule")
         if not all(isinstance(item, str) for item in [*disable, *severities.values()]):
-            raise UsageError("rules and severities are words", expected="text in quotation marks")
+            raise UsageError("rules and severities must be strings", expected="a string in quotation marks")
         return cls().changed(
-            level=_typed(table, "level", str, "a word", None),
-            edition=_typed(table, "edition", str, "a word in quotation marks", None),
+            level=_typed(table, "level", str, "a string", None),
+            edition=_typed(table, "edition", str, "a string in quotation marks", None),
             disable=disable,
             severities=severities,
-            fail_on=_typed(table, "fail-on", str, "a word", None),
+            fail_on=_typed(table, "fail-on", str, "a string", None),
         )
 
 
@@ -157,7 +157,7 @@ def select_rules(selectors: Iterable[str]) -> frozenset[str]:
         wanted = selector.strip().upper()
         found = {rule for rule in known if rule == wanted or rule.startswith(f"{wanted}-")}
         if not found or not wanted:
-            raise UsageError("there is no such rule", found=selector, hint=_near(wanted, known))
+            raise UsageError("unknown rule", found=selector, hint=_near(wanted, known))
         chosen |= found
     return frozenset(chosen)
 
@@ -181,7 +181,7 @@ def _expand(severities: Mapping[str, str]) -> dict[str, Severity]:
 
 def _one_of(choices: Iterable[str], value: str, what: str) -> str:
     if value not in choices:
-        raise UsageError(f"there is no such {what}", found=value, expected=" or ".join(choices))
+        raise UsageError(f"unknown {what}", found=value, expected=" or ".join(choices))
     return value
 
 
@@ -190,7 +190,7 @@ def _known(table: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
             raise UsageError(
-                f"there is no such {what}",
+                f"unknown {what}",
                 found=name,
                 expected=" or ".join(names),
                 hint=f"did you mean {near[0]}?" if near else None,
@@ -200,7 +200,7 @@ def _known(table: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
 def _typed(table: Mapping[str, Any], name: str, kind: type, expected: str, default: Any = ()) -> Any:
     value = table.get(name, default if default != () else kind())
     if value is not None and not isinstance(value, kind):
-        raise UsageError(f"{name} is of the wrong kind", found=value, expected=expected)
+        raise UsageError(f"{name} has the wrong type", found=value, expected=expected)
     return value
 
 

@@ -1,4 +1,4 @@
-"""The report for people: what, where, why it matters and how to mend it."""
+"""The report for people: what, where, why it matters and how to fix it."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def _paint(text: str, kind: str, color: bool) -> str:
 def _finding(finding: Finding, color: bool) -> list[str]:
     head = f"{_paint(finding.severity, finding.severity, color)} {finding.rule}: {visible(finding.message)}"
     if finding.count > 1:
-        head += f" ({finding.count} places)"
+        head += f" ({finding.count} locations)"
     lines = [head, *(f"  at {_departure(departure)}" for departure in finding.examples)]
     if finding.count > EXAMPLES:
         lines.append(f"  and {finding.count - EXAMPLES} more")
     rule = requirements().get(finding.rule)
     if rule is not None and rule.why is not None:
         lines.append(f"  why: {rule.why}")
-    lines.append(f"  mend: {finding.fix} (Note, section {finding.section})")
+    lines.append(f"  fix: {finding.fix} (Note, section {finding.section})")
     return lines
 
 

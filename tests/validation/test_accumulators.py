@@ -93,12 +93,12 @@ def test_maps_have_an_index_alone():
     tally = PixelTally(4)
     tally.see(batch(rows, index=9, positions=False))
     assert (tally.counts == counted(rows, 4)).all()
-    with pytest.raises(NoEvidenceError, match="as deep as the map"):
+    with pytest.raises(NoEvidenceError, match="order or deeper"):
         PixelTally(9).see(batch(rows, index=4, positions=False))
 
 
 def test_rows_without_a_position_cannot_be_counted():
-    with pytest.raises(NoEvidenceError, match="no position"):
+    with pytest.raises(NoEvidenceError, match="without a valid position"):
         PixelTally(3).see(batch([(10.0, 20.0), (10.0, 91.0)], index=None))
 
 

@@ -203,7 +203,7 @@ def test_findings_can_be_filtered():
 def test_many_places_are_listed_up_to_a_limit():
     places = [departure(Location(f"file-{number}")) for number in range(MOST_SHOWN + 3)]
     text = report_of(finding(*places)).to_html()
-    assert f"({MOST_SHOWN + 3} places)" in text
+    assert f"({MOST_SHOWN + 3} locations)" in text
     assert "and 3 more" in text
     assert f"file-{MOST_SHOWN - 1}<" in text
     assert f"file-{MOST_SHOWN}<" not in text
@@ -312,7 +312,7 @@ def test_a_hundred_thousand_tiles_make_a_small_picture():
     (title,) = re.findall("<title>(.*?)</title>", group)
     assert title.startswith(f"Norder=4/Npix={pixels[500] >> 8}: ")
     assert title.endswith(" tiles, 1 with findings")
-    assert "100000 tiles, 1 with findings; drawn at order 4 at most" in text
+    assert "100000 tiles, 1 with findings; drawn at order 4 or coarser" in text
     assert text.count("<path") <= SHAPES
     assert len(text) < 1_500_000
 

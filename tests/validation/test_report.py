@@ -51,7 +51,7 @@ def test_many_places_of_one_fault_are_one_finding(tmp_path):
         found.location.path for found in finding.departures
     )
     assert finding.location.column == "mag"
-    assert "(7 places)" in report.to_text()
+    assert "(7 locations)" in report.to_text()
     assert "and 2 more" in report.to_text()
 
 
@@ -64,7 +64,7 @@ def test_errors_come_first(tmp_path):
 def test_what_is_not_run_is_not_passed(tmp_path):
     report = validate(broken_catalog(tmp_path), level="footers")
     reasons = {item.rule: item.reason for item in report.not_run}
-    assert "does not read rows" in reasons["HATS-HPX-007"]
+    assert "needs level rows" in reasons["HATS-HPX-007"]
     assert "cannot be read" in reasons["HATS-PROP-401"]
     assert set(reasons).isdisjoint(report.passed)
     # Where only some files could be judged, there may be findings all the same.
@@ -102,16 +102,16 @@ def test_members_are_named(tmp_path):
 
 def test_text_says_what_where_and_how():
     location = Location("a.parquet", "ra", 0, 4)
-    departure = Departure("rows have no position", location, "nan", "a finite number")
+    departure = Departure("rows without a valid position", location, "nan", "a finite number")
     finding = Finding("HATS-HPX-012", "error", "Give them one.", "3.6.1", (departure,))
     report = Report(
         "there", "1.0", "rows", (finding,), (NotRun("HATS-AUX-101", "no such file", "m"),), ("x", "y")
     )
     assert report.to_text() == (
-        "error HATS-HPX-012: rows have no position\n"
+        "error HATS-HPX-012: rows without a valid position\n"
         "  at a.parquet [ra] row group 0 row 4: nan, expected a finite number\n"
         "  why: A row without a position is in no region, and some readers fail on it.\n"
-        "  mend: Give them one. (Note, section 3.6.1)\n"
+        "  fix: Give them one. (Note, section 3.6.1)\n"
         "\n"
         "Not run:\n"
         "  m: no such file (HATS-AUX-101)\n"
@@ -149,7 +149,7 @@ def test_usage_errors(tmp_path):
     with pytest.raises(NotFoundError, match="no such file or directory"):
         validate(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match="this is a file"):
+    with pytest.raises(UsageError, match="this is a file, not a directory"):
         validate(tmp_path / "file")
     with pytest.raises(UsageError, match="level"):
         validate(tmp_path, level="deep")

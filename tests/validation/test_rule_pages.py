@@ -81,7 +81,7 @@ def test_every_requirement_has_its_place_on_a_page():
             found.append(rule)
             assert anchor(rule) == rule.lower()
             assert f"**{RULES[rule].level}**" in body
-            assert "How to mend it: " in body
+            assert "How to fix it: " in body
     assert sorted(found) == sorted(RULES)
 
 
@@ -118,9 +118,11 @@ def test_the_specification_leaves_nothing_to_do_and_quotes_little(shared):
 
 
 def test_a_requirement_without_a_place_in_the_specification_is_refused():
-    with pytest.raises(UsageError, match=r"missing HATS-LEAF-011; twice none.*<!-- requirements SECTION -->"):
+    with pytest.raises(
+        UsageError, match=r"missing HATS-LEAF-011; duplicate none.*<!-- requirements SECTION -->"
+    ):
         fill_specification(SPECIFICATION.replace("<!-- requirements 3.8 -->", "<!-- nothing -->"))
-    with pytest.raises(UsageError, match="missing none; twice HATS-LEAF-011"):
+    with pytest.raises(UsageError, match="missing none; duplicate HATS-LEAF-011"):
         fill_specification(SPECIFICATION + "\n<!-- requirements 3.8 -->\n<!-- end -->\n")
 
 
@@ -143,7 +145,7 @@ def test_the_frozen_list_only_grows():
     grown = add_ids(text, {new.id: new, changed.id: changed})
     assert grown == text + "HATS-LEAF-099 A new one.\n"
     assert read_ids("# x\n\nHATS-A-001 retired\n") == {"HATS-A-001": "retired"}
-    with pytest.raises(UsageError, match="an id is there twice"):
+    with pytest.raises(UsageError, match="duplicate id"):
         read_ids("HATS-A-001 x\nHATS-A-001 y\n")
 
 

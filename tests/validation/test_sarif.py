@@ -264,7 +264,7 @@ def test_ten_thousand_places_are_one_result():
     places = [departure(Location(f"dataset/Norder=6/Dir=0/Npix={n}.parquet", "mag")) for n in range(10_000)]
     (result,) = run_of(report_of(finding(*places)))["results"]
     assert (result["occurrenceCount"], len(result["locations"])) == (10_000, MOST_LOCATIONS)
-    assert "(10000 places)" in result["message"]["text"]
+    assert "(10000 locations)" in result["message"]["text"]
 
 
 def test_fingerprints_stay_while_the_fault_stays():

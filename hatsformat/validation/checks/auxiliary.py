@@ -28,7 +28,7 @@ def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]
     """Check that the catalog has ``_metadata`` and ``_common_metadata``."""
     path = layout.METADATA if rule.id == "HATS-AUX-001" else layout.COMMON_METADATA
     if catalog.declared.no_leaf_files:
-        raise NoEvidenceError("an association without leaf files needs none")
+        raise NoEvidenceError("an association without leaf files does not need it")
     if catalog.folder.can_list:
         there = path in catalog.folder.paths
     else:
@@ -36,13 +36,13 @@ def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]
             catalog.footers.metadata if path == layout.METADATA else catalog.footers.common_metadata
         ).is_there
     if not there:
-        yield Departure.of("a recommended file is not there", path)
+        yield Departure.of("a recommended file is missing", path)
 
 
 def broken(file: Artefact[Footer]) -> Iterator[Departure]:
     """Yield a departure where a Parquet file cannot be opened; raise `NoEvidenceError` if it is missing."""
     if not file.is_there:
-        raise NoEvidenceError(f"there is no {file.path}")
+        raise NoEvidenceError(f"{file.path} is missing")
     file.check_seen()
     if file.error is not None:
         yield Departure.of("the file cannot be read as Parquet", file.path, actual=file.error.message)
@@ -92,14 +92,14 @@ def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
     named = _in_metadata(catalog)
     leaves = set(catalog.files.leaves.paths)
     if "" in named:
-        yield Departure.of("_metadata has row groups without a file", layout.METADATA)
+        yield Departure.of("_metadata has row groups without a file path", layout.METADATA)
     for path in sorted(set(named) - leaves - {""}):
         yield Departure.of(
-            "_metadata names a file that is no data file of the catalog", layout.METADATA, actual=path
+            "_metadata lists a file that is not a data file of the catalog", layout.METADATA, actual=path
         )
     for path in sorted(leaves - set(named)):
         yield Departure.of(
-            "_metadata does not name a data file", layout.METADATA, actual="nothing", expected=path
+            "_metadata does not list a data file", layout.METADATA, actual="nothing", expected=path
         )
 
 
@@ -110,7 +110,7 @@ def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     for footer in catalog.footers.leaves_and_strays():
         if footer.path in named and (rows := sum(named[footer.path].rows)) != footer.rows:
             yield Departure.of(
-                "_metadata has another number of rows than the file",
+                "_metadata and the file differ in their number of rows",
                 footer.path,
                 actual=rows,
                 expected=footer.rows,
@@ -145,7 +145,7 @@ def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
 def _stale(
     path: str, actual: str, expected: str, column: str | None = None, group: int | None = None
 ) -> Departure:
-    message = "_metadata has other row groups than the file"
+    message = "_metadata and the file differ in their row groups"
     return Departure.of(
         message, layout.METADATA, column, group, actual=f"{path}: {actual}", expected=expected
     )
@@ -203,7 +203,7 @@ def statistics_open(catalog: CatalogEvidence) -> Iterator[Departure]:
     if file.value is not None:
         for name in ("Norder", "Npix", "row_group_index"):
             if name not in file.value.schema.names:
-                yield Departure.of("the statistics lack a column", file.path, name)
+                yield Departure.of("missing column in the statistics", file.path, name)
 
 
 @catalog_check("HATS-AUX-011")
@@ -213,7 +213,7 @@ def statistics_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     catalog.footers.leaves.check_complete()
     groups = sum(len(footer.group_rows) for footer in catalog.footers.leaves.readable)
     if rows != groups:
-        message = "the statistics are not one row a row group"
+        message = "the statistics must have one row per row group"
         yield Departure.of(message, layout.STATISTICS, actual=f"{rows} rows", expected=f"{groups} row groups")
 
 
@@ -227,7 +227,7 @@ def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that each row of the statistics is of another row group of the leaves."""
     for row, (order, pixel, group) in _scan(catalog).strange:
         yield Departure.of(
-            "a row of the statistics is of no row group of the leaves, or stands twice",
+            "unknown or duplicate row group in the statistics",
             layout.STATISTICS,
             row=row,
             actual=f"Norder={order}, Npix={pixel}, row_group_index={group}",
@@ -239,7 +239,7 @@ def statistics_values(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the values of the statistics are those of the footers."""
     for row, column, value, expected in _scan(catalog).wrong:
         yield Departure.of(
-            "the statistics have other values than the footers",
+            "the statistics differ from the footers",
             layout.STATISTICS,
             column,
             row=row,
@@ -259,9 +259,12 @@ def statistics_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
         column, _, told = name.rpartition("::")
         is_known = column in own or column.startswith(nested)
         if name not in KEYS and not (told in FIELDS and is_known):
-            message = "the statistics have a column that is about none of the leaves' columns"
+            message = "unknown column in the statistics"
             yield Departure.of(
-                message, layout.STATISTICS, name, expected=f"a column and one of {', '.join(FIELDS)}"
+                message,
+                layout.STATISTICS,
+                name,
+                expected=f"COLUMN::FIELD, with a column of the leaves and one of {', '.join(FIELDS)}",
             )
 
 
@@ -272,7 +275,7 @@ def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Departure]:
     if found:
         row, column, value, expected = found[0]
         yield Departure.of(
-            "the statistics have other sizes than the footers",
+            "the sizes in the statistics differ from the footers",
             layout.STATISTICS,
             actual=f"{value} bytes of {column.partition('::')[0]} in row {row}, and {len(found) - 1} more",
             expected=expected,

@@ -37,7 +37,7 @@ def has_column(schema: pa.Schema, name: str) -> bool:
 def _missing(catalog: CatalogEvidence, keyword: str, names: Iterable[str]) -> Iterator[Departure]:
     for name in names:
         if not has_column(catalog.footers.schema, name):
-            message = f"{keyword} names a column that is not there"
+            message = f"{keyword} names a missing column"
             yield Departure.of(
                 message,
                 catalog.declared.properties_path,
@@ -71,7 +71,7 @@ def numeric_coordinates(catalog: CatalogEvidence) -> Iterator[Departure]:
         if catalog.footers.schema.names.count(name) == 1:
             kind = catalog.footers.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-                message = "the coordinate's column holds no numbers"
+                message = "a coordinate column must hold numbers"
                 yield Departure.of(message, layout.DATASET, name, actual=kind, expected="double")
 
 
@@ -81,9 +81,7 @@ def index_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
     yield from _missing(catalog, "hats_index_column", _names(catalog, "hats_index_column"))
     for name in ("Norder", "Npix"):
         if name not in catalog.footers.schema.names:
-            yield Departure.of(
-                "the index does not tell the tiles of its rows", layout.DATASET, name, actual="no such column"
-            )
+            yield Departure.of("missing column in the index", layout.DATASET, name, actual="no such column")
 
 
 @catalog_check("HATS-SUPP-108")
@@ -95,7 +93,7 @@ def index_tells_whole_numbers(catalog: CatalogEvidence) -> Iterator[Departure]:
             if not pa.types.is_integer(kind):
                 expected = "uint8" if name == "Norder" else "uint64"
                 yield Departure.of(
-                    "the index does not tell tiles in whole numbers",
+                    "Norder and Npix of an index must be integers",
                     layout.DATASET,
                     name,
                     actual=kind,
@@ -119,7 +117,7 @@ def association_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
     catalog.folder.require_listing()
     count = len(catalog.files.dataset.leaves)
     if stated is not (count > 0):
-        message = "hats_assn_leaf_files is not what the tree has"
+        message = "hats_assn_leaf_files does not match the files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,

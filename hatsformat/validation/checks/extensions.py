@@ -71,7 +71,11 @@ def is_extension(collection: CollectionEvidence) -> Iterator[Departure]:
         told = extension.document.to_dict().get("dataproduct_type", "").strip()
         if told and told != "extension":
             yield Departure.of(
-                "this is no extension", extension.path, "dataproduct_type", actual=told, expected="extension"
+                "dataproduct_type must be extension",
+                extension.path,
+                "dataproduct_type",
+                actual=told,
+                expected="extension",
             )
 
 
@@ -95,14 +99,14 @@ def names_primary(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that extensions name the collection's primary."""
     primary = next((member for member in collection.members if member.role == "primary"), None)
     if primary is None or primary.path is None:
-        raise NoEvidenceError("the collection names no primary that can be looked at")
+        raise NoEvidenceError("the primary of the collection cannot be checked")
     for extension in _readable(collection):
         told = extension.properties.hats_primary_table_url
         if told is not None and posixpath.basename(posixpath.normpath(told)) != posixpath.basename(
             primary.path
         ):
             yield Departure.of(
-                "the extension names another primary than the collection",
+                "the extension and the collection name different primaries",
                 extension.path,
                 "hats_primary_table_url",
                 actual=told,
@@ -141,11 +145,11 @@ def _columns(
     path = posixpath.normpath(reference)
     table = collection.find("" if path == "." else path) if layout.is_inside(reference) else None
     if table is None:
-        raise NoEvidenceError("a table of the extension lies outside of what is validated")
+        raise NoEvidenceError("a table of the extension is outside the validated path")
     for name in names:
         if name is not None and not has_column(table.footers.schema, name):
             yield Departure.of(
-                f"{keyword} names a column that is not there",
+                f"{keyword} names a missing column",
                 extension.path,
                 keyword,
                 actual=name,
@@ -168,7 +172,7 @@ def lies_at_the_root(collection: CollectionEvidence) -> Iterator[Departure]:
     for extension in collection.extensions:
         if "/" in posixpath.normpath(extension.path) and layout.is_inside(extension.path):
             yield Departure.of(
-                "the extension does not lie at the collection's root",
+                "the extension is not at the root of the collection",
                 layout.COLLECTION_PROPERTIES,
                 "all_extensions",
                 actual=extension.path,

@@ -92,7 +92,7 @@ def compare_keys(
     if keys != expected:
         differ = sorted(key for key in {*keys, *expected} if keys.get(key) != expected.get(key))
         yield Departure.of(
-            "the file has other key-values",
+            "key-value metadata differs",
             path,
             actual=f"differs in {', '.join(differ)}",
             expected=f"as in {whose}",
@@ -104,21 +104,21 @@ def has_nested_column(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a nested catalog has a nested column."""
     if not any(map(is_nested, catalog.footers.schema.types)):
         yield Departure.of(
-            "no column is a structure of lists or a list of structures",
+            "a nested catalog must have a struct of lists or a list of structs",
             catalog.declared.properties_path,
             "dataproduct_type",
             actual="nested",
-            expected="object, or source",
+            expected="object or source",
         )
 
 
 @catalog_check("HATS-LEAF-008")
 def distinct_names(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that no two columns have the same name."""
+    """Check that no duplicate column."""
     for footer in catalog.footers.leaves_and_strays():
         for name, times in sorted(Counter(footer.schema.names).items()):
             if times > 1:
-                yield Departure.of("two columns have the same name", footer.path, name)
+                yield Departure.of("duplicate column", footer.path, name)
 
 
 @catalog_check("HATS-TREE-010")
@@ -155,7 +155,7 @@ def number_of_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     if stated == 0 and not len(catalog.files.leaves):
         return
     if catalog.footers.leaves.rows != stated:
-        message = "hats_nrows is not the number of rows in the data files"
+        message = "hats_nrows differs from the number of rows in the data files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
@@ -170,7 +170,7 @@ def number_of_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 def _index_type(catalog: CatalogEvidence) -> pa.DataType:
     if catalog.declared.index_column not in catalog.footers.schema.names:
-        raise NoEvidenceError(f"there is no column {catalog.declared.index_column}")
+        raise NoEvidenceError(f"the column {catalog.declared.index_column} is missing")
     return catalog.footers.schema.field(
         catalog.footers.schema.names.index(catalog.declared.index_column)
     ).type
@@ -183,7 +183,7 @@ def has_index(catalog: CatalogEvidence) -> Iterator[Departure]:
         catalog.declared.properties.hats_col_healpix is None
         and catalog.declared.index_column not in catalog.footers.schema.names
     ):
-        yield Departure.of("there is no HEALPix index column", layout.DATASET, catalog.declared.index_column)
+        yield Departure.of("missing HEALPix index column", layout.DATASET, catalog.declared.index_column)
 
 
 @catalog_check("HATS-HPX-003")
@@ -193,7 +193,7 @@ def index_first(catalog: CatalogEvidence) -> Iterator[Departure]:
     first = catalog.footers.schema.names[0]
     if first != catalog.declared.index_column:
         yield Departure.of(
-            "the index column is not the first",
+            "the index column must be the first column",
             layout.DATASET,
             catalog.declared.index_column,
             actual=f"{first} is the first column",
@@ -207,7 +207,7 @@ def index_is_integer(catalog: CatalogEvidence) -> Iterator[Departure]:
     bits = 2 * catalog.declared.index_order + 4 + (0 if pa.types.is_unsigned_integer(kind) else 1)
     if not pa.types.is_integer(kind) or kind.bit_width < min(bits, 64):
         yield Departure.of(
-            "the index column cannot hold its values",
+            "the type of the index column cannot hold its values",
             layout.DATASET,
             catalog.declared.index_column,
             actual=kind,
@@ -239,7 +239,7 @@ def index_in_tile(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Depar
     _index_type(catalog)
     if any(found.low is None for footer in catalog.footers.leaves.readable for found in footer.statistics):
         if not catalog.scope.reaches("rows"):
-            raise NoEvidenceError("the row groups have no statistics of the index column")
+            raise NoEvidenceError("row groups have no statistics for the index column")
         yield from catalog.rows.departures(rule.id)
         return
     tiles = dict(

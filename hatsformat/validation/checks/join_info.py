@@ -24,12 +24,12 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the file is a CSV with its columns."""
     file = catalog.files.join_info
     if not file.is_there:
-        raise NoEvidenceError(f"there is no {_PATH}")
+        raise NoEvidenceError(f"{_PATH} is missing")
     file.check_seen()
     if file.error is not None:
-        expected = "whole numbers in Norder, Npix, join_Norder and join_Npix"
+        expected = "integers in Norder, Npix, join_Norder and join_Npix"
         yield Departure.of(
-            "the file is not as it should be", _PATH, actual=file.error.message, expected=expected
+            "invalid partition_join_info.csv", _PATH, actual=file.error.message, expected=expected
         )
 
 
@@ -38,7 +38,7 @@ def soft_has_it(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an association without leaf files says which tiles it joins."""
     there = catalog.folder.can_list and len(catalog.files.dataset.leaves)
     if catalog.declared.no_leaf_files and not there and not catalog.files.join_info.is_there:
-        yield Departure.of("the association has neither leaf files nor a list of the tiles it joins", _PATH)
+        yield Departure.of("the association has neither leaf files nor partition_join_info.csv", _PATH)
 
 
 @catalog_check("HATS-SUPP-213")
@@ -47,7 +47,7 @@ def names_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
     for lines, prefix in zip(catalog.files.join_info.need(), ("", "join_"), strict=True):
         for at in np.flatnonzero(~lines.possible).tolist():
             yield Departure.of(
-                "the line names no tile",
+                "invalid tile",
                 _PATH,
                 f"{prefix}Npix",
                 row=at + _FIRST_LINE,
@@ -66,7 +66,7 @@ def names_once(catalog: CatalogEvidence) -> Iterator[Departure]:
     again[first] = False
     for at in np.flatnonzero(again).tolist():
         yield Departure.of(
-            "the line joins two tiles again",
+            "duplicate pair of tiles",
             _PATH,
             row=at + _FIRST_LINE,
             actual=f"{_tile(own, at)} and {_tile(joined, at)}",
@@ -81,7 +81,9 @@ def names_own_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
     known = uniq(tiles.orders, tiles.pixels)
     yield from _strange(own, known, "", "a tile of the association")
     for index in np.flatnonzero(~np.isin(known, own.uniq)).tolist():
-        yield Departure.of("a tile of the association is joined with none", _PATH, actual=str(tiles[index]))
+        yield Departure.of(
+            "partition_join_info.csv does not list a tile of the association", _PATH, actual=str(tiles[index])
+        )
 
 
 @catalog_check("HATS-SUPP-210")
@@ -96,7 +98,7 @@ def names_joined_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
 def _strange(lines: PartitionLines, known: IntArray, prefix: str, expected: str) -> Iterator[Departure]:
     for at in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, known)).tolist():
         yield Departure.of(
-            f"the line does not name {expected}",
+            f"a tile in partition_join_info.csv is not {expected}",
             _PATH,
             f"{prefix}Npix",
             row=at + _FIRST_LINE,

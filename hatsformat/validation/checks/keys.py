@@ -16,18 +16,18 @@ from hatsformat.validation.registry import row_check
 def sorted_by_key(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a file of an index are sorted by the indexed column."""
     if batch.plan.indexed is None:
-        raise NoEvidenceError("the properties have no hats_index_column")
+        raise NoEvidenceError("hats_index_column is missing from the properties")
     values = batch.column(batch.plan.indexed)
     wrong = np.zeros(len(values), dtype=bool)
     try:
         wrong[1:] = as_mask(pc.less(values[1:], values[:-1]))
     except pa.ArrowNotImplementedError as error:
-        raise NoEvidenceError(f"values of type {values.type} have no order") from error
+        raise NoEvidenceError(f"values of type {values.type} cannot be ordered") from error
     actual = values.to_pylist() if wrong.any() else None
     return RowVerdict(wrong, batch.plan.indexed, actual, "ascending values")
 
 
-@row_check("HATS-SUPP-211", "rows of the association lack a key")
+@row_check("HATS-SUPP-211", "rows of the association have no key")
 def keys_are_there(batch: RowBatch) -> RowVerdict:
     """Check that every row of an association has both of its keys."""
     wrong = np.zeros(batch.table.num_rows, dtype=bool)

@@ -29,7 +29,7 @@ def has_properties(collection: CollectionEvidence) -> Iterator[Departure]:
     file = collection.file
     file.check_seen()
     if not file.is_there:
-        yield Departure.of("there is no collection.properties", _PATH)
+        yield Departure.of("collection.properties is missing", _PATH)
     elif file.error is not None and file.error.expected is None:
         yield Departure.of("collection.properties cannot be read", _PATH, actual=file.error.message)
 
@@ -40,7 +40,7 @@ def small_properties(collection: CollectionEvidence) -> Iterator[Departure]:
     error = collection.file.error
     if error is not None and error.expected is not None:
         yield Departure.of(
-            "the properties file is too large, and is not read", _PATH, expected="at most 1 MiB"
+            "the properties file is too large and was not read", _PATH, expected="at most 1 MiB"
         )
 
 
@@ -49,10 +49,10 @@ def no_links_out(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that no file at the collection's root is a link that leads out of it."""
     collection.tree.files()
     for path in sorted(path for path in collection.tree.links_out if "/" not in path):
-        yield Departure.of("the file is a link out of the collection, and is not opened", path)
+        yield Departure.of("the file is a link out of the collection and was not opened", path)
     for path in collection.tree.linked_folders:
         if "/" not in path:
-            yield Departure.of("the directory is a link, and is not followed", path)
+            yield Departure.of("the directory is a link and was not followed", path)
 
 
 @collection_check("HATS-COLL-004")
@@ -61,7 +61,7 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Departure]:
     for member in collection.members:
         if member.path is None:
             yield Departure.of(
-                "the member lies outside of the collection, and is not opened",
+                "the member is outside the collection and was not opened",
                 _PATH,
                 member.keyword,
                 actual=member.told,
@@ -70,7 +70,7 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Departure]:
     for extension in collection.extensions:
         if isinstance(extension.file.error, OutsideError):
             yield Departure.of(
-                "the extension lies outside of the collection, and is not opened",
+                "the extension is outside the collection and was not opened",
                 _PATH,
                 "all_extensions",
                 actual=extension.path,
@@ -84,12 +84,12 @@ def members_are_there(collection: CollectionEvidence) -> Iterator[Departure]:
     for member in collection.members:
         if member.path is not None and member.path not in collection.catalogs:
             yield Departure.of(
-                "the member is not there", _PATH, member.keyword, actual=member.told, expected="a catalog"
+                "missing member", _PATH, member.keyword, actual=member.told, expected="a catalog"
             )
     for extension in collection.extensions:
         if not extension.file.is_there:
             yield Departure.of(
-                "the extension is not there",
+                "missing extension",
                 _PATH,
                 "all_extensions",
                 actual=extension.path,
@@ -102,7 +102,7 @@ def _typed(collection: CollectionEvidence, role: str, types: tuple[str, ...]) ->
         if member.role == role and member.path in collection.catalogs:
             found = collection.catalog(member).declared.table_type
             if found not in types:
-                message = f"the {role} is no table of the right type"
+                message = f"wrong type of table for the {role}"
                 yield Departure.of(
                     message,
                     _PATH,
@@ -132,12 +132,12 @@ def indexes_are_indexes(collection: CollectionEvidence) -> Iterator[Departure]:
         if member.role == "index" and member.path in collection.catalogs:
             over = collection.catalog(member).declared.properties.hats_index_column
             if over is not None and over != member.field:
-                message = "the index is over another column than its field in all_indexes"
+                message = "hats_index_column differs from the field in all_indexes"
                 yield Departure.of(
                     message,
                     _PATH,
                     member.keyword,
-                    actual=f"{member.told} is over {over}",
+                    actual=f"{over} in {member.told}",
                     expected=member.field,
                 )
 
@@ -147,7 +147,7 @@ def supplements_name_primary(collection: CollectionEvidence) -> Iterator[Departu
     """Check that the supplements of a collection name its primary."""
     primary = next((member for member in collection.members if member.role == "primary"), None)
     if primary is None or primary.path is None:
-        raise NoEvidenceError("the collection names no primary that can be looked at")
+        raise NoEvidenceError("the primary of the collection cannot be checked")
     accepted = {posixpath.basename(primary.path or posixpath.normpath(collection.tree.root.path))}
     if primary.path in collection.catalogs and collection.catalogs[primary.path].declared.properties_files:
         accepted.add(collection.catalogs[primary.path].declared.properties.obs_collection or "")
@@ -156,7 +156,7 @@ def supplements_name_primary(collection: CollectionEvidence) -> Iterator[Departu
         told = catalog.declared.properties.hats_primary_table_url if is_own else None
         if told is not None and posixpath.basename(posixpath.normpath(told)) not in accepted:
             name = posixpath.join(path, catalog.declared.properties_path)
-            message = "the supplement names another primary than the collection"
+            message = "the supplement and the collection name different primaries"
             yield Departure.of(message, name, "hats_primary_table_url", actual=told, expected=primary.told)
 
 
@@ -164,7 +164,7 @@ def supplements_name_primary(collection: CollectionEvidence) -> Iterator[Departu
 def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that every catalog in the collection's directory is listed."""
     for path in collection.unlisted:
-        yield Departure.of("the catalog is not listed in collection.properties, and is not judged", path)
+        yield Departure.of("the catalog is not listed in collection.properties and was not validated", path)
 
 
 @catalog_check("HATS-SUPP-005")
@@ -180,11 +180,11 @@ def margin_schema(catalog: CatalogEvidence) -> Iterator[Departure]:
     yield from compare_types(layout.DATASET, found, expected, whose)
 
 
-@row_check("HATS-SUPP-104", "rows of the index name tiles that the primary has no leaf of")
+@row_check("HATS-SUPP-104", "rows of the index name tiles that have no leaf in the primary")
 def index_tiles_are_primary_tiles(batch: RowBatch) -> RowVerdict:
     """Check that every tile that an index names has a leaf in the primary table."""
     if batch.plan.primary_tiles is None:
-        raise NoEvidenceError("the primary table lies outside of what is validated")
+        raise NoEvidenceError("the primary table is outside the validated path")
     orders, pixels = batch.integers("Norder"), batch.integers("Npix")
     wrong = ~np.isin(uniq(orders.clip(0, 29), pixels), batch.plan.primary_tiles)
     names = (

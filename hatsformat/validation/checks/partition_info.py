@@ -23,7 +23,7 @@ _PATH = layout.PARTITION_INFO
 def is_there(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the catalog has a ``partition_info.csv``."""
     if not catalog.files.partition_info.is_there:
-        yield Departure.of("there is no partition_info.csv", _PATH)
+        yield Departure.of("partition_info.csv is missing", _PATH)
 
 
 @catalog_check("HATS-PINF-002")
@@ -31,7 +31,7 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the file is a CSV with whole numbers in ``Norder`` and ``Npix``."""
     found = catalog.files.partition_info
     if not found.is_there:
-        raise NoEvidenceError(f"there is no {_PATH}")
+        raise NoEvidenceError(f"{_PATH} is missing")
     found.check_seen()
     if found.error is not None:
         actual = (
@@ -59,7 +59,7 @@ def tiles_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
     lines = catalog.files.partition_info.need()
     for index in np.flatnonzero(~lines.possible).tolist():
         yield Departure.of(
-            "the line names no tile",
+            "invalid tile",
             _PATH,
             row=_line(index),
             actual=_name(lines, index),
@@ -74,7 +74,7 @@ def no_duplicates(catalog: CatalogEvidence) -> Iterator[Departure]:
     order = np.argsort(lines.uniq, kind="stable")
     again = order[1:][lines.uniq[order[1:]] == lines.uniq[order[:-1]]]
     for index in np.sort(again[lines.possible[again]]).tolist():
-        yield Departure.of("the tile is listed already", _PATH, row=_line(index), actual=_name(lines, index))
+        yield Departure.of("duplicate tile", _PATH, row=_line(index), actual=_name(lines, index))
 
 
 @catalog_check("HATS-PINF-005")
@@ -83,7 +83,9 @@ def no_overlaps(catalog: CatalogEvidence) -> Iterator[Departure]:
     tiles = catalog.files.partition_info.need().tiles
     for coarse, fine in tiles.overlaps().tolist():
         yield Departure.of(
-            "a listed tile lies within another", _PATH, actual=f"{tiles[fine]} within {tiles[coarse]}"
+            "a listed tile is within another listed tile",
+            _PATH,
+            actual=f"{tiles[fine]} within {tiles[coarse]}",
         )
 
 
@@ -108,7 +110,7 @@ def tiles_have_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
     paths = layout.leaf_paths(tiles.orders[absent], tiles.pixels[absent], catalog.files.dataset.suffix)
     for path in sorted(paths):
         yield Departure.of(
-            message, path, actual="no such file", expected="a leaf, as partition_info.csv lists the tile"
+            message, path, actual="no such file", expected="a leaf for each tile in partition_info.csv"
         )
     # Either the leaf was lost, or the line is wrong: both are the place.
     for index in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, catalog.files.leaves.uniq)).tolist():
@@ -124,10 +126,10 @@ def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
     catalog.folder.require_listing()
     leaves = catalog.files.leaves
     if not len(lines) and len(leaves):
-        # That it lists none is one thing to mend, not one a leaf.
+        # That it lists none is one problem, not one per leaf.
         count = len(set(leaves.units))
         yield Departure.of(
-            "partition_info.csv lists no tile", _PATH, actual=0, expected=f"{count}, one a leaf"
+            "partition_info.csv lists no tile", _PATH, actual=0, expected=f"{count}, one per leaf"
         )
         return
     unlisted = np.flatnonzero(~np.isin(leaves.uniq, lines.uniq)).tolist()
@@ -144,14 +146,14 @@ def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a column ``Dir`` holds what it should."""
     lines = catalog.files.partition_info.need()
     if "Dir" in lines.others:
-        yield Departure.of("Dir is not whole numbers", _PATH, "Dir")
+        yield Departure.of("Dir must contain integers", _PATH, "Dir")
     if "Dir" not in lines.extra:
         return
     dirs = lines.extra["Dir"]
     for index in np.flatnonzero(lines.possible & (dirs != dir_number(lines.pixels))).tolist():
         expected = int(dir_number(lines.pixels[index]))
         yield Departure.of(
-            "Dir is not that of the pixel",
+            "Dir does not match Npix",
             _PATH,
             "Dir",
             row=_line(index),
@@ -165,7 +167,7 @@ def right_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a column ``num_rows`` holds the leaves' numbers of rows."""
     lines = _listed(catalog)
     if ROWS_COLUMN in lines.others:
-        yield Departure.of("num_rows is not whole numbers", _PATH, ROWS_COLUMN)
+        yield Departure.of("num_rows must contain integers", _PATH, ROWS_COLUMN)
     if ROWS_COLUMN not in lines.extra:
         return
     stated = lines.extra[ROWS_COLUMN]
@@ -175,7 +177,7 @@ def right_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     for index in np.flatnonzero(known).tolist():
         if stated[index] != rows[at[index]]:
             yield Departure.of(
-                "num_rows is not the number of rows in the leaf",
+                "num_rows differs from the number of rows in the leaf",
                 _PATH,
                 ROWS_COLUMN,
                 row=_line(index),

@@ -138,7 +138,7 @@ def known_version(catalog: CatalogEvidence) -> Iterator[Departure]:
         problem.keyword == "hats_version" for problem in catalog.declared.problems
     ):
         yield Departure.of(
-            "there is no such version of the note",
+            "unknown version of the note",
             catalog.declared.properties_path,
             "hats_version",
             actual=version,
@@ -152,7 +152,7 @@ def same_twice(catalog: CatalogEvidence) -> Iterator[Departure]:
     if len(catalog.declared.documents) < 2:
         return
     texts = [document.to_dict() for document in catalog.declared.documents]
-    message = "hats.properties and properties say different things"
+    message = "hats.properties and properties differ"
     for keyword in sorted({*texts[0], *texts[1]}):
         ours, theirs = texts[0].get(keyword), texts[1].get(keyword)
         if ours != theirs:
@@ -205,7 +205,11 @@ def positive_threshold(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the margin's threshold is more than 0, and no more than half a circle."""
     threshold = catalog.declared.value("hats_margin_threshold")
     if not 0 < threshold <= _HALF_CIRCLE:
-        message = "a margin has no width" if threshold <= 0 else "a margin is wider than the sky"
+        message = (
+            "the margin threshold must be more than 0"
+            if threshold <= 0
+            else "the margin threshold is more than half a circle"
+        )
         yield Departure.of(
             message,
             catalog.declared.properties_path,

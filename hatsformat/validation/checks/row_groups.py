@@ -19,7 +19,7 @@ from hatsformat.validation.evidence.row_groups import FlatColumn, GroupPart
 from hatsformat.validation.registry import row_check
 
 
-@row_check("HATS-LEAF-016", "rows are not sorted as the footer says")
+@row_check("HATS-LEAF-016", "rows are not sorted by the declared sorting_columns")
 def sorted_as_told(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a row group are sorted by its ``sorting_columns``."""
     wrong = batch.nothing
@@ -37,7 +37,7 @@ def sorted_as_told(batch: RowBatch) -> RowVerdict:
             wrong[start : start + part.rows] |= found
             column = known[0].name if column is None else column
     actual = None if column is None else batch.table.column(column).to_numpy()
-    return RowVerdict(wrong, column, actual, "the order that sorting_columns tells")
+    return RowVerdict(wrong, column, actual, "the order declared in sorting_columns")
 
 
 def _is_known_sorted(batch: RowBatch, part: GroupPart, keys: Sequence[FlatColumn]) -> bool:
@@ -79,7 +79,7 @@ def _places(values: pa.ChunkedArray, key: Any) -> npt.NDArray[Any]:
     return np.where(valid_mask(values), places, 0 if key.nulls_first else len(places) + 2)
 
 
-@row_check("HATS-LEAF-013", "the statistics of a row group do not enclose its values")
+@row_check("HATS-LEAF-013", "the statistics of a row group do not match its values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its numbers and dates, and count what is missing."""
     columns = [(index, found) for index, found in batch.flat.items() if found.name != batch.plan.index]
@@ -177,4 +177,4 @@ def equal_lists(batch: RowBatch) -> RowVerdict:
             wrong |= other != lengths[0]
         if column is None and wrong.any():
             column = name
-    return RowVerdict(wrong, column, None, "lists of one length in each row")
+    return RowVerdict(wrong, column, None, "lists of equal length in each row")

@@ -17,7 +17,7 @@ from hatsformat.validation.registry import catalog_checks, row_check
 from hatsformat.validation.requirements import Requirement
 
 
-@row_check("HATS-HPX-012", "rows have no position")
+@row_check("HATS-HPX-012", "rows without a valid position")
 def finite_position(batch: RowBatch) -> RowVerdict:
     """Check that every row has a finite right ascension and declination."""
     if np.isfinite((*batch.ra_range, *batch.dec_range)).all():
@@ -47,7 +47,7 @@ def right_ascension_in_range(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, batch.plan.ra, batch.ra, "0 to 360")
 
 
-@row_check("HATS-HPX-010", "rows have no index value that is a pixel number")
+@row_check("HATS-HPX-010", "index values are missing or not valid pixel numbers")
 def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
     """Check that every row has an index value that is a pixel of the column's order."""
     order = batch.plan.index_order
@@ -70,7 +70,7 @@ def sorted_by_index(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, batch.plan.index, batch.index, "ascending values")
 
 
-@row_check("HATS-HPX-016", "pixels of the map stand twice")
+@row_check("HATS-HPX-016", "duplicate pixels in the map")
 def one_value_a_pixel(batch: RowBatch) -> RowVerdict:
     """Check that a map has every pixel once; where it is sorted, the same pixels are neighbours."""
     before = -1 if batch.before.index is None else batch.before.index
@@ -78,11 +78,11 @@ def one_value_a_pixel(batch: RowBatch) -> RowVerdict:
     return RowVerdict((batch.index == previous) & (batch.index >= 0), batch.plan.index, batch.index)
 
 
-@row_check("HATS-HPX-009", "the statistics of a row group do not enclose its index values")
+@row_check("HATS-HPX-009", "index values outside the statistics of their row group")
 def within_statistics(batch: RowBatch) -> RowVerdict:
     """Check that the statistics of a row group enclose its index values."""
     if not batch.statistics or any(found.low is None for _, found in batch.statistics):
-        raise NoEvidenceError("the row groups have no statistics of the index column")
+        raise NoEvidenceError("row groups have no statistics for the index column")
     parts = [(rows, found.low, found.high) for rows, found in batch.statistics if rows]
     rows, lows, highs = (np.array(values, dtype=np.int64) for values in zip(*parts, strict=True))
     stops = np.cumsum(rows)
@@ -98,7 +98,7 @@ def within_statistics(batch: RowBatch) -> RowVerdict:
     )
 
 
-@row_check("HATS-HPX-007", "index values are not those of the rows' positions")
+@row_check("HATS-HPX-007", "index values do not match the positions")
 def index_is_position(batch: RowBatch) -> RowVerdict:
     """Check that the index value of a row is the HEALPix value of its position."""
     order = batch.plan.index_order
@@ -116,7 +116,7 @@ def index_is_position(batch: RowBatch) -> RowVerdict:
 def in_own_tile(batch: RowBatch) -> RowVerdict:
     """Check that a row lies in the tile that its position is in."""
     if batch.tile is None:
-        raise NoEvidenceError("the file has no tile")
+        raise NoEvidenceError("the file does not belong to a tile")
     start, stop = batch.tile.range29
     low, high = batch.pixel_range
     if start <= low and high < stop:
@@ -138,11 +138,11 @@ def _tile_names(order: int, pixels: IntArray, wrong: np.ndarray) -> list[str] | 
     return [""] * at + [f"Norder={order}/Npix={pixels[at]}"]
 
 
-@row_check("HATS-LEAF-010", "columns that repeat the path have other values")
+@row_check("HATS-LEAF-010", "Norder, Dir or Npix column differs from the path")
 def hive_columns(batch: RowBatch) -> RowVerdict:
     """Check that columns that repeat the path have the path's values."""
     if batch.tile is None:
-        raise NoEvidenceError("the file has no tile")
+        raise NoEvidenceError("the file does not belong to a tile")
     own = {"Norder": batch.tile.order, "Npix": batch.tile.pixel, "Dir": batch.tile.pixel // 10_000 * 10_000}
     wrong = batch.nothing
     for name, value in own.items():
@@ -154,11 +154,11 @@ def hive_columns(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong)
 
 
-@row_check("HATS-SUPP-002", "rows of the margin lie inside the tile itself")
+@row_check("HATS-SUPP-002", "rows of the margin lie inside its own tile")
 def outside_own_tile(batch: RowBatch) -> RowVerdict:
     """Check that no row of a margin lies inside its own tile."""
     if batch.tile is None:
-        raise NoEvidenceError("the file has no tile")
+        raise NoEvidenceError("the file does not belong to a tile")
     start, stop = batch.tile.range29
     inside = (batch.pixels29 >= start) & (batch.pixels29 < stop)
     rows = np.flatnonzero(inside)
@@ -168,15 +168,15 @@ def outside_own_tile(batch: RowBatch) -> RowVerdict:
     return RowVerdict(inside, None, [str(batch.tile)] * len(inside), "rows of other tiles")
 
 
-@row_check("HATS-SUPP-003", "rows of the margin lie far from the tile")
+@row_check("HATS-SUPP-003", "rows of the margin lie too far from the tile")
 def near_own_tile(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a margin lie about as near to the tile as the threshold says."""
     threshold = batch.plan.margin_threshold
     if batch.tile is None or threshold is None:
-        raise NoEvidenceError("the margin's threshold is not known")
+        raise NoEvidenceError("the threshold of the margin is unknown")
     around = _surroundings(batch.tile.order, batch.tile.pixel, threshold / 3600)
     if around is None:
-        raise NoEvidenceError("the threshold is wider than a tile")
+        raise NoEvidenceError("the threshold is larger than a tile")
     depth, ring = around
     start, stop = batch.tile.range29
     inside = (batch.pixels29 >= start) & (batch.pixels29 < stop)
@@ -204,7 +204,7 @@ def _surroundings(order: int, pixel: int, degrees: float) -> tuple[int, IntArray
     return depth, np.unique(cells[cells >= 0])
 
 
-@row_check("HATS-SUPP-103", "rows of the index name no tile")
+@row_check("HATS-SUPP-103", "invalid tiles in the index")
 def index_names_tiles(batch: RowBatch) -> RowVerdict:
     """Check that every row of an index names a tile that exists."""
     orders, pixels = batch.integers("Norder"), batch.integers("Npix")
@@ -215,7 +215,7 @@ def index_names_tiles(batch: RowBatch) -> RowVerdict:
 def index_in_tile(batch: RowBatch) -> RowVerdict:
     """Check that the index values of a leaf lie within its tile, where no statistics tell."""
     if batch.tile is None:
-        raise NoEvidenceError("the file has no tile")
+        raise NoEvidenceError("the file does not belong to a tile")
     start, stop = change_range(batch.tile, batch.plan.index_order)
     low, high = batch.index_range
     if start <= low and high < stop:

@@ -20,11 +20,9 @@ def compare_columns(
     """Yield the columns that one of two schemas lacks; `whose` says what has the expected one."""
     ours, theirs = ({field.name: field.type for field in each} for each in (schema, expected))
     for name in (name for name in theirs if name not in ours):
-        yield Departure.of(
-            "a column is missing", path, name, actual="no such column", expected=f"as in {whose}"
-        )
+        yield Departure.of("missing column", path, name, actual="no such column", expected=f"as in {whose}")
     for name in (name for name in ours if name not in theirs):
-        message = "a column is there that should not be"
+        message = "unexpected column"
         yield Departure.of(message, path, name, actual=ours[name], expected=f"no such column, as in {whose}")
 
 
@@ -38,7 +36,7 @@ def compare_types(
             ours, theirs = own[name].type, field.type
             if not plain(ours).equals(plain(theirs)):
                 yield Departure.of(
-                    "a column has another type", path, name, actual=ours, expected=f"{theirs}, as in {whose}"
+                    "different column type", path, name, actual=ours, expected=f"{theirs}, as in {whose}"
                 )
 
 
@@ -65,7 +63,7 @@ def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator
     theirs = [name for name in expected.names if name in shared]
     if ours != theirs:
         yield Departure.of(
-            "the columns are in another order",
+            "different column order",
             path,
             actual=", ".join(ours),
             expected=f"{', '.join(theirs)}, as in {MOST_FILES}",

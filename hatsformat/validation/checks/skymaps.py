@@ -27,7 +27,7 @@ _LEAST_DIGITS = 50
 def is_there(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an object catalog has a sky map."""
     if not catalog.files.main_map.is_there:
-        yield Departure.of("there is no sky map", layout.SKYMAP)
+        yield Departure.of("the sky map is missing", layout.SKYMAP)
 
 
 @catalog_check("HATS-AUX-102")
@@ -35,7 +35,7 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sky maps are HEALPix maps of counts."""
     maps = (catalog.files.skymap, catalog.files.point_map)
     if not any(file.is_there for file in maps):
-        raise NoEvidenceError("there is no sky map")
+        raise NoEvidenceError("the sky map is missing")
     for file in maps:
         file.check_seen()
         if file.error is not None and file.is_there:
@@ -70,14 +70,14 @@ def header_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the sky maps say that they are of HEALPix, and in the catalog's frame."""
     for path, found in _maps(catalog):
         if found.pixel_type not in ("", "HEALPIX"):
-            message = "the sky map says that it is not of HEALPix"
+            message = "PIXTYPE of the sky map must be HEALPIX"
             yield Departure.of(
                 message, path, actual=f"PIXTYPE={found.pixel_type}", expected="PIXTYPE=HEALPIX"
             )
         expected = _SYSTEMS.get(catalog.declared.properties.hats_frame or "equatorial", ())
         if found.system and expected and found.system[0] not in expected:
             yield Departure.of(
-                "the sky map is in another frame than the catalog",
+                "the sky map and the catalog have different frames",
                 path,
                 actual=f"COORDSYS={found.system}",
                 expected=f"COORDSYS={expected[0]}",
@@ -89,7 +89,7 @@ def has_its_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the order of the sky map is ``hats_skymap_order``."""
     stated, found = catalog.declared.value("hats_skymap_order"), catalog.files.skymap.need().order
     if stated != found:
-        message = "hats_skymap_order is not the order of skymap.fits"
+        message = "hats_skymap_order differs from the order of skymap.fits"
         yield Departure.of(
             message, catalog.declared.properties_path, "hats_skymap_order", actual=stated, expected=found
         )
@@ -101,7 +101,7 @@ def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Departure]:
     stated = catalog.declared.value("hats_skymap_order")
     if not catalog.files.skymap.is_there:
         yield Departure.of(
-            "hats_skymap_order tells of a map that is not there",
+            "hats_skymap_order is set, but skymap.fits is missing",
             layout.SKYMAP,
             actual=f"hats_skymap_order={stated}",
         )
@@ -118,7 +118,12 @@ def counts_all_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
         else catalog.declared.value("hats_nrows")
     )
     if total != rows:
-        yield Departure.of("the sky map does not count the rows", found.path, actual=total, expected=rows)
+        yield Departure.of(
+            "the total of the sky map differs from the number of rows",
+            found.path,
+            actual=total,
+            expected=rows,
+        )
 
 
 @catalog_check("HATS-AUX-106")
@@ -138,7 +143,7 @@ def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Departure]:
     actual = rows[np.searchsorted(numbers, uniq(tiles.orders, tiles.pixels))]
     for index in np.flatnonzero(counted != actual).tolist():
         yield Departure.of(
-            "the sky map counts other rows than the leaf has",
+            "the sky map and the leaf differ in their number of rows",
             found.path,
             actual=f"{counted[index]} in {_tile(tiles[index])}",
             expected=int(actual[index]),
@@ -156,15 +161,15 @@ def counts_rows_by_pixel(catalog: CatalogEvidence) -> Iterator[Departure]:
     file, tally = catalog.files.main_map, catalog.rows.pixels
     skymap = file.need()
     if int(skymap.counts.sum()) != catalog.footers.leaves.rows or _differs_by_tile(catalog):
-        raise NoEvidenceError("the sky map counts other rows than the leaves, pixel or not")
+        raise NoEvidenceError("the sky map and the leaves differ in their number of rows")
     wrong = np.flatnonzero(tally.counts != skymap.counts)
     if wrong.size:
         first = int(wrong[0])
         example = f"{skymap.counts[first]} in {HealpixPixel(skymap.order, first)}"
         yield Departure.of(
-            "the sky map counts other rows than lie in its pixels",
+            "the sky map has wrong counts",
             file.path,
-            actual=f"{example}, and wrong in {wrong.size} pixels in all",
+            actual=f"{example}; {wrong.size} wrong pixels in total",
             expected=int(tally.counts[first]),
         )
 
@@ -182,12 +187,12 @@ def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Departure]:
     listed = set(catalog.declared.properties.hats_skymap_alt_orders or ())
     orders = listed | set(catalog.files.alt_orders if catalog.folder.can_list else ())
     if not orders:
-        raise NoEvidenceError("there are no down-sampled sky maps")
+        raise NoEvidenceError("the catalog has no down-sampled sky maps")
     for order in sorted(orders):
         file = catalog.files.alt_skymap(order)
         file.check_seen()
         if not file.is_there:
-            yield Departure.of("a down-sampled sky map is not there", file.path, actual="no such file")
+            yield Departure.of("missing down-sampled sky map", file.path, actual="no such file")
         elif file.error is not None:
             yield Departure.of("a down-sampled sky map cannot be read", file.path, actual=file.error.message)
         elif file.value is not None:
@@ -196,13 +201,11 @@ def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 def _compare(path: str, found: Skymap, order: int, main: Skymap) -> Iterator[Departure]:
     if found.order != order:
-        yield Departure.of(
-            "a down-sampled sky map has another order", path, actual=found.order, expected=order
-        )
+        yield Departure.of("wrong order of a down-sampled sky map", path, actual=found.order, expected=order)
         return
     shared = min(order, main.order)
     if not np.array_equal(degrade(found.counts, shared), degrade(main.counts, shared)):
-        yield Departure.of("a down-sampled sky map counts other rows than the main map", path)
+        yield Departure.of("a down-sampled sky map differs from the main map", path)
 
 
 @catalog_check("HATS-AUX-111")
@@ -215,7 +218,7 @@ def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
     for order in catalog.files.alt_orders:
         if order not in listed:
             yield Departure.of(
-                "a down-sampled sky map is not in hats_skymap_alt_orders",
+                "the order of a down-sampled sky map is not in hats_skymap_alt_orders",
                 layout.skymap_path(order),
                 actual=" ".join(map(str, listed)) or "no orders",
                 expected=order,
@@ -228,7 +231,7 @@ def same_point_map(catalog: CatalogEvidence) -> Iterator[Departure]:
     skymap, points = catalog.files.skymap.need(), catalog.files.point_map.need()
     order = min(skymap.order, points.order)
     if not np.array_equal(degrade(skymap.counts, order), degrade(points.counts, order)):
-        yield Departure.of("point_map.fits counts other rows than skymap.fits", layout.POINT_MAP)
+        yield Departure.of("point_map.fits and skymap.fits differ", layout.POINT_MAP)
 
 
 @catalog_check("HATS-PROP-403")
@@ -239,7 +242,7 @@ def sky_fraction(catalog: CatalogEvidence) -> Iterator[Departure]:
     """
     stated = catalog.declared.value("moc_sky_fraction")
     if not len(catalog.files.tiles) and stated != 0:
-        raise NoEvidenceError("there are no tiles")
+        raise NoEvidenceError("the catalog has no tiles")
     area = catalog.files.tiles.sky_fraction
     found = catalog.files.main_map.value
     areas = np.array([area, *(() if found is None else _areas(found))])
@@ -247,7 +250,7 @@ def sky_fraction(catalog: CatalogEvidence) -> Iterator[Departure]:
     unit = 10.0 ** int(Decimal(repr(float(stated))).as_tuple().exponent)
     if not (np.abs(stated - areas) <= np.minimum(unit / 2, areas / _LEAST_DIGITS) + _FRACTION_SLACK).any():
         yield Departure.of(
-            "moc_sky_fraction is not the fraction of the sky that the tiles cover",
+            "moc_sky_fraction differs from the area of the tiles",
             catalog.declared.properties_path,
             "moc_sky_fraction",
             actual=stated,

@@ -34,7 +34,7 @@ def _margin(catalog: CatalogEvidence) -> MarginScan:
     catalog.scope.require("rows")
     primary, threshold = catalog.primary, catalog.declared.value("hats_margin_threshold")
     if not threshold > 0:
-        raise NoEvidenceError("the margin's threshold is not more than 0")
+        raise NoEvidenceError("the threshold of the margin must be more than 0")
     return catalog.cached("margin", lambda: scan_margin(catalog, primary, threshold))
 
 
@@ -47,7 +47,7 @@ def margin_is_complete(catalog: CatalogEvidence) -> Iterator[Departure]:
     for index, (count, example) in found.absent.items():
         tile = tiles[index]
         yield Departure.of(
-            "the margin lacks rows of the primary table that are within the threshold",
+            "missing rows in the margin",
             layout.leaf_path(
                 tile.order,
                 tile.pixel,
@@ -63,7 +63,7 @@ def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the rows of a margin are rows of its primary table."""
     for path, (count, row) in _margin(catalog).strange.items():
         yield Departure.of(
-            "the margin has rows that the primary table has not",
+            "the margin has rows that are not in the primary table",
             path,
             row=row,
             actual=f"{_rows(count)}, the first of them row {row}",
@@ -77,7 +77,7 @@ def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Depar
     catalog.scope.require("rows")
     for found in scan_margin_values(catalog, catalog.primary):
         yield Departure.of(
-            "rows of the margin have other values than in the primary table",
+            "values in the margin differ from the primary table",
             found.path,
             found.column,
             row=found.row,
@@ -91,7 +91,7 @@ def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a margin has no row oftener than its primary table."""
     for path, (count, row) in _margin(catalog).again.items():
         yield Departure.of(
-            "rows stand in the margin again",
+            "duplicate rows in the margin",
             path,
             row=row,
             actual=f"{_rows(count)} too many, such as row {row}",
@@ -110,7 +110,7 @@ def margin_tiles_are_primary_tiles(catalog: CatalogEvidence) -> Iterator[Departu
         if leaves.units[index] not in told:
             told.add(leaves.units[index])
             tile = HealpixPixel(int(leaves.orders[index]), int(leaves.pixels[index]))
-            message = "the margin has a leaf of a tile that the primary table has not"
+            message = "the margin has a leaf for a tile that the primary table does not have"
             yield Departure.of(
                 message, leaves.units[index], actual=tile, expected="a tile of the primary table"
             )
@@ -123,7 +123,7 @@ def _index(catalog: CatalogEvidence) -> IndexScan:
         if catalog.footers.schema.names.count(name) != 1 or not pa.types.is_integer(
             catalog.footers.schema.field(name).type
         ):
-            raise NoEvidenceError(f"the index has no column {name} of whole numbers")
+            raise NoEvidenceError(f"the index has no integer column {name}")
     return catalog.cached("index", lambda: scan_index(catalog, primary, column))
 
 
@@ -132,7 +132,7 @@ def index_is_complete(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an index has every value of its primary table, with its tile."""
     for found in _index(catalog).absent:
         yield Departure.of(
-            "the index lacks values of the primary table",
+            "values of the primary table are missing from the index",
             layout.DATASET,
             catalog.declared.properties.hats_index_column,
             actual=f"{_seen(found)} of {catalog.primary.folder.prefix}{found.path}",
@@ -145,7 +145,7 @@ def index_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the tiles that an index names have the values."""
     for found in _index(catalog).wrong:
         yield Departure.of(
-            "the index names tiles that do not have the value",
+            "the index names tiles that do not contain the value",
             found.path,
             "Npix",
             row=found.row,
@@ -167,7 +167,7 @@ def index_carries_values(catalog: CatalogEvidence) -> Iterator[Departure]:
     for extra in extras:
         for found in scan_index_extra(catalog, primary, column, extra):
             yield Departure.of(
-                "the index has other values than the primary table",
+                "values in the index differ from the primary table",
                 found.path,
                 extra,
                 row=found.row,
@@ -187,10 +187,10 @@ def index_has_its_type(catalog: CatalogEvidence) -> Iterator[Departure]:
         if schema.names.count(name) == 1
     ]
     if len(kinds) < 2:
-        raise NoEvidenceError(f"the index and the primary table do not both have the column {name}")
+        raise NoEvidenceError(f"the column {name} is missing from the index or the primary table")
     own, expected = kinds
     if not plain(own).equals(plain(expected)):
-        message = "the indexed column has another type than in the primary table"
+        message = "the indexed column has different types in the index and the primary table"
         yield Departure.of(message, layout.DATASET, name, actual=own, expected=expected)
 
 
@@ -207,7 +207,7 @@ def joined_columns_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
             )
             if not has_column(table.footers.schema, name):
                 yield Departure.of(
-                    f"{keyword} names a column that the table in {table_keyword} has not",
+                    f"{keyword} names a column that is missing from the table in {table_keyword}",
                     catalog.declared.properties_path,
                     keyword,
                     actual=name,
@@ -245,12 +245,12 @@ def _keys(catalog: CatalogEvidence, keyword: str, column: str, table_keyword: st
     ):
         kind, expected = catalog.footers.schema.field(own).type, table.footers.schema.field(column).type
         if {family(kind), family(expected)} == {"integer", "text"}:
-            message = f"the association has keys of another type than the table in {table_keyword}"
+            message = f"key types differ between the association and the table in {table_keyword}"
             yield Departure.of(message, layout.DATASET, own, actual=kind, expected=expected)
             return
     for found in scan_keys(catalog, own, table, column):
         yield Departure.of(
-            f"the association has keys that the table in {table_keyword} has not",
+            f"the association has keys that are missing from the table in {table_keyword}",
             found.path,
             own,
             row=found.row,

@@ -31,12 +31,12 @@ def thumbnail_rows_are_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the rows of the thumbnail are rows of the leaves."""
     catalog.scope.require("rows")
     if catalog.folder.can_list and len(catalog.files.dataset.strays):
-        raise NoEvidenceError("some leaves have another suffix, and are not read")
+        raise NoEvidenceError("some leaves were not read because their suffix differs")
     tally = catalog.rows.thumbnail_search
     strange = tally.strange
     if strange.size:
         yield Departure.of(
-            "the thumbnail has rows that the leaves have not, or not as often",
+            "the thumbnail has rows that are not in the leaves, or more often than there",
             layout.THUMBNAIL,
             row=int(strange[0]),
             actual=f"{strange.size} of {len(tally.rows.rows)} rows, the first of them row {strange[0]}",
@@ -67,5 +67,5 @@ def thumbnail_row_a_leaf(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the thumbnail has one row of each leaf."""
     rows, leaves = catalog.footers.thumbnail.need().rows, len(catalog.files.tiles)
     if rows != leaves:
-        message = "the thumbnail does not have one row of each leaf"
+        message = "the thumbnail must have one row per leaf"
         yield Departure.of(message, layout.THUMBNAIL, actual=f"{rows} rows", expected=f"{leaves} leaves")

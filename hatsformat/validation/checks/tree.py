@@ -23,7 +23,7 @@ _SIZE_SLACK = 64
 def has_properties(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that a catalog has its properties file in its root directory."""
     if not catalog.declared.properties_files:
-        yield Departure.of("there is no properties file", layout.PROPERTIES, expected="hats.properties")
+        yield Departure.of("the properties file is missing", layout.PROPERTIES, expected="hats.properties")
     for name, file in catalog.declared.properties_files.items():
         file.check_seen()
         if file.error is not None and file.is_broken and not _is_too_large(catalog, name):
@@ -36,7 +36,7 @@ def small_properties(catalog: CatalogEvidence) -> Iterator[Departure]:
     for name in catalog.declared.properties_files:
         if _is_too_large(catalog, name):
             yield Departure.of(
-                "the properties file is too large, and is not read", name, expected="at most 1 MiB"
+                "the properties file is too large and was not read", name, expected="at most 1 MiB"
             )
 
 
@@ -51,10 +51,13 @@ def properties_name(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Dep
     expected = layout.LEGACY_PROPERTIES if rule.id == "HATS-PROP-002" else layout.PROPERTIES
     found = list(catalog.declared.properties_files)
     if not found:
-        raise NoEvidenceError("there is no properties file")
+        raise NoEvidenceError("the properties file is missing")
     if expected not in found:
         yield Departure.of(
-            "the properties file has another edition's name", found[0], actual=found[0], expected=expected
+            "the properties file has the name of another edition",
+            found[0],
+            actual=found[0],
+            expected=expected,
         )
 
 
@@ -66,7 +69,7 @@ def has_dataset(catalog: CatalogEvidence) -> Iterator[Departure]:
         if path.startswith(outside):
             expected = f"{layout.DATASET}/{path[len(catalog.folder.prefix) :]}"
             yield Departure.of(
-                "a data file lies outside dataset/", path[len(catalog.folder.prefix) :], expected=expected
+                "a data file is outside dataset/", path[len(catalog.folder.prefix) :], expected=expected
             )
     if len(catalog.files.dataset.leaves) or catalog.declared.no_leaf_files:
         return
@@ -75,14 +78,14 @@ def has_dataset(catalog: CatalogEvidence) -> Iterator[Departure]:
     expected = (
         "dataset/index/part.0.parquet" if catalog.declared.table_type == "index" else "dataset/Norder=K/…"
     )
-    yield Departure.of("there are no data files", layout.DATASET, expected=expected)
+    yield Departure.of("the catalog has no data files", layout.DATASET, expected=expected)
 
 
 @catalog_check("HATS-TREE-002")
 def tiles_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the path of a leaf names a tile that exists."""
     for path in catalog.files.dataset.impossible:
-        yield Departure.of("the path is not that of a tile's leaf", path, expected="Norder=K/Dir=D/Npix=P")
+        yield Departure.of("invalid path of a leaf", path, expected="Norder=K/Dir=D/Npix=P")
 
 
 @catalog_check("HATS-TREE-003")
@@ -93,7 +96,7 @@ def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
             expected = f"Dir={int(dir_number(leaves.pixels[index]))}"
             actual = f"Dir={leaves.dirs[index]}"
             yield Departure.of(
-                "the leaf lies in the wrong Dir", leaves.paths[index], actual=actual, expected=expected
+                "the leaf is in the wrong Dir", leaves.paths[index], actual=actual, expected=expected
             )
 
 
@@ -101,7 +104,7 @@ def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
 def nothing_else(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that nothing but leaves and metadata lies in ``dataset/``."""
     for path in catalog.files.dataset.unexpected:
-        yield Departure.of("the file does not belong into dataset/", path)
+        yield Departure.of("unexpected file in dataset/", path)
 
 
 @catalog_check("HATS-TREE-014")
@@ -110,9 +113,7 @@ def index_part_names(catalog: CatalogEvidence) -> Iterator[Departure]:
     for path in catalog.files.leaves.paths:
         if layout.parse_index_part(path) is None:
             expected = "dataset/index/part.N.parquet"
-            yield Departure.of(
-                "the file of an index has another name than they have", path, expected=expected
-            )
+            yield Departure.of("unexpected file name in an index", path, expected=expected)
 
 
 @catalog_check("HATS-TREE-005")
@@ -120,7 +121,7 @@ def one_suffix(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every leaf has the suffix that the properties say."""
     declared = catalog.declared.properties.npix_suffix
     found = catalog.files.dataset
-    message = "the leaf has another suffix than hats_npix_suffix says; readers do not find it"
+    message = "the suffix of the leaf differs from hats_npix_suffix, so readers do not find it"
     wrong = list(found.strays.paths)
     if found.suffix != declared:
         wrong = sorted([*wrong, *found.leaves.paths])
@@ -129,7 +130,7 @@ def one_suffix(catalog: CatalogEvidence) -> Iterator[Departure]:
             catalog.declared.properties_path,
             "hats_npix_suffix",
             actual=declared,
-            expected=f"{found.suffix}, as the leaves have it",
+            expected=f"{found.suffix}, the suffix of the leaves",
         )
     for path in wrong:
         name = layout.parse_leaf_path(path)
@@ -148,7 +149,9 @@ def one_leaf(catalog: CatalogEvidence) -> Iterator[Departure]:
         other = first.setdefault(int(tile[index]), unit)
         if unit != other and unit not in told:
             told.add(unit)
-            yield Departure.of("the tile has another leaf, too", unit, actual=f"{other} is of the same tile")
+            yield Departure.of(
+                "the tile has more than one leaf", unit, actual=f"{other} belongs to the same tile"
+            )
 
 
 @catalog_check("HATS-TREE-007")
@@ -158,10 +161,10 @@ def no_links_out(catalog: CatalogEvidence) -> Iterator[Departure]:
     start = len(catalog.folder.prefix)
     for path in sorted(catalog.folder.tree.links_out):
         if path.startswith(catalog.folder.prefix) and path[start:] in catalog.folder.paths:
-            yield Departure.of("the file is a link out of the catalog, and is not opened", path[start:])
+            yield Departure.of("the file is a link out of the catalog and was not opened", path[start:])
     for path in catalog.folder.tree.linked_folders:
         if path.startswith(f"{catalog.folder.prefix}{layout.DATASET}"):
-            yield Departure.of("the directory is a link, and is not followed", path[start:])
+            yield Departure.of("the directory is a link and was not followed", path[start:])
 
 
 @catalog_check("HATS-TREE-009")
@@ -176,7 +179,7 @@ def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Departure]:
             int(tiles.orders[fine]), int(tiles.pixels[fine]), catalog.files.dataset.suffix
         )
         yield Departure.of(
-            "the tile lies within another tile that has a leaf", path, actual=f"within {tiles[coarse]}"
+            "the tile is within another tile that has a leaf", path, actual=f"within {tiles[coarse]}"
         )
 
 
@@ -185,9 +188,9 @@ def deepest_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_order`` is the deepest order of the tiles."""
     stated = catalog.declared.value("hats_order")
     if not len(catalog.files.tiles):
-        raise NoEvidenceError("there are no tiles")
+        raise NoEvidenceError("the catalog has no tiles")
     if stated != catalog.files.tiles.max_order:
-        message = "hats_order is not the deepest order of the tiles"
+        message = "hats_order differs from the deepest order of the tiles"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
@@ -210,7 +213,7 @@ def plausible_size(catalog: CatalogEvidence) -> Iterator[Departure]:
     data /= 1024
     low, high = data / _SIZE_FACTOR - _SIZE_SLACK, everything * _SIZE_FACTOR + _SIZE_SLACK
     if not low <= stated <= high:
-        message = "hats_estsize is far from the size of the files"
+        message = "hats_estsize differs too much from the size of the files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,

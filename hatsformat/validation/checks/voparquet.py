@@ -51,7 +51,7 @@ def all_vo_parquet(catalog: CatalogEvidence) -> Iterator[Departure]:
     for footer in catalog.footers.leaves.each():
         if some and not _carries(footer):
             yield Departure.of(
-                "the file has no VOParquet metadata, and others have", footer.path, expected=_VERSION
+                "the file has no VOParquet metadata, but others do", footer.path, expected=_VERSION
             )
 
 
@@ -63,7 +63,7 @@ def auxiliary_vo_parquet(catalog: CatalogEvidence) -> Iterator[Departure]:
     for file in (catalog.footers.common_metadata, catalog.footers.thumbnail):
         if file.value is not None and not _carries(file.value):
             yield Departure.of(
-                "the file has no VOParquet metadata, and the leaves have", file.path, expected=_VERSION
+                "the file has no VOParquet metadata, but the leaves do", file.path, expected=_VERSION
             )
 
 
@@ -80,7 +80,7 @@ def whole_vo_parquet(catalog: CatalogEvidence) -> Iterator[Departure]:
     for footer in _carriers(catalog):
         for key in (_VERSION, _CONTENT):
             if key not in footer.keys:
-                yield Departure.of("the VOParquet metadata is not whole", footer.path, expected=key)
+                yield Departure.of("incomplete VOParquet metadata", footer.path, expected=key)
 
 
 @catalog_check("HATS-AUX-305")
@@ -93,18 +93,18 @@ def describes_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
         found, columns = read_votable(content), len(footer.schema.names)
         if "\N{REPLACEMENT CHARACTER}" in content:  # for bytes that are none
             yield Departure.of(
-                "the VOParquet content is no UTF-8", footer.path, actual="bytes of another encoding"
+                "the VOParquet content is not UTF-8", footer.path, actual="bytes of another encoding"
             )
         elif found.problem is not None:
             yield Departure.of(
-                "the VOParquet content is no VOTable without rows", footer.path, actual=found.problem
+                "the VOParquet content must be a VOTable without rows", footer.path, actual=found.problem
             )
         elif len(found.fields) != columns:
             yield Departure.of(
-                "the VOParquet content does not describe the columns",
+                "the VOParquet content must have one field per column",
                 footer.path,
                 actual=f"{len(found.fields)} fields",
-                expected=f"{columns}, one a column",
+                expected=f"{columns} fields, one per column",
             )
 
 
@@ -115,9 +115,9 @@ def known_version(catalog: CatalogEvidence) -> Iterator[Departure]:
         version = footer.keys.get(_VERSION, _KNOWN_VERSION)
         if version != _KNOWN_VERSION:
             yield Departure.of(
-                "there is no such version of VOParquet",
+                "unknown version of VOParquet",
                 footer.path,
-                actual=version or "an empty text",
+                actual=version or "an empty string",
                 expected=_KNOWN_VERSION,
             )
 
@@ -132,7 +132,7 @@ def describes_each_column(catalog: CatalogEvidence) -> Iterator[Departure]:
         if key not in known:
             known[key] = list(_differences(read_votable(content), footer.schema))
         for column, actual, expected in known[key]:
-            message = "the VOParquet content describes another column"
+            message = "a field of the VOParquet content does not match its column"
             yield Departure.of(message, footer.path, column, actual=actual, expected=expected)
 
 
@@ -143,7 +143,7 @@ def _differences(table: VOTable, schema: pa.Schema) -> Iterator[tuple[str, str, 
     for (name, datatype), column in zip(table.fields, schema, strict=True):
         held = _DATATYPES.get(str(plain(column.type)))
         if " ".join(name.split()) != " ".join(column.name.split()):
-            yield column.name, f"a field {name or 'without a name'}", "a field of the column's name"
+            yield column.name, f"a field {name or 'without a name'}", "a field with the name of the column"
         elif held is not None and datatype not in held.split():
             actual = f"datatype {datatype}" if datatype else "no datatype"
             yield column.name, actual, f"{held.split()[0]}, as the column holds {column.type}"
@@ -177,7 +177,7 @@ class _Reader:
     def start(self, name: str, told: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
         if len(self.path) == _DEEPEST:
-            self.refuse("its elements are nested too deep")
+            self.refuse("its elements are nested too deeply")
         self.path.append(name)
         if len(self.path) == 1 and name != "VOTABLE":
             self.problem = f"the document is a {name}"
@@ -192,7 +192,7 @@ class _Reader:
 
     def declare(self, *_: object) -> None:
         # A few bytes of entities may stand for gigabytes.
-        self.refuse("it declares entities, and is not read")
+        self.refuse("it declares entities and was not read")
 
     def refuse(self, problem: str) -> None:
         self.problem = problem

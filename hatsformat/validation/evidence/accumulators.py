@@ -65,7 +65,7 @@ class PixelTally:
         if not is_sorted and (pixels[1:] < pixels[:-1]).any():
             pixels = np.sort(pixels)
         if pixels[0] < 0:
-            raise NoEvidenceError("some rows have no position")
+            raise NoEvidenceError("some rows without a valid position")
         starts = np.append(0, np.flatnonzero(pixels[1:] != pixels[:-1]) + 1)
         rows = np.diff(np.append(starts, len(pixels)))
         # Each pixel is there once, so this adds to all of them.
@@ -80,7 +80,9 @@ class PixelTally:
         told = batch.index if deep >= self.order and batch.has_index else None
         if batch.plan.ra is None or batch.plan.dec is None:
             if told is None:
-                raise NoEvidenceError("the rows have neither positions nor an index as deep as the map")
+                raise NoEvidenceError(
+                    "the rows have neither positions nor an index of the map's order or deeper"
+                )
             return np.where(told < npix(deep), change_order(told, deep, self.order), -1), False
         if told is not None and batch.index_agrees:
             return change_order(told, deep, self.order), batch.ascends
@@ -166,7 +168,7 @@ class ThumbnailTally:
         if rows.size:
             for name in self.columns:
                 if not plain(batch.column(name).type).equals(self._kinds[name]):
-                    raise NoEvidenceError(f"the column {name} is not of one type in all data files")
+                    raise NoEvidenceError(f"the type of the column {name} differs between data files")
             keys = row_keys(batch.table.take(from_numbers(rows)), self.columns)
             at = np.searchsorted(self._distinct, keys).clip(max=len(self._distinct) - 1)
             np.add.at(self._seen, at[self._distinct[at] == keys], 1)
@@ -228,7 +230,7 @@ def thumbnail_tally(
     for batch in read_batches(folder, footer):
         values = batch.table.column(probe)
         if values.null_count:
-            raise LeafError(f"the thumbnail has rows without {probe}")
+            raise LeafError(f"the thumbnail has rows with no value in {probe}")
         probes.append(as_integers(values) if by_index else as_floats(values))
         keys.append(row_keys(batch.table, columns))
     if not probes:

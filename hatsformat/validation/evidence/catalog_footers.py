@@ -99,7 +99,7 @@ class CatalogFooters:
             voters += [*self.leaves.readable, *self.strays.readable]
             voters += [] if self.metadata.value is None else [self.metadata.value]
         if not voters:
-            raise NoEvidenceError("no file was read that tells the columns")
+            raise NoEvidenceError("no file with a schema could be read")
         # Equal schemas are one object, so few are looked at.
         schemas = {id(voter.schema): voter.schema for voter in voters}
         prints = {number: fingerprint(schema) for number, schema in schemas.items()}

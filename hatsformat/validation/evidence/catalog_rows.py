@@ -114,7 +114,7 @@ class CatalogRows:
     @cached_property
     def _pixel_tally(self) -> PixelTally:
         if self._declared.table_type not in PRIMARY_TYPES:
-            raise NoEvidenceError("the sky map of a supplement is not counted again")
+            raise NoEvidenceError("the sky maps of supplements are not compared with their rows")
         return PixelTally(self._files.main_map.need().order)
 
     @property

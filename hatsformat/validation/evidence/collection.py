@@ -201,7 +201,7 @@ class CollectionEvidence:
     def catalog(self, member: Member) -> CatalogEvidence:
         """Return what is known of a member, or raise `NoEvidenceError` where it is not there."""
         if member.path is None or member.path not in self.catalogs:
-            raise NoEvidenceError(f"the member {member.told} is not there")
+            raise NoEvidenceError(f"the member {member.told} is missing")
         return self.catalogs[member.path]
 
     @cached_property
@@ -230,9 +230,7 @@ class CollectionEvidence:
 
     def _read_inside(self, path: str) -> Artefact[bytes]:
         if not layout.is_inside(path):
-            return Artefact(
-                path, error=OutsideError("the extension lies outside of the collection", path=path)
-            )
+            return Artefact(path, error=OutsideError("the extension is outside the collection", path=path))
         return self.tree.read(path, PROPERTIES_LIMIT)
 
     @cached_property

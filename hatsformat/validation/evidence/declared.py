@@ -53,7 +53,7 @@ class Declared:
         for name, file in self.properties_files.items():
             if file.value is not None:
                 return name
-        raise NoEvidenceError("there is no properties file that can be read")
+        raise NoEvidenceError("no properties file could be read")
 
     @cached_property
     def document(self) -> PropertiesDocument:
@@ -94,7 +94,7 @@ class Declared:
         """Return the value of a keyword, or raise `NoEvidenceError` where there is none."""
         found = getattr(self.properties, keyword)
         if found is None:
-            raise NoEvidenceError(f"the properties say nothing readable of {keyword}")
+            raise NoEvidenceError(f"the properties have no valid {keyword}")
         return found
 
     @property

@@ -36,8 +36,8 @@ PROCESSES = 2
 MOST_CRASHES = 30
 """After so many files that end the process, the rest of a batch is not opened: each costs a new process."""
 
-FATAL = "it ends the process that reads it"
-_UNREAD = "it is not opened, since too many others end the process that reads them"
+FATAL = "it crashes the process that reads it"
+_UNREAD = "it was not opened because too many other files crashed the process that reads them"
 
 
 class _Worker:

@@ -184,7 +184,7 @@ def _open(source: Source, limit: int) -> Any:
             ending = stream.read(8)
             length = int.from_bytes(ending[:4], "little")
             if ending[4:] == b"PAR1" and min(length, size) > limit:
-                raise ValueError(f"the footer is larger than {limit} bytes, and is not read")
+                raise ValueError(f"the footer is larger than {limit} bytes and was not read")
         stream.seek(0)
         return pq.ParquetFile(stream, **_LIMITS).metadata
 
@@ -230,7 +230,7 @@ def _summary(footer: Any, column: str | None, with_files: bool) -> FooterSummary
         if with_files:
             files.append(chunks[0].file_path if chunks else "")
     if min(rows, default=0) < 0 or sum(rows) != footer.num_rows:
-        raise ValueError(f"it says {footer.num_rows} rows, and its row groups have {sum(rows)}")
+        raise ValueError(f"it declares {footer.num_rows} rows, but its row groups have {sum(rows)}")
     return FooterSummary(
         footer.num_rows, tuple(rows), tuple(sizes), schema, keys, tuple(statistics), tuple(files)
     )
@@ -301,7 +301,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes], progress: int) -> None:
             try:
                 found.append(request.question.answer(source))
             except MemoryError:
-                found.append(Failure("unreadable", "it needs more memory than a footer may"))
+                found.append(Failure("unreadable", "it needs too much memory"))
             os.write(progress, b".")
         send(answers, found)
 

@@ -103,7 +103,7 @@ class FooterSet:
     def each(self) -> Iterator[Footer]:
         """Yield the footers that can be read, and raise `NoEvidenceError` at the end if that is not all."""
         if not self.readable and not self.broken:
-            raise NoEvidenceError("there are no data files")
+            raise NoEvidenceError("the catalog has no data files")
         yield from self.readable
         self.check_complete()
 
@@ -118,7 +118,7 @@ class FooterSet:
     def rows(self) -> int:
         """The number of rows; raises `NoEvidenceError` where there is no file, or one cannot be read."""
         if not self.readable and not self.broken:
-            raise NoEvidenceError("there are no data files")
+            raise NoEvidenceError("the catalog has no data files")
         self.check_complete()
         return sum(footer.rows for footer in self.readable)
 
@@ -188,7 +188,7 @@ def _tail(file: UPath, limit: int) -> bytes:
     needed = int.from_bytes(tail[-8:-4], "little") + 8
     if needed > len(tail) and tail[-4:] == b"PAR1":
         if needed > limit:
-            raise LeafError(f"the footer is larger than {limit} bytes, and is not read", path=file)
+            raise LeafError(f"the footer is larger than {limit} bytes and was not read", path=file)
         tail = storage.read_tail(file, needed)
     return tail
 
@@ -198,7 +198,7 @@ def _error(path: str, failure: Failure) -> HatsError:
         return NotFoundError("no such file", path=path)
     if failure.kind == "unreadable":
         return LeafError(f"cannot be read as Parquet: {failure.reason}", path=path)
-    return LeafError(f"the footer cannot be understood: {failure.reason}", path=path)
+    return LeafError(f"invalid footer: {failure.reason}", path=path)
 
 
 def _footer(path: str, found: FooterSummary, pool: SchemaPool) -> Footer:

@@ -72,7 +72,7 @@ def scan_margin(margin: CatalogEvidence, primary: CatalogEvidence, threshold: fl
     tiles = primary.files.tiles
     scan = MarginScan()
     if threshold > WIDEST_ARCSEC:
-        raise NoEvidenceError("the threshold is wider than any tile")
+        raise NoEvidenceError("the threshold is larger than any tile")
     for chosen in _stretches(margin, primary, tiles, float(np.radians(threshold / 3600))):
         _Stretch(margin, primary, tiles, chosen, where, threshold).judge(scan)
     return scan

@@ -64,7 +64,7 @@ class PartitionLines:
         if missing:
             raise PartitionInfoError(f"the column {' and '.join(missing)} is missing", found=", ".join(names))
         if any(names.count(name) > 1 for name in wanted):
-            raise PartitionInfoError("a column is there twice", found=", ".join(names))
+            raise PartitionInfoError("duplicate column", found=", ".join(names))
         orders, pixels = (_whole(table.column(names.index(name))) for name in wanted)
         if orders is None or pixels is None:
             raise PartitionInfoError(f"the column {wanted[orders is not None]} is not whole numbers")

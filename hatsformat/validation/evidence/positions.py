@@ -33,19 +33,19 @@ def coordinates_of(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordin
     """
     told = primary.declared.properties
     if told.hats_col_ra is None or told.hats_col_dec is None:
-        raise NoEvidenceError("the primary table does not tell its coordinates")
+        raise NoEvidenceError("the primary table does not declare its coordinates")
     own = margin.declared.properties
     names = own.hats_col_ra or told.hats_col_ra, own.hats_col_dec or told.hats_col_dec
     if names != (told.hats_col_ra, told.hats_col_dec):
-        raise NoEvidenceError("the margin has its coordinates in other columns than the primary table")
+        raise NoEvidenceError("the margin and the primary table have different coordinate columns")
     kinds = []
     for catalog in (margin, primary):
         for name in names:
             if catalog.footers.schema.names.count(name) != 1:
-                raise NoEvidenceError(f"there is no column {name}")
+                raise NoEvidenceError(f"the column {name} is missing")
             kind = catalog.footers.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-                raise NoEvidenceError(f"the column {name} holds no numbers")
+                raise NoEvidenceError(f"the column {name} does not hold numbers")
             kinds.append(kind)
     is_single = any(pa.types.is_float32(kind) or pa.types.is_float16(kind) for kind in kinds)
     slack = np.radians(float(np.spacing(np.float32(360)))) if is_single else 1e-14

@@ -89,13 +89,13 @@ class RowBatch:
         column = self.column(name)
         kind = column.type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-            raise NoEvidenceError(f"the column {name} holds no numbers")
+            raise NoEvidenceError(f"the column {name} does not hold numbers")
         return as_floats(column)
 
     def column(self, name: str) -> Any:
         """Return a column, or raise `NoEvidenceError`."""
         if name not in self._single_columns:
-            raise NoEvidenceError(f"not every data file has the column {name}")
+            raise NoEvidenceError(f"the column {name} is missing from some data files")
         return self.table.column(self._single_columns[name])
 
     @cached_property

@@ -79,7 +79,7 @@ class RowScan:
     def check_tally(self, tally: Tally) -> None:
         """Raise why a tally is not of all rows: `NoEvidenceError`, or what it failed with."""
         if not self.files:
-            raise NoEvidenceError("there are no data files")
+            raise NoEvidenceError("the catalog has no data files")
         for watched in self.watched:
             if watched.tally is tally and watched.failure is not None:
                 raise watched.failure
@@ -89,7 +89,7 @@ class RowScan:
     def departures(self, rule: str) -> Iterator[Departure]:
         """Yield the departure of each file, then raise `NoEvidenceError` where a file could not be judged."""
         if not self.files:
-            raise NoEvidenceError("there are no data files")
+            raise NoEvidenceError("the catalog has no data files")
         reasons: dict[str, int] = {}
         for file in self.files:
             if rule in file.failed:

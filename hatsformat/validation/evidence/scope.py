@@ -31,4 +31,4 @@ class Scope:
     def require(self, level: str) -> None:
         """Raise `NoEvidenceError` where the validation does not go that deep."""
         if not self.reaches(level):
-            raise NoEvidenceError(f"a validation of the level {self.level} does not read {level}")
+            raise NoEvidenceError(f"not checked at level {self.level}; needs level {level}")

@@ -57,11 +57,11 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
     """
     footer = catalog.footers.statistics.need()
     if any(footer.schema.names.count(name) != 1 for name in KEYS):
-        raise NoEvidenceError("the statistics lack their columns")
+        raise NoEvidenceError("the statistics lack required columns")
     catalog.footers.leaves.check_complete()
     leaves = catalog.files.leaves
     if len(np.unique(leaves.uniq)) < len(leaves):
-        raise NoEvidenceError("a leaf is of several files, which the statistics do not tell apart")
+        raise NoEvidenceError("a leaf has several files, which the statistics do not distinguish")
     files = dict(zip(leaves.uniq.tolist(), catalog.footers.leaves.readable, strict=True))
     scan = StatisticsScan()
     seen: set[tuple[int, int]] = set()

@@ -152,7 +152,7 @@ class _Cursor:
 
     def _error(self, found: str) -> LeafError:
         expected = sum(group.rows for group in self.groups)
-        return LeafError("row groups have another number of rows", found=found, expected=expected)
+        return LeafError("the number of rows differs from the footer", found=found, expected=expected)
 
 
 def need_batches(
@@ -195,12 +195,12 @@ def _claim(rows: int, size: int, grown: int) -> LeafError | None:
     """Return why a row group of `size` bytes is not read."""
     if rows > ROWS_FOR_NOTHING + ROWS_PER_BYTE * size:
         return LeafError(
-            "a row group is not read, since it claims more rows than its size allows",
+            "a row group was not read because it declares more rows than its size allows",
             found=f"{rows} rows in {size} bytes",
         )
     if grown > max(BYTES_FOR_NOTHING, BYTES_PER_BYTE * size):
         return LeafError(
-            "a row group is not read, since it grows to far more than its size",
+            "a row group was not read because it expands far beyond its size",
             found=f"{grown} bytes from {size}",
         )
     return None

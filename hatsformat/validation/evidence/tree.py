@@ -85,14 +85,14 @@ class Artefact(Generic[T]):
         if isinstance(self.error, UnavailableError):
             raise outage(self.error)
         if isinstance(self.error, OutsideError):
-            raise NoEvidenceError(f"{self.path} is a link out of the catalog, and is not opened")
+            raise NoEvidenceError(f"{self.path} is a link out of the catalog and was not opened")
 
     def need(self) -> T:
         """Return what the file holds, or raise `NoEvidenceError`."""
         self.check_seen()
         if self.value is None:
             raise NoEvidenceError(
-                f"{self.path} cannot be read" if self.is_there else f"there is no {self.path}"
+                f"{self.path} cannot be read" if self.is_there else f"{self.path} is missing"
             )
         return self.value
 
@@ -135,7 +135,7 @@ class Tree:
             return StorageError(f"listing failed: {error}", path=self.root)
         if not entries and self.is_http:
             # A page without links is what a server shows that does not list.
-            return StorageError("this server does not list", path=self.root)
+            return StorageError("this server does not list directories", path=self.root)
         if self.is_http:
             # Listings in HTML have encoded names and no sizes.
             return {unquote(entry.path): -1 for entry in entries}
@@ -163,7 +163,7 @@ class Tree:
             return float(sum(map(self._size, paths[::step]))) * len(paths) / max(1, len(paths[::step]))
         sizes = [listing[path] for path in paths]
         if min(sizes, default=0) < 0:
-            raise NoEvidenceError("the server does not tell the sizes of the files")
+            raise NoEvidenceError("the server does not report file sizes")
         return float(sum(sizes))
 
     def _size(self, path: str) -> int:
@@ -205,15 +205,15 @@ class Tree:
         """
         place = self.root / path
         if self.outages >= MOST_OUTAGES:
-            raise UnavailableError("not asked for, since the storage failed too often", path=place)
+            raise UnavailableError("not requested because the storage failed too often", path=place)
         if not isinstance(self.listing, StorageError) and path not in self.listing:
             raise NotFoundError("no such file", path=place)
         if path in self.links_out:
-            raise OutsideError("the file is a link out of the catalog, and is not opened", path=place)
+            raise OutsideError("the file is a link out of the catalog and was not opened", path=place)
         if storage.is_local(self.root):
             with storage.storage_errors(place, "looking at it"):
                 if not stat.S_ISREG(os.stat(place.path).st_mode):
-                    raise FormatError("this is no file", path=place)
+                    raise FormatError("this is not a file", path=place)
         return place
 
     def read(self, path: str, limit: int) -> Artefact[bytes]:
@@ -239,7 +239,7 @@ class Tree:
             self.outages += isinstance(error, UnavailableError)
             return Artefact(label, error=error)
         except BROKEN_DATA as error:
-            message = f"it cannot be understood: {error_text(error)}"
+            message = f"invalid content: {error_text(error)}"
             return Artefact(label, error=FormatError(message, path=path))
 
 
