@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
 from hatsformat import storage
+from hatsformat.arguments import ImportChanges
+from hatsformat.catalog import Catalog, Collection, open_catalog, open_collection
 from hatsformat.errors import UsageError
 from hatsformat.importing.resuming import ImportPlan, can_resume_after
 from hatsformat.importing.tables import build_tables, map_settings
@@ -28,28 +30,67 @@ from hatsformat.publishing.output import check_inputs, check_quarantine, log_pat
 from hatsformat.publishing.publication import publish
 
 
-def run_import(
+def import_catalog(
     inputs: Any,
     path: storage.PathLike,
-    options: ImportOptions,
     *,
+    options: ImportOptions | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
-) -> BuildLog:
-    """Make a catalog and return the log of the build; `import_catalog` is the public face of this.
+    **changes: Unpack[ImportChanges],
+) -> Catalog | Collection:
+    """Make a catalog from files or tables, and open it.
 
     Parameters
     ----------
     inputs : path, table, or iterable of them
-        See `open_inputs`.
+        CSV, Parquet, Arrow, FITS, VOTable or ECSV files, folders or globs of them, or ``@`` and a text
+        file that names such inputs; or Arrow tables, batches and readers, pandas data frames, Astropy tables.
     path : path
-        The catalog's folder: new, empty, or a catalog if `options.overwrite`.
-    options : ImportOptions
+        The output folder: new or empty, or a catalog with ``overwrite=True``.
+    options : ImportOptions, optional
+        How to make it.
     executor : concurrent.futures.Executor, optional
-        Runs the work; see `open_context`.
+        Where to run the work, such as ``Client(...).get_executor()`` of a Dask cluster; by default, threads.
     progress : callable, optional
-        Called with a stage's name, the steps done and the steps in all.
+        Called with the name of a stage, the steps done and the number of steps.
+    **changes
+        Fields of `ImportOptions`, by name, such as ``ra="RAJ2000"`` or ``max_rows=500_000``.
+
+    Returns
+    -------
+    Catalog or Collection
+        A collection if the options ask for ``margins_arcsec`` or ``indexes``.
+
+    Raises
+    ------
+    HatsError
+        `InputError`, `ColumnError`, `CoordinatesError`, `SchemaError`, `ThresholdError`, `OutputError`,
+        `StorageError` or `UsageError`: nothing that looks like a catalog is left behind.
+
+    Examples
+    --------
+    >>> import pyarrow as pa, hatsformat
+    >>> stars = pa.table({"id": [1, 2], "ra": [10.0, 200.0], "dec": [-5.0, 60.0]})
+    >>> catalog = hatsformat.import_catalog(stars, "memory://docs/stars")
+    >>> catalog.properties.hats_nrows
+    2
     """
+    log = run_import(inputs, path, options=options, executor=executor, progress=progress, **changes)
+    return open_collection(path) if log.supplements else open_catalog(path)
+
+
+def run_import(
+    inputs: Any,
+    path: storage.PathLike,
+    *,
+    options: ImportOptions | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    **changes: Unpack[ImportChanges],
+) -> BuildLog:
+    """Do what `import_catalog` does, and return the log instead of the catalog."""
+    options = (options or ImportOptions()).changed(**changes)
     root = storage.resolve(path)
     output = open_output(root, overwrite=options.overwrite, resume=options.resume, scratch=options.scratch)
     if options.bad_coordinates == "quarantine":

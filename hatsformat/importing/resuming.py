@@ -24,21 +24,10 @@ MAY_DIFFER = ("workers", "processes", "scheduler", "memory", "scratch", "log", "
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """What an import set out to do.
+    """The options of an import, and the name and fingerprint of every input."""
 
-    Attributes
-    ----------
-    created : datetime
-        When it began: the date in the catalog's properties.
-    chunk_bytes : int
-        Size of the parts that inputs are cut into.
-    options : dict
-    inputs : list
-        Name and fingerprint of every input.
-    """
-
-    created: datetime
-    chunk_bytes: int
+    created: datetime  # the date in the catalog's properties
+    chunk_bytes: int  # inputs are cut into parts of this size
     options: dict[str, Any]
     inputs: list[list[str]]
 
@@ -54,7 +43,7 @@ class ImportPlan:
 
     @property
     def can_resume(self) -> bool:
-        """Whether all inputs are files, whose versions can be told apart."""
+        """Whether all inputs are files: only these have a fingerprint."""
         return all(fingerprint for _, fingerprint in self.inputs)
 
     def write(self, folder: Path) -> None:
@@ -74,19 +63,11 @@ class ImportPlan:
             return None
 
     def check_same(self, other: ImportPlan, path: object, scratch: Path) -> None:
-        """Refuse to resume with other options or inputs.
-
-        An input that is not mapped yet may have changed: it may have been fixed.
-
-        Raises
-        ------
-        OutputError
-            With what differs.
-        """
+        """Raise `OutputError` if options or inputs differ, except for inputs that are not mapped yet."""
         for name, value in other.options.items():
             if self.options.get(name) != value:
                 raise OutputError(
-                    f"{name.replace('_', ' ')} differs from the interrupted import",
+                    f"the option {name!r} differs from that of the interrupted import",
                     path=path,
                     found=repr(value),
                     expected=repr(self.options.get(name)),
@@ -103,9 +84,8 @@ class ImportPlan:
 
 
 def can_resume_after(scratch: Path, error: BaseException) -> bool:
-    """Return whether a failed import can be resumed: the reason lies outside its inputs and options.
-
-    After an `InputError` it can, too, if any input is mapped: the broken file may be repaired.
+    """Return whether a failed import can be resumed: the cause is not its options, and if it is an input,
+    others are mapped already.
     """
     if isinstance(error, InputError):
         return map_notes.has_note(scratch)

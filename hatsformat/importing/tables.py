@@ -25,7 +25,7 @@ from hatsformat.supplements.kinds import Index, Margin, Supplement, folder_name
 
 
 def map_settings(options: ImportOptions, chunk_bytes: int) -> MapSettings:
-    """Return how the rows of an import are mapped."""
+    """Return the settings for mapping the rows of an import."""
     return MapSettings(
         options.coordinates,
         counting_order(options),
@@ -42,16 +42,7 @@ def leaf_schema(schema: pa.Schema) -> pa.Schema:
 
 
 def build_tables(mapped: MappedRows, schema: pa.Schema, output: NewFolder, context: BuildContext) -> None:
-    """Build a catalog of mapped rows, or a collection of it if the options ask for margins or indexes.
-
-    Parameters
-    ----------
-    mapped : MappedRows
-    schema : pyarrow.Schema
-        That all rows fit into.
-    output : NewFolder
-    context : BuildContext
-    """
+    """Build a catalog from mapped rows, and a collection around it if the options ask for supplements."""
     options, root = context.options, output.staging
     supplements: list[Supplement] = [*map(Margin, options.margins_arcsec), *map(Index, options.indexes)]
     if not supplements:
@@ -86,7 +77,9 @@ def _build_catalog(
     output.begin()
     with log.stage("reducing and finishing"):
         leaves = build_leaves(alignment, shards, plan, root, context)
-        info = _info(options, log.name, schema)
+        converted = needs_conversion(schema, options.coordinates)
+        ra, dec = (mapping.RA_DEGREES, mapping.DEC_DEGREES) if converted else (options.ra, options.dec)
+        info = CatalogInfo.of(options, log.name, ra=ra, dec=dec)
 
         def quarantine() -> None:
             if write_quarantine(output.quarantine_staging, mapped.rejected):
@@ -95,9 +88,3 @@ def _build_catalog(
         done = finish(root, leaves, mapped.counts, plan, info, context.created, after_leaves=quarantine)
     log.spilled_bytes = spilled_bytes(context.scratch)
     log.rows_written, log.tiles, log.size_bytes = done.rows, done.tiles, done.size
-
-
-def _info(options: ImportOptions, name: str, schema: pa.Schema) -> CatalogInfo:
-    converted = needs_conversion(schema, options.coordinates)
-    ra, dec = (mapping.RA_DEGREES, mapping.DEC_DEGREES) if converted else (options.ra, options.dec)
-    return CatalogInfo.of(options, name, ra=ra, dec=dec)

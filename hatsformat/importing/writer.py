@@ -1,4 +1,4 @@
-"""Writing a catalog from a program that makes its rows: a simulator, a stream, another reader."""
+"""Writing a catalog from rows that a program makes: a simulator, a stream, another reader."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ if TYPE_CHECKING:
 
 
 ROWS = "the rows"
-"""What messages call what is appended."""
+"""The name of the appended rows in messages."""
 
 
 class CatalogWriter:
-    """A catalog in the making: rows are appended in any order, and `close` publishes it.
+    """Builds a catalog from rows that are appended in any order; `close` publishes it.
 
-    Memory is bounded by the options, whatever is appended. Nothing looks like a catalog before `close`; after
-    `abort`, or if the ``with`` block raises, nothing is left.
+    Memory is bounded by the options. Until `close`, nothing looks like a catalog; after `abort`, or if the
+    ``with`` block raises, nothing is left.
 
     Parameters
     ----------
     path : path
-        The catalog's directory: new or empty, or a catalog with ``overwrite=True``.
+        The output folder: new or empty, or a catalog with ``overwrite=True``.
     schema : pyarrow.Schema
-        Of the rows; what is appended is cast to it where no value is lost.
+        The schema of the rows; they are cast to it where no value is lost.
     options : ImportOptions, optional
-        How to make it.
+        How to make the catalog.
     **changes
         Fields of `ImportOptions`, by name.
 
     Raises
     ------
     HatsError
-        `OutputError` if the place is taken, `ColumnError` if the schema lacks the coordinates.
+        `OutputError` if the folder is not empty, `ColumnError` if the schema lacks the coordinates.
 
     Examples
     --------
@@ -79,33 +79,31 @@ class CatalogWriter:
         # Rows are kept in memory, which only threads share.
         self._options = chosen.changed(processes=False, scheduler=None)
         self._schema = schema
-        self._place = open_output(
+        self._output = open_output(
             storage.resolve(path), overwrite=self._options.overwrite, scratch=self._options.scratch
         )
         if self._options.bad_coordinates == "quarantine":
-            check_quarantine(self._place)
-        self._log_file = log_path(self._place, self._options.log)
-        self._memory = self._options.memory_budget([str(path)])
-        self._chunk_bytes = self._memory.chunk_bytes
+            check_quarantine(self._output)
+        self._log_file = log_path(self._output, self._options.log)
+        memory = self._options.memory_budget([str(path)])
+        self._chunk_bytes = memory.chunk_bytes
         settings = map_settings(self._options, self._chunk_bytes)
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
         mapping.check_columns(schema, self._options.coordinates, path)
         self._open = True
         self._stack = ExitStack()
-        self._stack.enter_context(publish(self._place))
-        store = RunStore(self._memory.runs_bytes, self._place.scratch)
+        self._stack.enter_context(publish(self._output))
+        store = RunStore(memory.runs_bytes, self._output.scratch)
         self._mapper = InputMapper(0, ROWS, settings, store)
 
     def append(self, rows: Any) -> None:
-        """Add rows.
+        """Add rows; an error aborts the writer, since a catalog with some of the rows would look complete.
 
         Parameters
         ----------
         rows : pyarrow.Table, RecordBatch, pandas.DataFrame or astropy.table.Table
-            In any order; not seen by readers before `close`.
-
-        After an error the writer is aborted: a catalog with some of the rows would look like one with all.
+            In any order; readers see them after `close`.
 
         Raises
         ------
@@ -134,7 +132,7 @@ class CatalogWriter:
 
     def _check_open(self) -> None:
         if not self._open:
-            raise UsageError("the writer is closed", path=self._place.root)
+            raise UsageError("the writer is closed", path=self._output.root)
 
     def close(self) -> Catalog:
         """Write the catalog, publish it, and return it.
@@ -146,22 +144,22 @@ class CatalogWriter:
         """
         self._check_open()
         self._open = False
-        options, root = self._options, self._place.root
+        options, root = self._options, self._output.root
         log = BuildLog(str(root), options.name or default_name(root), options=asdict(options))
-        context = open_context(options, self._place.scratch, log, paths=[str(root)])
+        context = open_context(options, self._output.scratch, log, paths=[str(root)])
         with self._stack.pop_all(), log.recorded(self._log_file), context as opened:
             self._flush()
             part = self._mapper.finish()
             mapped = mapping.merge([part], counting_order(options))
             mapping.check_rows(mapped, root)
             log.add_input(ROWS, mapped.rows_read, mapped.rows_rejected, 0)
-            build_tables(mapped, part.schema.schema, self._place, opened)
+            build_tables(mapped, part.schema.schema, self._output, opened)
         from hatsformat.catalog import open_catalog
 
         return open_catalog(root)
 
     def abort(self) -> None:
-        """Leave nothing of what was appended; does nothing once closed or aborted."""
+        """Discard the appended rows; does nothing after `close` or `abort`."""
         self._open = False
         self._waiting.clear()
         with suppress(_AbortedError), self._stack.pop_all():
@@ -180,4 +178,4 @@ class CatalogWriter:
 
 
 class _AbortedError(Exception):
-    """The writer was told to leave nothing."""
+    """Rolls back what was published."""

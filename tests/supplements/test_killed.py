@@ -49,7 +49,7 @@ def test_a_killed_import_resumes_to_the_same_collection(
     killed(inputs, out, fault, **MEMBERS)
     with pytest.raises(HatsError):
         open_catalog(out)
-    with pytest.raises(OutputError, match="margins differs"):
+    with pytest.raises(OutputError, match="the option 'margins_arcsec' differs"):
         run_import(inputs, out, resume=True, **OPTIONS)
     run_import(inputs, out, resume=True, **OPTIONS, **MEMBERS)
     assert skies.contents(out) == undisturbed
