@@ -114,7 +114,12 @@ class CsvSource(FileSource):
                     self._check_types(watched.padded, batch)
                     yield _empty_to_null(batch)
                 if watched.quotes % 2 and batch is not None and _last_row_has_newline(batch):
-                    raise InputError("unclosed quote", path=self.path, found=f"{watched.quotes} quotes")
+                    raise InputError(
+                        "unclosed quote",
+                        path=self.path,
+                        found=watched.quotes,
+                        expected="an even number of quotes",
+                    )
             except pa.ArrowException as error:
                 raise self._input_error(error, broken, start) from error
 

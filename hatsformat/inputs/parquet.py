@@ -20,7 +20,7 @@ MIN_BUFFER, MAX_BUFFER = 16 * 1024, 1024 * 1024
 
 PAGE_BYTES = 1024 * 1024
 PAGE_VALUES = 1024
-"""Writers end a page at this many bytes, but check only after this many values: long texts make large pages."""
+"""Writers end a page at this many bytes, but check only every so many values: long texts make large pages."""
 
 PAGE_COPIES = 2
 """A page is in memory twice: compressed and decompressed."""

@@ -1,4 +1,4 @@
-"""Inputs that Astropy knows: its tables, FITS, VOTable and ECSV; nothing may change."""
+"""Inputs that Astropy reads: its tables, FITS, VOTable and ECSV; nothing may change."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TestAstropy:
         assert field.metadata[b"description"] == b"how bright"
 
     def test_times(self, tmp_path):
-        """Whole, and as text where that is how they came."""
+        """All digits are kept; times given as text stay text."""
         times = Time(["2020-01-01T00:00:00.123456789", "2021-01-01T00:00:00"], format="isot")
         table = Table({"ra": [1.0, 2.0], "dec": [1.0, 2.0], "t": times, "mjd": Time(times.mjd, format="mjd")})
         import_catalog(table, tmp_path / "sky")
@@ -64,7 +64,7 @@ class TestAstropy:
         assert found["t"].to_pylist()[0] == "2020-01-01T00:00:00.123456789"
         assert found["mjd"].to_pylist() == times.mjd.tolist()
 
-    def test_columns_that_are_no_columns(self, tmp_path):
+    def test_unsupported_columns(self, tmp_path):
         table = Table({"ra": [1.0], "dec": [2.0], "where": SkyCoord([1.0], [2.0], unit="deg")})
         text = refused(tmp_path, table)
         for word in ("'where'", "SkyCoord", "plain columns"):
@@ -117,7 +117,7 @@ class TestAstropy:
         (tmp_path / name).write_bytes(content)
         assert name in refused(tmp_path, tmp_path / name)
 
-    def test_a_fits_file_cut_short(self, tmp_path):
+    def test_a_truncated_fits_file(self, tmp_path):
         Table({"ra": np.zeros(5000), "dec": np.zeros(5000)}).write(tmp_path / "a.fits")
         content = (tmp_path / "a.fits").read_bytes()
         (tmp_path / "a.fits").write_bytes(content[: len(content) // 2])

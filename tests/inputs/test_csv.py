@@ -43,22 +43,22 @@ def read(file, **options):
 
 
 SIMPLE = "id,ra,dec,name\n1,10,20,Vega\n2,30,-40.5,\n"
-WANTED = {"id": [1, 2], "ra": [10, 30], "dec": [20.0, -40.5], "name": ["Vega", None]}
+EXPECTED = {"id": [1, 2], "ra": [10, 30], "dec": [20.0, -40.5], "name": ["Vega", None]}
 
 
 class TestText:
     """Ways to write the same table."""
 
     @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-    @pytest.mark.parametrize("told", [False, True])
-    def test_delimiters(self, tmp_path, delimiter, told):
+    @pytest.mark.parametrize("given", [False, True])
+    def test_delimiters(self, tmp_path, delimiter, given):
         file = write(tmp_path, SIMPLE.replace(",", delimiter))
-        assert rows_of(tmp_path, file, delimiter=delimiter if told else None).to_pydict() == WANTED
+        assert rows_of(tmp_path, file, delimiter=delimiter if given else None).to_pydict() == EXPECTED
 
     @pytest.mark.parametrize("delimiter", [" ", "^", ":"])
     def test_odd_delimiters(self, tmp_path, delimiter):
         file = write(tmp_path, SIMPLE.replace(",", delimiter))
-        assert rows_of(tmp_path, file, delimiter=delimiter).to_pydict() == WANTED
+        assert rows_of(tmp_path, file, delimiter=delimiter).to_pydict() == EXPECTED
 
     def test_commas_among_semicolons(self, tmp_path):
         file = write(tmp_path, "id;ra;dec;name, or none\n1;10;20;a,b,c,d,e\n")
@@ -66,20 +66,20 @@ class TestText:
 
     @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt", "a.dat", "a.psv", "A.CSV"])
     def test_names(self, tmp_path, name):
-        assert rows_of(tmp_path, write(tmp_path, SIMPLE, name)).to_pydict() == WANTED
+        assert rows_of(tmp_path, write(tmp_path, SIMPLE, name)).to_pydict() == EXPECTED
 
     def test_any_name_with_a_format(self, tmp_path):
         file = write(tmp_path, SIMPLE, "catalog.starr")
         assert "catalog.starr" in refused(tmp_path, file)
-        assert rows_of(tmp_path, file, format="csv").to_pydict() == WANTED
+        assert rows_of(tmp_path, file, format="csv").to_pydict() == EXPECTED
 
     @pytest.mark.parametrize(
         "text", [b"\xef\xbb\xbf" + SIMPLE.encode(), SIMPLE.replace("\n", "\r\n"), SIMPLE.rstrip()]
     )
     def test_byte_order_mark_and_line_ends(self, tmp_path, text):
-        assert rows_of(tmp_path, write(tmp_path, text)).to_pydict() == WANTED
+        assert rows_of(tmp_path, write(tmp_path, text)).to_pydict() == EXPECTED
 
-    def test_blank_lines_are_passed_over(self, tmp_path):
+    def test_blank_lines_are_skipped(self, tmp_path):
         file = write(tmp_path, SIMPLE + "\n\n3,1,1,x\n\n")
         assert rows_of(tmp_path, file)["id"].to_pylist() == [1, 2, 3]
 
@@ -102,14 +102,14 @@ class TestText:
         file = write(tmp_path, compress((SIMPLE + lines).encode()), f"stars.csv.{suffix}")
         found = rows_of(tmp_path, file)
         assert found["id"].to_pylist() == list(range(1, 20_000))
-        assert found.slice(0, 2).to_pydict() == WANTED
+        assert found.slice(0, 2).to_pydict() == EXPECTED
 
-    def test_cut_short_while_compressed(self, tmp_path):
+    def test_truncated_compressed(self, tmp_path):
         content = gzip.compress((SIMPLE * 1).encode() + b"".join(b"%d,1,1,x\n" % row for row in range(5000)))
         file = write(tmp_path, content[: len(content) // 2], "stars.csv.gz")
         assert "stars.csv.gz" in refused(tmp_path, file, error=HatsError)
 
-    def test_not_compressed_after_all(self, tmp_path):
+    def test_not_compressed(self, tmp_path):
         assert "stars.csv.gz" in refused(tmp_path, write(tmp_path, SIMPLE, "stars.csv.gz"), error=HatsError)
 
     def test_quotes(self, tmp_path):
@@ -128,9 +128,9 @@ class TestText:
         assert [len(name) for name in rows_of(tmp_path, file)["name"].to_pylist()] == [20_000, 1]
 
     def test_comments(self, tmp_path):
-        """Anywhere, if that is said; else before the header only."""
+        """Anywhere if a prefix is given; otherwise only before the header."""
         text = "% one\nid,ra,dec,name\n%,2,,\n1,10,20,Vega\n  % three\n2,30,-40.5,\n% the end"
-        assert rows_of(tmp_path, write(tmp_path, text), comment="%").to_pydict() == WANTED
+        assert rows_of(tmp_path, write(tmp_path, text), comment="%").to_pydict() == EXPECTED
         hashes = write(tmp_path, "# one\n" + SIMPLE + "# the end\n", "hashes.csv")
         with pytest.raises(InputError, match="line 5"):
             import_catalog(hashes, tmp_path / "refused")
@@ -154,16 +154,16 @@ class TestText:
         assert rows_of(tmp_path, file)["α"].to_pylist() == ["Ωmega ★"]
 
     @pytest.mark.parametrize("word", ["NA", "null", "NaN", "None", "N/A", "#N/A", "nan", "-"])
-    def test_words_of_a_text_column_are_text(self, tmp_path, word):
+    def test_null_words_in_a_text_column_are_text(self, tmp_path, word):
         file = write(tmp_path, f"id,ra,dec,name\n1,1,1,{word}\n2,2,2,Vega\n3,3,3,\n")
         assert rows_of(tmp_path, file)["name"].to_pylist() == [word, "Vega", None]
 
 
 class TestTypes:
-    """What is inferred from text never changes a value."""
+    """Inferred types never change a value."""
 
     def column(self, tmp_path, values, fill=""):
-        """A column of text as it comes out; `fill` is what the first blocks hold."""
+        """The imported column; `fill` is the value in the first blocks."""
         start = [fill] * 3000 if fill != "" else []
         lines = [f"{row},{row % 360},0,{value}" for row, value in enumerate([*start, *values])]
         file = write(tmp_path, "id,ra,dec,value\n" + "\n".join(lines) + "\n")
@@ -173,8 +173,8 @@ class TestTypes:
         found = self.column(tmp_path, ["1.5", "2"], fill="7")
         assert (found.type, found.to_pylist()) == (pa.float64(), [1.5, 2.0])
 
-    def test_a_type_that_does_not_hold_in_one_of_several_files(self, tmp_path, small_blocks):
-        """Several files are parsed by one thread each, which words its errors in its own way."""
+    def test_a_type_that_does_not_fit_in_several_files(self, tmp_path, small_blocks):
+        """Several files are parsed by one thread each, which changes Arrow's error messages."""
         for name in "ab":
             lines = "".join(f"{name}{row},{row % 360},0,7\n" for row in range(3000)) + f"{name}3000,1,1,x\n"
             write(tmp_path, "id,ra,dec,value\n" + lines, f"{name}.csv")
@@ -201,7 +201,7 @@ class TestTypes:
 
     @pytest.mark.parametrize("fill", ["", "7"])
     def test_leading_zeros_are_kept(self, tmp_path, small_blocks, fill):
-        """A code such as 007 is no number."""
+        """A code such as 007 is not a number."""
         assert self.column(tmp_path, ["007", "012", "3"], fill=fill).to_pylist() == ["007", "012", "3"]
 
     def test_zeros_are_numbers(self, tmp_path):
@@ -221,7 +221,7 @@ class TestTypes:
         assert [str(value) for value in self.column(tmp_path, values, fill=fill).to_pylist()] == values
 
     def test_large_integers_among_floats(self, tmp_path, small_blocks):
-        """2**53 + 1 is no float."""
+        """2**53 + 1 is not a float."""
         found = self.column(tmp_path, ["9007199254740993", "0.5"], fill="7").to_pylist()
         assert str(found[0]) == "9007199254740993"
 
@@ -231,7 +231,7 @@ class TestTypes:
         assert str(first) == "9007199254740993"
         assert str(found[0].as_py()) == "0.5"
 
-    def test_clock_times_are_not_taken_for_numbers(self, tmp_path):
+    def test_clock_times_are_not_numbers(self, tmp_path):
         assert [str(value) for value in self.column(tmp_path, ["12:30:00", "01:02:03"]).to_pylist()] == [
             "12:30:00",
             "01:02:03",
@@ -280,7 +280,7 @@ class TestTypes:
         st.sampled_from([1, 3, 64]),
     )
     def test_any_code(self, tmp_path_factory, values, width):
-        """All digits: numbers if they can be written back as they were, text otherwise."""
+        """Digits are numbers if they can be written back unchanged, otherwise text."""
         folder = tmp_path_factory.mktemp("codes")
         file = write(folder, "value,more\n" + "".join(f"{value},{'x' * width}\n" for value in values))
         with pytest.MonkeyPatch.context() as patch:
@@ -292,26 +292,26 @@ class TestTypes:
 
 
 class TestBrokenText:
-    """Files that are not what they should be: one line that says where."""
+    """Broken files are refused with one line that says where."""
 
     def test_header_only(self, tmp_path):
         assert "no rows" in refused(tmp_path, write(tmp_path, "id,ra,dec\n"))
 
-    def test_header_only_beside_others(self, tmp_path):
+    def test_header_only_among_others(self, tmp_path):
         empty = write(tmp_path, "id,ra,dec,name\n", "empty.csv")
-        assert rows_of(tmp_path, empty, write(tmp_path, SIMPLE)).to_pydict() == WANTED
+        assert rows_of(tmp_path, empty, write(tmp_path, SIMPLE)).to_pydict() == EXPECTED
 
     @pytest.mark.parametrize("content", [b"", b"\n", b"\n\n\n", b"   \n", b"\xef\xbb\xbf"])
     def test_empty(self, tmp_path, content):
         assert "stars.csv" in refused(tmp_path, write(tmp_path, content), error=HatsError)
 
     @pytest.mark.parametrize("row", ["3,1", "3,1,1,x,y", "word"])
-    def test_a_row_of_another_length(self, tmp_path, row):
+    def test_a_row_of_wrong_length(self, tmp_path, row):
         text = refused(tmp_path, write(tmp_path, SIMPLE + row + "\n4,1,1,z\n"))
         assert "stars.csv" in text
         assert "line 4" in text
 
-    def test_a_row_of_another_length_far_down(self, tmp_path, small_blocks):
+    def test_a_row_of_wrong_length_far_down(self, tmp_path, small_blocks):
         lines = [f"{row},1,1,x" for row in range(1, 5001)]
         lines[4320] = "4321,1"
         text = refused(tmp_path, write(tmp_path, "id,ra,dec,name\n" + "\n".join(lines) + "\n"))
@@ -321,13 +321,13 @@ class TestBrokenText:
     def test_an_open_quote(self, tmp_path):
         refused(tmp_path, write(tmp_path, SIMPLE + '3,1,1,"never closed\n4,1,1,x\n'))
 
-    @pytest.mark.parametrize("place", ["header", "value", "late"])
-    def test_another_encoding(self, tmp_path, place, small_blocks):
+    @pytest.mark.parametrize("where", ["header", "value", "late"])
+    def test_another_encoding(self, tmp_path, where, small_blocks):
         start, name = b"id,ra,dec,name\n", "Böhm".encode("latin-1")
-        if place == "header":
+        if where == "header":
             content = b"id,ra,dec," + name + b"\n1,1,1,x\n"
         else:
-            content = start + b"1,1,1,x\n" * (3000 if place == "late" else 1) + b"2,1,1," + name + b"\n"
+            content = start + b"1,1,1,x\n" * (3000 if where == "late" else 1) + b"2,1,1," + name + b"\n"
         text = refused(tmp_path, write(tmp_path, content))
         assert "stars.csv" in text
         assert "UTF-8" in text or "UTF8" in text or "utf-8" in text
@@ -345,10 +345,10 @@ class TestBrokenText:
         assert "stars.csv" in refused(tmp_path, tmp_path / "stars.csv", error=HatsError)
 
     @pytest.mark.parametrize("header", ["id,ra,dec,ra", "id,ra,dec,", "id,ra,dec,dec"])
-    def test_columns_without_a_name_of_their_own(self, tmp_path, header):
+    def test_empty_and_duplicate_column_names(self, tmp_path, header):
         assert "stars.csv" in refused(tmp_path, write(tmp_path, f"{header}\n1,2,3,4\n"), error=HatsError)
 
-    def test_numbers_that_turn_into_words_in_a_coordinate(self, tmp_path, small_blocks):
+    def test_a_word_in_a_coordinate_column(self, tmp_path, small_blocks):
         lines = [f"{row},1.5,1.5" for row in range(1, 3001)] + ["3001,north,1.5"]
         text = refused(tmp_path, write(tmp_path, "id,ra,dec\n" + "\n".join(lines) + "\n"), error=HatsError)
         assert "3001" in text

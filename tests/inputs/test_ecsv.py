@@ -1,4 +1,4 @@
-"""ECSV in pieces: whatever the size of the pieces, the rows are those that Astropy reads in one go."""
+"""ECSV in pieces: for any piece size, the rows equal those that Astropy reads at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pieces_of(content: bytes, size: int) -> list[bytes]:
 
 
 def check(content: bytes, folder, size: int, name: str = "a.ecsv") -> int:
-    """Compare with what Astropy reads in one go; return how many chunks there were."""
+    """Compare with what Astropy reads at once; return the number of chunks."""
     (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     least, astropy_files.MIN_PIECE = astropy_files.MIN_PIECE, size
     try:
@@ -73,7 +73,7 @@ def table_of(texts: list[str], lists: list[list[int]]) -> Table:
 
 @pytest.mark.filterwarnings("ignore")
 class TestPieces:
-    """The same rows, of the same types, in pieces of any size."""
+    """Pieces of any size give the same rows and types."""
 
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
@@ -101,7 +101,7 @@ class TestPieces:
             check(written(table_of(["a"] * 60, lists), " "), tmp_path, 200)
 
     def test_objects_are_read_whole(self, tmp_path):
-        """Since their type is that of all of them."""
+        """Their type depends on all rows."""
         column = np.array([{"a": 1}, {"b": 2}] * 30, dtype=object)
         content = written(Table({"id": np.arange(60), "o": column}), " ")
         assert len(pieces_of(content, 100)) == 1
@@ -117,7 +117,7 @@ class TestPieces:
 
 
 class TestCuts:
-    """Where a file is cut."""
+    """Where a file is split."""
 
     HEADER = b"# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: a, datatype: string}\na\n"
 
@@ -130,8 +130,8 @@ class TestCuts:
             assert all(piece.count(b'"') % 2 == 0 and piece.endswith(b"\n") for piece in pieces)
             assert len(pieces) > 1
 
-    def test_a_quote_within_a_value(self):
-        """Which is no quote: nobody can tell how many lines further quotes hold."""
+    def test_a_quote_inside_a_value(self):
+        """It does not open a value, so the lines after it cannot be split."""
         lines = b"x\n" * 20 + b'5"\n' + b'"a\nb"\n' * 20
         pieces = pieces_of(self.HEADER + lines, 4)
         assert len(pieces) > 1
@@ -139,7 +139,7 @@ class TestCuts:
         assert b"".join(piece.removeprefix(self.HEADER) for piece in pieces) == lines
 
     def test_a_line_that_is_much_longer(self):
-        """Astropy keeps all texts of a piece in as many bytes as the longest has."""
+        """Astropy keeps every text of a piece in as many bytes as the longest one."""
         lines = b"x\n" * 1000 + b"y" * 900 + b"\n" + b"x\n" * 1000
         pieces = pieces_of(self.HEADER + lines, 2000)
         assert b"".join(piece.removeprefix(self.HEADER) for piece in pieces) == lines
@@ -148,7 +148,7 @@ class TestCuts:
             assert len(rows) * max(map(len, rows)) <= CELL_COPIES * 2000
 
     @pytest.mark.parametrize("content", [b"", b"a b\n1 2\n" * 50, b"# %ECSV 1.0\n", b"# %ECSV 1.0\na"])
-    def test_what_is_no_ecsv(self, tmp_path, content):
+    def test_not_ecsv(self, tmp_path, content):
         (tmp_path / "a.ecsv").write_bytes(content)
         with pytest.raises(InputError, match=r"a\.ecsv"):
             list(EcsvSource(storage.resolve(tmp_path / "a.ecsv")).chunks(100))

@@ -1,4 +1,4 @@
-"""Which files an input names."""
+"""The files of an input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.imports import refused
 
 
 class TestFiles:
-    """Which files an input names."""
+    """The files of an input."""
 
     def write(self, folder, name, first):
         file = folder / name
@@ -60,7 +60,7 @@ class TestFiles:
         assert self.ids(tmp_path, folder) == [1, 2, 3, 4, 5, 6]
         assert self.ids(tmp_path, folder, format="csv") == [5, 6]
 
-    def test_a_column_in_the_names_of_folders_is_not_lost(self, tmp_path):
+    def test_a_column_in_folder_names_is_not_lost(self, tmp_path):
         for number, band in enumerate("gr"):
             self.write(tmp_path / "in", f"band={band}/a.parquet", 10 * number)
         with pytest.raises(InputError, match=r"band.*would be lost.*band=g"):
@@ -72,11 +72,11 @@ class TestFiles:
         assert self.ids(tmp_path, str(folder / "**" / "*.parquet")) == [1, 2, 3, 4]
         assert self.ids(tmp_path, [str(folder / "[ac].*")]) == [1, 2, 5, 6]
 
-    def test_signs_of_patterns_in_a_name(self, tmp_path):
+    def test_pattern_characters_in_a_name(self, tmp_path):
         file = self.write(tmp_path, "field[1].csv", 7)
         assert self.ids(tmp_path, str(file)) == [7, 8]
 
-    def test_names_with_blanks_and_signs(self, tmp_path):
+    def test_names_with_special_characters(self, tmp_path):
         file = self.write(tmp_path, "in put/α =% #1.csv", 7)
         assert self.ids(tmp_path, file) == [7, 8]
         assert self.ids(tmp_path, file.parent) == [7, 8]
@@ -100,7 +100,7 @@ class TestFiles:
         skies.assert_same_rows(skies.read_rows(tmp_path / "two"), table)
 
     @pytest.mark.parametrize("name", ["absent.csv", "absent.parquet", "absent.fits", "absent/"])
-    def test_no_such_file(self, tmp_path, name):
+    def test_missing_file(self, tmp_path, name):
         assert "absent" in refused(tmp_path, tmp_path / name, error=(InputError, NotFoundError))
 
     def test_a_pattern_without_files(self, tmp_path):
@@ -117,20 +117,29 @@ class TestFiles:
             import_catalog(nothing, tmp_path / "sky")
 
     @pytest.mark.parametrize(
-        "nonsense", [5, None, 1.5, [5], [None], [["a.csv"]], {"ra": [1.0], "dec": [2.0]}]
+        "unsupported", [5, None, 1.5, [5], [None], [["a.csv"]], {"ra": [1.0], "dec": [2.0]}]
     )
-    def test_nonsense(self, tmp_path, nonsense):
+    def test_unsupported(self, tmp_path, unsupported):
         with pytest.raises(HatsError):
-            import_catalog(nonsense, tmp_path / "sky")
+            import_catalog(unsupported, tmp_path / "sky")
         assert list(tmp_path.iterdir()) == []
 
-    def test_files_and_tables_together(self, tmp_path, folder):
+    def test_files_mixed_with_tables(self, tmp_path, folder):
         with pytest.raises(UsageError, match="mixed"):
             import_catalog([folder / "a.parquet", skies.stars(3)], tmp_path / "sky")
 
-    def test_no_such_format(self, tmp_path):
-        with pytest.raises(UsageError, match="xlsx"):
-            open_inputs(tmp_path, InputOptions(format="xlsx"))
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"format": "xlsx"}, "unknown input format .*xlsx"),
+            ({"delimiter": "::"}, "invalid delimiter .*'::'"),
+            ({"delimiter": '"'}, "invalid delimiter"),
+            ({"comment": " "}, "invalid comment prefix"),
+        ],
+    )
+    def test_invalid_options(self, tmp_path, options, message):
+        with pytest.raises(UsageError, match=message):
+            open_inputs(tmp_path, InputOptions(**options))
 
 
 @pytest.mark.parametrize("path", ["{folder}/gone.csv", "memory://inputs/gone.csv"])

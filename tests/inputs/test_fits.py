@@ -1,4 +1,4 @@
-"""FITS tables: every type of column, several tables, compressed, remote, cut short."""
+"""FITS tables: every type of column, several tables, compressed, remote, truncated."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_columns(tmp_path, monkeypatch, name, whole):
     assert (found.schema.field(name).metadata or {}).get(b"unit", b"").decode() == more.get("unit", "")
 
 
-def test_a_truth_value_that_is_not_known(tmp_path):
+def test_an_undefined_boolean(tmp_path):
     hdu = fits.BinTableHDU.from_columns([*sky_columns(3), fits.Column("ok", "L", array=[True, True, False])])
     hdu.writeto(tmp_path / "a.fits")
     content = bytearray((tmp_path / "a.fits").read_bytes())
@@ -94,7 +94,7 @@ def test_a_truth_value_that_is_not_known(tmp_path):
     assert skies.read_rows(tmp_path / "sky").sort_by("id")["ok"].to_pylist() == [True, None, False]
 
 
-def test_what_is_said_of_columns(tmp_path):
+def test_column_metadata(tmp_path):
     hdu = fits.BinTableHDU.from_columns([*sky_columns(2), fits.Column("z", "E", array=[1, 2], unit="km/s")])
     hdu.header["TCOMM4"] = "how fast"
     hdu.header["TUCD4"] = "spect.dopplerVeloc"
@@ -106,7 +106,7 @@ def test_what_is_said_of_columns(tmp_path):
 
 
 def test_text_that_is_not_ascii(tmp_path):
-    """Not as the standard has it, but nothing is lost."""
+    """Not allowed by the standard, but nothing is lost."""
     texts = ["Böhm".encode(), "Böhm".encode("latin-1")]
     for number, text in enumerate(texts):
         hdu = fits.BinTableHDU.from_columns([*sky_columns(1), fits.Column("who", "8A", array=["????????"])])
@@ -117,8 +117,8 @@ def test_text_that_is_not_ascii(tmp_path):
         assert skies.read_rows(tmp_path / f"sky{number}")["who"].to_pylist() == ["Böhm"]
 
 
-def test_a_table_of_text(tmp_path):
-    """The other kind of FITS table, with numbers written out."""
+def test_an_ascii_table(tmp_path):
+    """The other type of FITS table, with numbers as text."""
     columns = [fits.Column(name, "D16.8", array=[1.5, 2.5]) for name in ("ra", "dec")]
     columns += [fits.Column("id", "I5", array=[1, 2]), fits.Column("t", "A5", array=["a", "b"])]
     fits.TableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
@@ -155,7 +155,7 @@ class TestTables:
 
 
 class TestFiles:
-    """Wherever and however a file is kept."""
+    """Compressed, remote and truncated files."""
 
     @pytest.fixture
     def content(self, tmp_path):
@@ -177,7 +177,7 @@ class TestFiles:
         assert catalog.properties.hats_nrows == 3000
 
     def test_a_slice_at_a_time(self, tmp_path, content):
-        """No table is much larger than it should be."""
+        """No chunk is much larger than requested."""
         (source,) = open_inputs(tmp_path / "whole.fits", InputOptions())
         chunks = list(source.chunks(4000))
         assert len(chunks) > 10
@@ -191,13 +191,13 @@ class TestFiles:
 
     @pytest.mark.parametrize("keep", [0.01, 0.04, 0.5, 0.95])
     @pytest.mark.parametrize("compressed", [False, True])
-    def test_cut_short(self, tmp_path, content, keep, compressed):
+    def test_truncated(self, tmp_path, content, keep, compressed):
         short = content[: int(len(content) * keep)]
         name = "a.fits.gz" if compressed else "a.fits"
         (tmp_path / name).write_bytes(gzip.compress(short) if compressed else short)
         assert name in refused(tmp_path, tmp_path / name)
 
-    def test_cut_short_in_the_heap(self, tmp_path):
+    def test_truncated_heap(self, tmp_path):
         rows = lists(*[np.arange(500, dtype="i4")] * 200)
         fits.BinTableHDU.from_columns([*sky_columns(200), fits.Column("v", "PJ()", array=rows)]).writeto(
             tmp_path / "a.fits"
@@ -210,7 +210,7 @@ class TestFiles:
         Table({"ra": np.zeros(0), "dec": np.zeros(0)}).write(tmp_path / "a.fits")
         assert "no rows" in refused(tmp_path, tmp_path / "a.fits")
 
-    def test_the_same_column_twice(self, tmp_path):
+    def test_duplicate_columns(self, tmp_path):
         hdu = fits.BinTableHDU.from_columns([*sky_columns(2), fits.Column("ra2", "E", array=[1, 2])])
         hdu.writeto(tmp_path / "a.fits")
         content = (tmp_path / "a.fits").read_bytes().replace(b"'ra2     '", b"'ra      '")

@@ -16,7 +16,7 @@ from tests.support.imports import refused
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three files, one of them in a folder of its own."""
+    """Three files, two of them in a subfolder."""
     folder = tmp_path / "in"
     (folder / "deep").mkdir(parents=True)
     table = skies.stars(30)
@@ -30,7 +30,7 @@ def ids(root):
 
 
 def test_paths_relative_to_the_list(folder, tmp_path, monkeypatch):
-    """Wherever the list is named from; with comments, blank lines, and ends of any kind."""
+    """From any working directory; with comments, blank lines, and any line ends."""
     text = "\ufeff# the files of a survey\r\n\r\na.parquet\r\n  deep/b.parquet  \n# deep/c.parquet\n"
     (folder / "files.txt").write_bytes(text.encode())
     monkeypatch.chdir(tmp_path)
@@ -40,7 +40,7 @@ def test_paths_relative_to_the_list(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("lines", ["deep/*.parquet", "deep", "deep/b.parquet\n{folder}/deep/c.parquet"])
-def test_whatever_an_input_can_be(folder, tmp_path, lines):
+def test_patterns_and_folders(folder, tmp_path, lines):
     (folder / "files.lst").write_text(lines.format(folder=folder))
     import_catalog([f"@{folder / 'files.lst'}", folder / "a.parquet"], tmp_path / "sky")
     assert ids(tmp_path / "sky") == list(range(30))
@@ -53,8 +53,8 @@ def test_on_the_command_line(folder, tmp_path):
     assert "30 rows" in result.stdout
 
 
-def test_somewhere_else():
-    """Relative to a list in memory, as to one in a bucket; other places by their URLs."""
+def test_in_memory():
+    """Relative to a list in memory, as in a bucket; other paths by their URLs."""
     for name, row in (("lists/deep/a.csv", "1,1,1"), ("elsewhere/b.csv", "2,2,2")):
         storage.write_bytes(storage.resolve(f"memory://{name}"), f"id,ra,dec\n{row}\n".encode())
     storage.write_bytes(
@@ -76,15 +76,15 @@ def test_over_http(folder, tmp_path, http):
     assert ids(tmp_path / "sky") == list(range(20))
 
 
-def test_an_import_by_a_list_is_resumed(folder, tmp_path):
-    """The files count, not the list."""
+def test_the_log_counts_files(folder, tmp_path):
+    """The log counts the files, not the list."""
     (folder / "files.txt").write_text("a.parquet\n")
     log = run_import(f"@{folder / 'files.txt'}", tmp_path / "sky")
     assert (log.inputs, log.rows_written) == (1, 10)
 
 
 class TestRefused:
-    """Lists that name nothing, or something that is not there."""
+    """Empty lists, and lists of missing files."""
 
     @pytest.mark.parametrize("name", ["absent.parquet", "none-*.parquet", "deep/absent/"])
     def test_a_line_without_a_file(self, folder, tmp_path, name):
@@ -114,7 +114,7 @@ class TestRefused:
         (folder / "more.txt").write_text("a.parquet\n")
         assert "line 1" in refused(tmp_path, f"@{folder / 'files.txt'}")
 
-    def test_a_file_whose_name_begins_so(self, folder, tmp_path, monkeypatch):
+    def test_a_file_name_with_the_prefix(self, folder, tmp_path, monkeypatch):
         (folder / "a.parquet").rename(tmp_path / "@a.parquet")
         monkeypatch.chdir(tmp_path)
         import_catalog("@a.parquet", tmp_path / "sky")

@@ -1,4 +1,4 @@
-"""Tables in VOTable, ECSV and Arrow IPC: variants, compressed, several tables, cut short."""
+"""Tables in VOTable, ECSV and Arrow IPC: variants, compressed, several tables, truncated."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def table(about="", rows=ROWS):
 
 
 class TestVotable:
-    """As text and in binary; with what it says of its fields."""
+    """Text and binary rows, and the metadata of fields."""
 
     @pytest.mark.parametrize("name", ["a.vot", "a.xml", "a.vot.gz", "a.votable.xz"])
     def test_text(self, tmp_path, name):
@@ -91,7 +91,7 @@ class TestVotable:
         assert len(skies.read_rows(tmp_path / "sky")) == (2 if name in ("0", "first") else 1)
 
     @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
-    def test_cut_short(self, tmp_path, keep):
+    def test_truncated(self, tmp_path, keep):
         text = votable(table(rows=ROWS * 50))
         (tmp_path / "a.vot").write_text(text[: int(len(text) * keep)])
         assert "a.vot" in refused(tmp_path, tmp_path / "a.vot")
@@ -102,7 +102,7 @@ class TestVotable:
 
 
 class TestEcsv:
-    """Text with a header that tells types, units and descriptions."""
+    """Text with types, units and descriptions in the header."""
 
     def test_compressed(self, tmp_path):
         values = Table({"id": [1, 2], "ra": [1.0, 2.0], "dec": [3.0, 4.0], "t": ["a", "b"]})
@@ -123,7 +123,7 @@ class TestEcsv:
             )
             assert catalog.schema.field("dec").metadata == {b"unit": b"rad", b"description": b"declination"}
 
-    def test_a_row_cut_short(self, tmp_path):
+    def test_a_truncated_row(self, tmp_path):
         Table({"ra": np.arange(50.0), "dec": np.arange(50.0)}).write(tmp_path / "a.ecsv")
         content = (tmp_path / "a.ecsv").read_text()
         (tmp_path / "a.ecsv").write_text(content[: content.rindex(" ")])
@@ -131,7 +131,7 @@ class TestEcsv:
 
 
 class TestArrow:
-    """Files and streams, which look alike by name."""
+    """Files and streams, which may have the same suffix."""
 
     def write(self, file, stream, table, **options):
         make = pa.ipc.new_stream if stream else pa.ipc.new_file
@@ -154,16 +154,16 @@ class TestArrow:
         skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), skies.stars(300))
 
     @pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
-    def test_compressed_and_cut_short(self, tmp_path, suffix):
+    def test_compressed_and_truncated(self, tmp_path, suffix):
         self.write(tmp_path / "a.arrow", False, skies.stars(300))
         pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix]
         packed = pack((tmp_path / "a.arrow").read_bytes())
-        place = tmp_path / f"a.arrow.{suffix}"
-        place.write_bytes(packed)
-        import_catalog(place, tmp_path / "sound")
+        path = tmp_path / f"a.arrow.{suffix}"
+        path.write_bytes(packed)
+        import_catalog(path, tmp_path / "sound")
         skies.assert_same_rows(skies.read_rows(tmp_path / "sound"), skies.stars(300))
-        place.write_bytes(packed[: len(packed) // 2])
-        assert place.name in refused(tmp_path, place, error=HatsError)
+        path.write_bytes(packed[: len(packed) // 2])
+        assert path.name in refused(tmp_path, path, error=HatsError)
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_no_rows(self, tmp_path, stream):
@@ -175,14 +175,14 @@ class TestArrow:
 
     @pytest.mark.parametrize("keep", [0.02, 0.3, 0.6, 0.99])
     @pytest.mark.parametrize("stream", [False, True])
-    def test_cut_short(self, tmp_path, stream, keep):
+    def test_truncated(self, tmp_path, stream, keep):
         self.write(tmp_path / "a.arrow", stream, skies.stars(1000))
         content = (tmp_path / "a.arrow").read_bytes()
         (tmp_path / "a.arrow").write_bytes(content[: int(len(content) * keep)])
         assert "a.arrow" in refused(tmp_path, tmp_path / "a.arrow")
 
-    def test_a_stream_cut_between_two_batches(self, tmp_path):
-        """Arrow reads it without a word."""
+    def test_a_stream_truncated_between_batches(self, tmp_path):
+        """Arrow reads it without an error."""
         table = skies.stars(1000)
         with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as sink:
             writer = pa.ipc.new_stream(sink, table.schema)

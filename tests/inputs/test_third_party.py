@@ -1,4 +1,4 @@
-"""Inputs that another project's tests are made of: each is imported, or refused with a clear reason."""
+"""Input files of another project's tests: each is imported, or refused with a clear reason."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.support.imports import refused
 
 
 class TestThirdParty:
-    """Inputs that another project's tests are made of."""
+    """Input files of another project's tests."""
 
     @pytest.fixture
     def inputs(self, shared):
         return shared / "third_party" / "inputs"
 
     def objects(self, inputs):
-        """The 131 objects that most of these files hold."""
+        """The 131 objects in most of these files."""
         parts = sorted((inputs / "small_sky_parts").glob("catalog_0[0-4]*.csv"))
         return pd.concat([pd.read_csv(part) for part in parts]).sort_values("id")
 
@@ -112,7 +112,7 @@ class TestThirdParty:
         file = inputs / "test_formats" / "zall-pix-iron_10rows.fits"
         import_catalog(file, tmp_path / "sky", ra="TARGET_RA", dec="TARGET_DEC")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nanomaggies are no unit of the FITS standard
+            warnings.simplefilter("ignore")  # nanomaggies are not in the FITS standard
             wanted = Table.read(file)
         found = skies.read_rows(tmp_path / "sky").sort_by("TARGETID")
         wanted.sort("TARGETID")
@@ -141,7 +141,7 @@ class TestThirdParty:
         assert found.schema.field("g_transit_mag").metadata[b"unit"] == b"mag"
 
     def test_gaia_with_comments(self, inputs, tmp_path):
-        """Lines that begin with a hash before the header."""
+        """Lines that start with a hash before the header."""
         import_catalog(inputs / "test_formats" / "gaia_minimum.csv", tmp_path / "sky")
         wanted = pd.read_csv(inputs / "test_formats" / "gaia_minimum.csv", comment="#")
         found = skies.read_rows(tmp_path / "sky").to_pandas().sort_values("designation")
@@ -160,7 +160,7 @@ class TestThirdParty:
         ],
     )
     def test_files_that_cannot_be_imported(self, inputs, tmp_path, name, missing):
-        """Without coordinates, without a header, without rows, or no table at all."""
+        """Files without coordinates, without a header, without rows, or without a table."""
         file = tmp_path / name
         shutil.copy(inputs / "test_formats" / name, file)
         text = refused(tmp_path, file, error=HatsError)
@@ -176,7 +176,7 @@ class TestThirdParty:
         [("csv_list_double_1_of_2", 2), ("csv_list_double_2_of_2", 3), ("csv_list_single", 5)],
     )
     def test_lists(self, inputs, tmp_path, name, files):
-        """Of files relative to the place of the list."""
+        """Paths are relative to the list."""
         shutil.copy(inputs / "indexed_files" / f"{name}.txt", tmp_path)
         (tmp_path / "tests").mkdir()
         (tmp_path / "tests" / "data").symlink_to(inputs)
@@ -188,7 +188,7 @@ class TestThirdParty:
     @pytest.mark.parametrize(
         "name", ["parquet_list_single", "parquet_list_multi_row_groups", "csv_list_single"]
     )
-    def test_lists_of_files_that_are_not_there(self, inputs, tmp_path, name):
+    def test_lists_of_missing_files(self, inputs, tmp_path, name):
         text = refused(tmp_path, f"@{inputs / 'indexed_files' / name}.txt", error=HatsError)
         assert "line 1" in text
         assert f"{name}.txt" in text
@@ -202,14 +202,14 @@ class TestThirdParty:
         assert log.inputs == 6
         self.check_objects(tmp_path / "sky", self.objects(inputs))
 
-    def test_a_schema_beside_text(self, inputs, tmp_path):
-        """A Parquet file without rows that has one column more."""
+    def test_parquet_without_rows_among_csv(self, inputs, tmp_path):
+        """The Parquet file has an extra column."""
         text = refused(tmp_path, inputs / "mixed_schema", error=HatsError)
         assert "__index_level_0__" in text
 
     @pytest.mark.parametrize("name", ["wrong_files_and_rows", "bad_schemas"])
-    def test_catalogs_with_files_that_are_no_leaves(self, inputs, tmp_path, name):
-        """Beside the leaf there are others of its directory, which the format gives no place."""
+    def test_catalogs_with_files_that_are_not_leaves(self, inputs, tmp_path, name):
+        """The leaf's folder has other files, which are not part of the format."""
         import_catalog(inputs / name, tmp_path / "sky")
         wanted = pq.read_table(inputs / name / "dataset" / "Norder=0" / "Dir=0" / "Npix=11.parquet")
         assert sorted(skies.plain(skies.read_rows(tmp_path / "sky"))) == sorted(
@@ -224,7 +224,7 @@ class TestThirdParty:
             ("wrong_dtypes", ["does not match", "Npix=11.parquet"]),
         ],
     )
-    def test_files_that_do_not_fit_together(self, inputs, tmp_path, name, words):
+    def test_files_with_different_schemas(self, inputs, tmp_path, name, words):
         folder = inputs / "bad_schemas" / "dataset" / "Norder=0" / "Dir=0"
         files = [folder / "Npix=11.parquet", folder / f"Npix=11.{name}.parquet"]
         text = refused(tmp_path, *files, error=SchemaError)
@@ -239,9 +239,9 @@ class TestThirdParty:
             ("wrong_files_and_rows", "extra_rows", 135),
         ],
     )
-    def test_files_that_fit_all_the_same(self, inputs, tmp_path, folder, name, rows):
-        place = inputs / folder / "dataset" / "Norder=0" / "Dir=0"
-        files = [place / "Npix=11.parquet", place / f"Npix=11.{name}.parquet"]
+    def test_files_with_compatible_schemas(self, inputs, tmp_path, folder, name, rows):
+        leaves = inputs / folder / "dataset" / "Norder=0" / "Dir=0"
+        files = [leaves / "Npix=11.parquet", leaves / f"Npix=11.{name}.parquet"]
         assert run_import(files, tmp_path / "sky").rows_written == 131 + rows
 
     def test_all_files_are_in_these_tests(self, inputs):

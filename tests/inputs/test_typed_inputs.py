@@ -1,4 +1,4 @@
-"""Inputs that know their types: Parquet, Arrow, pandas; nothing may change."""
+"""Inputs with types of their own: Parquet, Arrow, pandas; nothing may change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def unit_of(field):
 
 
 def fixed_lists(column):
-    """The column; without missing lists where Arrow cannot read them back."""
+    """Return the column, without missing lists if Arrow cannot read them back."""
     if arrow.MISSING_FIXED_LISTS:
         return column
     return pa.array([value or [0.0] * column.type.list_size for value in column.to_pylist()], column.type)
@@ -100,7 +100,7 @@ class TestEveryType:
 
     def check(self, root, table):
         found = skies.read_rows(root).sort_by("id")
-        # What Parquet itself makes of the table, for types that it has no name for.
+        # Parquet itself converts types that it does not have.
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink)
         wanted = pq.read_table(pa.BufferReader(sink.getvalue()))
@@ -169,7 +169,7 @@ class TestEveryType:
         ],
         ids=lambda column: str(column.type),
     )
-    def test_types_that_parquet_does_not_know(self, tmp_path, column):
+    def test_types_that_parquet_does_not_have(self, tmp_path, column):
         table = pa.table({"ra": [1.0], "dec": [2.0], "odd": column})
         text = refused(tmp_path, table, error=SchemaError)
         for word in ("'odd'", str(column.type).split("<")[0], "Parquet", "the table"):
@@ -187,7 +187,7 @@ class TestEveryType:
 
     @pytest.mark.parametrize("name", ["r a", "r,a", "α=", "#ra"])
     def test_names_of_coordinate_columns(self, tmp_path, name):
-        """Such a name is in the properties as it is, or refused; never another."""
+        """Such a name is written to the properties unchanged, or refused."""
         table = skies.stars(20).rename_columns({"ra": name})
         try:
             catalog = import_catalog(table, tmp_path / "sky", ra=name)
@@ -227,7 +227,7 @@ class TestParquet:
         assert "row 433" in refused(tmp_path, tmp_path / "stars.parquet", error=HatsError)
 
     @pytest.mark.parametrize("keep", [0.05, 0.5, 0.99])
-    def test_cut_short(self, tmp_path, keep):
+    def test_truncated(self, tmp_path, keep):
         pq.write_table(skies.stars(2000), tmp_path / "a.parquet")
         content = (tmp_path / "a.parquet").read_bytes()
         (tmp_path / "b.parquet").write_bytes(content[: int(len(content) * keep)])
@@ -252,7 +252,7 @@ class TestParquet:
         skies.assert_same_rows(skies.read_rows(tmp_path / "sky"), skies.stars(5))
 
     def test_folders_that_look_like_partitions(self, tmp_path):
-        """Nothing is added to the rows of files that are named themselves from the names of their folders."""
+        """Folder names add no columns if the files are named one by one."""
         table = skies.stars(20)
         for part in range(2):
             file = tmp_path / "in" / f"year={part}" / "part.parquet"
@@ -303,7 +303,7 @@ class TestArrow:
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_batches_of_different_types(self, tmp_path, stream):
-        """What can be widened is, whichever comes first."""
+        """Types are widened if possible, whichever comes first."""
         narrow = pa.table({"id": pa.array([1, 2], pa.int32()), "ra": [1.0, 2.0], "dec": [1.0, 2.0]})
         wide = pa.table({"id": pa.array([2**40], pa.int64()), "ra": [3.0], "dec": [3.0]})
         for name, tables in (("a", [narrow, wide]), ("b", [wide, narrow])):
@@ -322,20 +322,20 @@ class TestArrow:
         (tmp_path / "a.arrow").write_text("id,ra,dec\n" * 100)
         assert "a.arrow" in refused(tmp_path, tmp_path / "a.arrow")
 
-    def test_cut_short(self, tmp_path):
+    def test_truncated(self, tmp_path):
         with pa.ipc.new_file(tmp_path / "a.arrow", skies.stars(1).schema) as writer:
             writer.write_table(skies.stars(1000))
         content = (tmp_path / "a.arrow").read_bytes()
         (tmp_path / "a.arrow").write_bytes(content[: len(content) // 2])
         assert "a.arrow" in refused(tmp_path, tmp_path / "a.arrow")
 
-    def test_columns_twice(self, tmp_path):
+    def test_duplicate_columns(self, tmp_path):
         table = pa.Table.from_arrays([pa.array([1.0])] * 3, names=["ra", "dec", "ra"])
         assert "ra" in refused(tmp_path, table)
 
 
 class TestPandas:
-    """Data frames, of the old types and of the new ones."""
+    """Data frames with NumPy and Arrow types."""
 
     def test_plain(self, tmp_path):
         frame = pd.DataFrame(
@@ -373,7 +373,7 @@ class TestPandas:
         import_catalog(frame, tmp_path / "sky")
         assert sorted(skies.read_rows(tmp_path / "sky")["obj"].to_pylist()) == ["x", "y"]
 
-    def test_the_default_index_is_none(self, tmp_path):
+    def test_the_default_index_is_dropped(self, tmp_path):
         frame = pd.DataFrame({"ra": np.arange(9.0), "dec": np.arange(9.0)})
         import_catalog(frame.iloc[5:], tmp_path / "sky")
         assert skies.read_rows(tmp_path / "sky").column_names == ["ra", "dec"]

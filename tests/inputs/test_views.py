@@ -1,4 +1,4 @@
-"""Columns of views of text and bytes, which Polars and Rust programs write, and Arrow can hardly handle."""
+"""String and binary view columns, which Polars and Rust programs write, and Arrow barely supports."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_importing_views(view, source, tmp_path):
     assert validate(tmp_path / "stars").findings == ()
 
 
-def test_views_without_a_position_are_put_aside(tmp_path):
+def test_rows_with_views_but_no_position_are_quarantined(tmp_path):
     table = stars(VIEWS["text"][0])
     table = table.set_column(0, "ra", pa.array([None, *table.column("ra").to_pylist()[1:]]))
     import_catalog(table, tmp_path / "stars", name="stars", bad_coordinates="quarantine")
@@ -69,7 +69,7 @@ def test_views_without_a_position_are_put_aside(tmp_path):
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
-    """A catalog whose leaves say that their text is of views, as another program may have written it."""
+    """A catalog whose leaves declare string views, as another program may write it."""
     path = tmp_path / "foreign"
     import_catalog(stars(pa.array(NAMES)), path, name="stars", max_rows=50, thumbnail=True)
     files = [*path.glob("dataset/Norder=*/**/*.parquet"), path / "data_thumbnail.parquet"]
@@ -114,14 +114,14 @@ def test_supplements_of_leaves_with_views(foreign):
     ],
     ids=lambda column: str(column.type),
 )
-def test_what_no_file_can_hold_is_refused(column, tmp_path):
+def test_a_type_that_parquet_cannot_hold_is_refused(column, tmp_path):
     with pytest.raises(SchemaError, match="Parquet does not support the type of column 'x'"):
         import_catalog(stars(column), tmp_path / "stars", name="stars")
     assert not (tmp_path / "stars").exists()
 
 
-def test_text_with_a_meaning_of_its_own(tmp_path):
-    """JSON is text with another name: its size counts where row groups are cut."""
+def test_json_columns(tmp_path):
+    """JSON is an extension type of text: its size counts for splitting row groups."""
     column = pa.array(["{}"] * ROWS).cast(pa.json_())
     import_catalog(stars(column), tmp_path / "stars", name="stars", max_rows=50)
     assert open_catalog(tmp_path / "stars").scan().to_table().column("x").type == pa.json_()

@@ -1,4 +1,4 @@
-"""VOTables in pieces: whatever the size of the pieces, the rows are those that Astropy reads in one go."""
+"""VOTables in pieces: for any piece size, the rows equal those that Astropy reads at once."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ FIELDS = """
 """
 
 
-def document(rows: str, table: str = "", before: str = "", behind: str = "", prefix: str = "") -> bytes:
-    """A VOTable of hand-written rows; Astropy's own writer of such is not to be trusted."""
+def document(rows: str, table: str = "", before: str = "", after: str = "", prefix: str = "") -> bytes:
+    """A VOTable of hand-written rows, not written by Astropy."""
     text = f"""<?xml version="1.0" encoding="UTF-8"?>
 <!-- <TABLEDATA><TR><TD>1</TD></TR></TABLEDATA> --><VOTABLE version="1.4">{before}
 <RESOURCE type="results"><DESCRIPTION><![CDATA[<TABLEDATA><TR>]]></DESCRIPTION>
 <TABLE{table}>{FIELDS}<DATA><TABLEDATA >
-{rows}</TABLEDATA></DATA><INFO name="note" value="a > b"/></TABLE></RESOURCE>{behind}</VOTABLE>"""
+{rows}</TABLEDATA></DATA><INFO name="note" value="a > b"/></TABLE></RESOURCE>{after}</VOTABLE>"""
     text = re.sub(r"<(/?)(?=[A-Z])", rf"<\1{prefix}", text)
     name = f'xmlns:{prefix[:-1]}="http://www.ivoa.net/xml/VOTable/v1.3"' if prefix else ""
     return text.replace("VOTABLE version", f"VOTABLE {name} version").encode()
@@ -90,7 +90,7 @@ def written(rows):
 
 
 def packed(row, flags: bool) -> bytes:
-    """One row as bytes; texts without what is not ASCII, or markup."""
+    """One row as bytes; texts are ASCII, without markup."""
 
     def text(cell):
         return re.sub(r"<[^>]*>|&[^;]*;|[^ -~]", "", cell).encode()
@@ -101,7 +101,7 @@ def packed(row, flags: bool) -> bytes:
 
     name, short = text(row[3]), text(row[4])
     parts = (
-        b"\x10\x00" if flags else b"",  # the fourth is null, which Astropy ignores of texts
+        b"\x10\x00" if flags else b"",  # the fourth is null, which Astropy ignores for text
         struct.pack(">qdi", int(row[0]), float(row[1] or "nan"), int(row[2])),
         struct.pack(f">I{len(name)}sI{len(short)}s", len(name), name, len(short), short),
         text(row[5]).decode().encode("utf-16-be").ljust(12, b"\0"),
@@ -114,7 +114,7 @@ def packed(row, flags: bool) -> bytes:
 
 
 def in_stream(content: bytes, rows: bytes, kind: str) -> bytes:
-    """A document with binary rows, in lines of some length, in the place of the others."""
+    """Replace the rows of a document by binary rows."""
     text = base64.encodebytes(rows)
     stream = b'<%s><STREAM encoding="base64">%s</STREAM></%s>' % (kind.encode(), text, kind.encode())
     return re.sub(rb"<TABLEDATA >\n.*</TABLEDATA>", lambda _: stream, content, flags=re.DOTALL)
@@ -127,7 +127,7 @@ def binary(rows, kind: str, table: str = "") -> bytes:
 
 
 def whole(content: bytes, index: int = 0) -> pa.Table:
-    """What Astropy reads in one go."""
+    """What Astropy reads at once."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return from_astropy(
@@ -136,7 +136,7 @@ def whole(content: bytes, index: int = 0) -> pa.Table:
 
 
 def read(content: bytes, folder, size: int, table: str | None = None, name: str = "a.vot"):
-    """The rows in pieces, and how many pieces they were in."""
+    """The rows read in pieces, and the number of pieces."""
     (folder / name).write_bytes(content)
     least, astropy_files.MIN_PIECE = astropy_files.MIN_PIECE, size
     try:
@@ -154,7 +154,7 @@ def check(content: bytes, folder, size: int):
     found, pieces = read(content, folder, size)
     wanted = whole(content)
     assert found.schema.equals(wanted.schema, check_metadata=True)
-    # As text, since NaN is no equal of itself, and -0.0 one of 0.0.
+    # Compare as text: NaN differs from itself, and -0.0 equals 0.0.
     assert str(found.to_pylist()) == str(wanted.to_pylist())
     return pieces
 
@@ -164,7 +164,7 @@ alike = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 @pytest.mark.filterwarnings("ignore")
 class TestPieces:
-    """The same rows, of the same types, in pieces of any size."""
+    """Pieces of any size give the same rows and types."""
 
     @alike
     @given(ROWS, SIZES, st.sampled_from(["", "vot:"]))
@@ -201,18 +201,18 @@ class TestPieces:
             found, _ = read(gzip.compress(content), tmp_path, 500, name=name)
             assert found.equals(whole(content))
 
-    @pytest.mark.parametrize("stated", ["3", " 200 ", "100000"])
-    def test_number_of_rows_that_is_stated(self, tmp_path, stated):
-        """Astropy only makes room for them."""
-        table = f" nrows = '{stated}' name='x>y'"
+    @pytest.mark.parametrize("declared", ["3", " 200 ", "100000"])
+    def test_declared_number_of_rows(self, tmp_path, declared):
+        """Astropy only allocates memory for them."""
+        table = f" nrows = '{declared}' name='x>y'"
         content = document(written([FULL] * 200), table)
         assert check(content, tmp_path, 500) > 20
         assert check(binary([FULL] * 200, "BINARY2", table), tmp_path, 500) > 5
         with pytest.raises(InputError):
-            read(content.replace(stated.encode(), b"many"), tmp_path, 500)
+            read(content.replace(declared.encode(), b"many"), tmp_path, 500)
 
-    def test_wide_text_of_few_letters(self, tmp_path, monkeypatch):
-        """Of which Astropy makes much more than is written."""
+    def test_short_text_in_wide_columns(self, tmp_path, monkeypatch):
+        """Astropy needs much more memory than the text."""
         content = document(written([EMPTY] * 2000)).replace(b'arraysize="6"', b'arraysize="6000"')
         sizes = []
         parsed = votable._tables
@@ -226,7 +226,7 @@ class TestPieces:
 
 @pytest.mark.filterwarnings("ignore")
 class TestDocuments:
-    """Documents that are not as simple as they could be."""
+    """Documents with unusual contents."""
 
     @pytest.mark.parametrize("size", [100, 10**6])
     def test_several_tables(self, tmp_path, size):
@@ -246,13 +246,13 @@ class TestDocuments:
         with pytest.raises(InputError, match="no table 'seven'"):
             read(content, tmp_path, size, table="seven")
 
-    def test_tables_where_none_belong(self, tmp_path):
+    def test_misplaced_tables(self, tmp_path):
         stray = "<TABLE><FIELD name='a' datatype='int'/><DATA><TABLEDATA><TR><TD>5</TD></TR></TABLEDATA>"
         content = document(written([FULL] * 50), before=stray + "</DATA></TABLE>")
         check(content, tmp_path, 100)
 
     def test_entities(self, tmp_path):
-        """Whose text may hold tags."""
+        """Their text may contain tags."""
         content = document(written([FULL] * 20) + "&row;")
         entity = f"<!DOCTYPE VOTABLE [<!ENTITY row '{written([EMPTY] * 3)}'>]><VOTABLE"
         check(content.replace(b"<VOTABLE", entity.encode(), 1), tmp_path, 100)
@@ -262,7 +262,7 @@ class TestDocuments:
         text = document(written([(*FULL[:5], "äö", *FULL[6:])] * 30)).decode()
         check(text.replace("UTF-8", encoding).encode(encoding), tmp_path, 300)
 
-    def test_base64_that_is_written_in_odd_ways(self, tmp_path):
+    def test_base64_with_unusual_markup(self, tmp_path):
         content = binary([FULL] * 50, "BINARY2")
         start = content.index(b">", content.index(b"<STREAM")) + 1
         lines = content[start : content.index(b"</STREAM")].split()
@@ -290,10 +290,10 @@ class TestDocuments:
 
 @pytest.mark.filterwarnings("ignore")
 class TestBrokenFiles:
-    """A file that is cut short is refused, wherever."""
+    """A truncated file is refused."""
 
     @pytest.mark.parametrize("kind", ["TABLEDATA", "BINARY", "BINARY2"])
-    def test_cut_short(self, tmp_path, kind):
+    def test_truncated(self, tmp_path, kind):
         rows = [FULL] * 60
         content = document(written(rows)) if kind == "TABLEDATA" else binary(rows, kind)
         for end in [*range(1, len(content), 301), len(content) - 1]:
@@ -303,7 +303,7 @@ class TestBrokenFiles:
             read(content + b"<a/>", tmp_path, 300)
 
     @pytest.mark.parametrize("kind", ["BINARY", "BINARY2"])
-    def test_rows_cut_short_in_base64(self, tmp_path, kind):
+    def test_truncated_rows_in_base64(self, tmp_path, kind):
         content = binary([FULL] * 60, kind)
         start = content.index(b">", content.index(b"<STREAM")) + 1
         end = content.index(b"</STREAM")
@@ -325,6 +325,6 @@ class TestBrokenFiles:
             with pytest.raises(InputError, match="base64"):
                 list(decode_base64(text))
 
-    def test_outline_of_what_is_no_xml(self):
+    def test_outline_of_malformed_xml(self):
         with pytest.raises(expat.ExpatError):
             read_outline([b"<VOTABLE>", b"</RESOURCE>"])
