@@ -1,4 +1,4 @@
-"""What checks say: that something is wrong, or that they cannot tell."""
+"""What checks say: a departure, or why there is no evidence."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def validate(
     checks.load()
     row_checks = {rule: check for rule, check in ROW_CHECKS.items() if rule not in settings.disabled}
     tree, scope = Tree(root), Scope(settings.edition, settings.level, row_checks)
-    _check_place(tree)
+    _check_root(tree)
     footer_sandbox.start()
     _load_libraries(settings.level)
     outcome = Outcome(settings.rules, settings.disabled)
@@ -139,7 +139,7 @@ def _load_libraries(level: str) -> None:
         import cdshealpix.nested  # noqa: F401
 
 
-def _check_place(tree: Tree) -> None:
+def _check_root(tree: Tree) -> None:
     """Raise where there is no directory to look at."""
     root = tree.root
     if storage.is_local(root):

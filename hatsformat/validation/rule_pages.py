@@ -17,8 +17,8 @@ from hatsformat.validation.requirements import Requirement, areas, requirements
 from hatsformat.validation.rules import (
     checks_of,
     count_sections,
-    told_editions,
-    told_types,
+    editions_text,
+    types_text,
 )
 
 _LEVELS = ("MUST", "SHOULD", "MAY", "PRACTICE")
@@ -52,8 +52,8 @@ def area_page(area: str) -> str:
 def _rule(rule: Requirement) -> str:
     facts = [
         f"- **{rule.level}**, severity {rule.severity}",
-        f"- Note, section {rule.section}; editions {told_editions(rule)}",
-        f"- applies to: {told_types(rule)}",
+        f"- Note, section {rule.section}; editions {editions_text(rule)}",
+        f"- applies to: {types_text(rule)}",
         f"- stage: {rule.stage}",
     ]
     if rule.keyword is not None:
@@ -100,9 +100,9 @@ def index_page() -> str:
             f"HATS has {len(rules)} rules, of which `hatsformat validate` checks "
             f"{len(rules) - len(unchecked)}. `hatsformat rules` lists them, `hatsformat rules HATS-LEAF-004` "
             "explains one. The id of a rule never changes its meaning and is never reused.\n",
-            "The levels MUST, SHOULD and MAY are the words of the note (REQUIRED and RECOMMENDED mean MUST and "
-            "SHOULD). PRACTICE is what the note leaves open and readers rely on. By default, a MUST has "
-            "severity error, a SHOULD warning, and the others info.\n",
+            "The levels MUST, SHOULD and MAY are the words of the note (REQUIRED means MUST, RECOMMENDED "
+            "means SHOULD). PRACTICE is what the note leaves open and readers rely on. By default, a MUST "
+            "has severity error, a SHOULD warning, and the others info.\n",
             areas_table,
             "The specification in prose, section by section, is {doc}`specification`.\n",
             toctree,
@@ -196,9 +196,9 @@ def fill_specification(text: str) -> str:
 
 
 def _item(rule: Requirement) -> str:
-    notes = [told_types(rule)]
+    notes = [types_text(rule)]
     if len(rule.editions) == 1:
-        notes.append(f"edition {told_editions(rule)} only")
+        notes.append(f"edition {editions_text(rule)} only")
     head = f'- <a id="{anchor(rule.id)}"></a>`{rule.id}` **{rule.level}**'
     return f"{head} ({'; '.join(notes)}): {_plain(rule.summary)}\n"
 

@@ -17,7 +17,7 @@ ENGINE_RULE = "HATS-EVID-001"
 """The one rule that the engine itself reports."""
 
 TYPES = ("object", "source", "nested", "margin", "index", "association", "map", "collection")
-"""What requirements apply to, in the order in which it is told."""
+"""What requirements apply to, in the order in which they are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def checks_of(rule: str) -> list[Check]:
     return found
 
 
-def told_types(rule: Requirement) -> str:
+def types_text(rule: Requirement) -> str:
     """Return what a requirement applies to, in words."""
     tables = TYPES[:-1]
     if set(tables) <= rule.applies_to:
@@ -113,12 +113,12 @@ def told_types(rule: Requirement) -> str:
     return ", ".join(name for name in TYPES if name in rule.applies_to)
 
 
-def told_editions(rule: Requirement) -> str:
+def editions_text(rule: Requirement) -> str:
     """Return the editions that ask for it, the oldest first."""
     return ", ".join(edition for edition in EDITIONS if edition in rule.editions)
 
 
-def described(rule: Requirement) -> dict[str, Any]:
+def rule_to_dict(rule: Requirement) -> dict[str, Any]:
     """Return everything that is known of a rule, for JSON."""
     return {
         "id": rule.id,

@@ -101,18 +101,18 @@ class Settings:
         """
         import tomllib
 
-        place = storage.resolve(path)
+        source = storage.resolve(path)
         try:
-            content = tomllib.loads(storage.read_bytes(place, limit=_LIMIT).decode("utf-8"))
+            content = tomllib.loads(storage.read_bytes(source, limit=_LIMIT).decode("utf-8"))
         except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise UsageError(f"invalid TOML in the settings file: {error}", path=place) from error
+            raise UsageError(f"invalid TOML in the settings file: {error}", path=source) from error
         except NotFoundError as error:
-            raise NotFoundError("settings file not found", path=place) from error
+            raise NotFoundError("settings file not found", path=source) from error
         try:
             return cls._from_tables(content)
         except UsageError as error:
             raise UsageError(
-                error.message, path=place, found=error.found, expected=error.expected, hint=error.hint
+                error.message, path=source, found=error.found, expected=error.expected, hint=error.hint
             ) from error
 
     @classmethod
@@ -229,5 +229,5 @@ def settings_nearby(path: storage.PathLike) -> NearbyFile | None:
     if not storage.is_local(judged):
         return NearbyFile(CONFIG_NAME, True)
     root = os.path.realpath(judged.path)
-    inside = [os.path.realpath(place) for place in (".", CONFIG_NAME)]
-    return NearbyFile(CONFIG_NAME, all(os.path.commonpath([root, place]) != root for place in inside))
+    inside = [os.path.realpath(source) for source in (".", CONFIG_NAME)]
+    return NearbyFile(CONFIG_NAME, all(os.path.commonpath([root, source]) != root for source in inside))

@@ -47,7 +47,7 @@ class Tiles:
     Attributes
     ----------
     orders, pixels : ndarray of int64
-    kinds : ndarray of int64
+    severities : ndarray of int64
         How bad the worst finding within it is: 0 where there is none, to 3 for an error.
     counts, faulty : ndarray of int64
         How many tiles of the catalog it stands for, and how many of these have findings.
@@ -55,7 +55,7 @@ class Tiles:
 
     orders: IntArray
     pixels: IntArray
-    kinds: IntArray
+    severities: IntArray
     counts: IntArray
     faulty: IntArray
 
@@ -82,10 +82,10 @@ def mark(footprint: Footprint, findings: Sequence[Finding]) -> Tiles:
     marked = marked.reshape(-1, 3)
     orders = np.concatenate([footprint.orders.astype(np.int64), marked[:, 0]])
     pixels = np.concatenate([footprint.pixels.astype(np.int64), marked[:, 1]])
-    kinds = np.concatenate([np.zeros(len(footprint.orders), dtype=np.int64), marked[:, 2]])
+    severities = np.concatenate([np.zeros(len(footprint.orders), dtype=np.int64), marked[:, 2]])
     order, pixel, which = _distinct(orders, pixels)
     kind = np.zeros(len(order), dtype=np.int64)
-    np.maximum.at(kind, which, kinds)
+    np.maximum.at(kind, which, severities)
     return Tiles(order, pixel, kind, np.ones_like(kind), (kind > 0).astype(np.int64))
 
 
@@ -124,11 +124,11 @@ def coarsen(tiles: Tiles, limit: int = SHAPES) -> Tiles:
 def _at_most(tiles: Tiles, order: int) -> Tiles:
     up = 2 * (tiles.orders - order).clip(0)
     orders, pixels, which = _distinct(tiles.orders.clip(max=order), tiles.pixels >> up)
-    kinds, counts, faulty = (np.zeros(len(orders), dtype=np.int64) for _ in range(3))
-    np.maximum.at(kinds, which, tiles.kinds)
+    severities, counts, faulty = (np.zeros(len(orders), dtype=np.int64) for _ in range(3))
+    np.maximum.at(severities, which, tiles.severities)
     np.add.at(counts, which, tiles.counts)
     np.add.at(faulty, which, tiles.faulty)
-    return Tiles(orders, pixels, kinds, counts, faulty)
+    return Tiles(orders, pixels, severities, counts, faulty)
 
 
 def draw_sky(tiles: Tiles, title: str, number: int = 0) -> str:
@@ -152,10 +152,10 @@ def draw_sky(tiles: Tiles, title: str, number: int = 0) -> str:
     from html import escape
 
     shapes = []
-    drawing = np.argsort(tiles.kinds, kind="stable")  # the faulty ones on top
-    kinds = tiles.kinds[drawing]
+    drawing = np.argsort(tiles.severities, kind="stable")  # the faulty ones on top
+    severities = tiles.severities[drawing]
     for kind, name in enumerate(_KINDS):
-        at = drawing[kinds == kind]
+        at = drawing[severities == kind]
         if len(at):
             shapes.append(f'<g class="{name}">{"".join(_shapes(tiles, at))}</g>')
     box = f"{-_EDGE:g} {-_EDGE:g} {_WIDTH + 2 * _EDGE:g} {_HEIGHT + 2 * _EDGE:g}"

@@ -9,7 +9,7 @@ from hatsformat.validation.requirements import requirements
 from hatsformat.validation.sanitizing import visible
 
 MOST_RULES = 10
-"""Rules with the same reason not to be run that are told to people; the JSON report has all."""
+"""Rules with the same reason not to be run that the text report lists; the JSON report has all."""
 
 _COLORS = {"error": "\x1b[31m", "warning": "\x1b[33m", "info": "\x1b[36m", "good": "\x1b[32m"}
 _PLAIN = "\x1b[0m"

@@ -61,7 +61,7 @@ def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 
 @dataclass
-class _Told:
+class _MetadataGroups:
     """What ``_metadata`` says of a file: each row group's rows, bytes and range of index values."""
 
     rows: list[int] = field(default_factory=list)
@@ -69,20 +69,20 @@ class _Told:
     ranges: list[tuple[Any, Any]] = field(default_factory=list)
 
 
-def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _Told]:
+def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _MetadataGroups]:
     """Return what ``_metadata`` says of each file, by path in the catalog."""
     return catalog.cached("row groups in _metadata", lambda: _by_file(catalog.footers.metadata.need()))
 
 
-def _by_file(footer: Footer) -> dict[str, _Told]:
-    found: dict[str, _Told] = {}
+def _by_file(footer: Footer) -> dict[str, _MetadataGroups]:
+    found: dict[str, _MetadataGroups] = {}
     statistics = footer.statistics or (Statistics(),) * len(footer.files)
     groups = zip(footer.files, footer.group_rows, footer.group_bytes, statistics, strict=True)
     for path, rows, size, known in groups:
-        told = found.setdefault(f"{layout.DATASET}/{path}" if path else "", _Told())
-        told.rows.append(rows)
-        told.sizes.append(size)
-        told.ranges.append((known.low, known.high))
+        listed = found.setdefault(f"{layout.DATASET}/{path}" if path else "", _MetadataGroups())
+        listed.rows.append(rows)
+        listed.sizes.append(size)
+        listed.ranges.append((known.low, known.high))
     return found
 
 
@@ -122,24 +122,24 @@ def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` has the row groups of each file, with their sizes and index values."""
     named = _in_metadata(catalog)
     for footer in catalog.footers.leaves_and_strays():
-        told = named.get(footer.path)
-        # What is not named, and what has other columns, is told already.
-        if told is None or footer.schema is not catalog.footers.schema:
+        listed = named.get(footer.path)
+        # What is not named, and what has other columns, is reported by other checks.
+        if listed is None or footer.schema is not catalog.footers.schema:
             continue
-        if tuple(told.rows) != footer.group_rows:
-            yield _stale(footer.path, f"rows {_list(told.rows)}", f"rows {_list(footer.group_rows)}")
+        if tuple(listed.rows) != footer.group_rows:
+            yield _stale(footer.path, f"rows {_list(listed.rows)}", f"rows {_list(footer.group_rows)}")
             continue
-        for group, (found, own) in enumerate(zip(told.ranges, footer.statistics, strict=False)):
+        for group, (found, own) in enumerate(zip(listed.ranges, footer.statistics, strict=False)):
             if None not in (*found, own.low) and found != (own.low, own.high):
                 actual, expected = f"{found[0]} to {found[1]}", f"{own.low} to {own.high}"
                 yield _stale(footer.path, actual, expected, catalog.declared.index_column, group)
                 break
         else:
-            sizes = zip(told.sizes, footer.group_bytes, strict=True)
-            differ = [group for group, (told_size, own_size) in enumerate(sizes) if told_size != own_size]
+            sizes = zip(listed.sizes, footer.group_bytes, strict=True)
+            differ = [group for group, (listed_size, own_size) in enumerate(sizes) if listed_size != own_size]
             if differ and catalog.footers.metadata.need().schema is catalog.footers.schema:
-                told_size, own_size = told.sizes[differ[0]], footer.group_bytes[differ[0]]
-                yield _stale(footer.path, f"{told_size} bytes", f"{own_size} bytes", None, differ[0])
+                listed_size, own_size = listed.sizes[differ[0]], footer.group_bytes[differ[0]]
+                yield _stale(footer.path, f"{listed_size} bytes", f"{own_size} bytes", None, differ[0])
 
 
 def _stale(
@@ -253,12 +253,12 @@ def statistics_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the columns of the statistics are about columns of the leaves."""
     names = catalog.footers.statistics.need().schema.names
     own = catalog.footers.schema.names
-    # Of nested columns each list is told: "lightcurve.mag.list.element".
+    # A nested column has one entry per leaf column, such as "lightcurve.mag.list.element".
     nested = tuple(f"{name}." for name in own)
     for name in names:
-        column, _, told = name.rpartition("::")
+        column, _, field = name.rpartition("::")
         is_known = column in own or column.startswith(nested)
-        if name not in KEYS and not (told in FIELDS and is_known):
+        if name not in KEYS and not (field in FIELDS and is_known):
             message = "unknown column in the statistics"
             yield Departure.of(
                 message,

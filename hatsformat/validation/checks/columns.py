@@ -85,7 +85,7 @@ def index_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 
 @catalog_check("HATS-SUPP-108")
-def index_tells_whole_numbers(catalog: CatalogEvidence) -> Iterator[Departure]:
+def index_tiles_are_integers(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``Norder`` and ``Npix`` of an index hold whole numbers."""
     for name in ("Norder", "Npix"):
         if catalog.footers.schema.names.count(name) == 1:
@@ -113,15 +113,15 @@ def association_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 @catalog_check("HATS-SUPP-202")
 def association_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that an association has leaf files exactly if it says so."""
-    stated = catalog.declared.value("hats_assn_leaf_files")
+    declared = catalog.declared.value("hats_assn_leaf_files")
     catalog.folder.require_listing()
     count = len(catalog.files.dataset.leaves)
-    if stated is not (count > 0):
+    if declared is not (count > 0):
         message = "hats_assn_leaf_files does not match the files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
             "hats_assn_leaf_files",
-            actual=stated,
+            actual=declared,
             expected=f"{count > 0}: {count} leaf files",
         )

@@ -68,13 +68,13 @@ def _is_outside(extension: Extension) -> bool:
 def is_extension(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the files of extensions say that they are of one."""
     for extension in _readable(collection):
-        told = extension.document.to_dict().get("dataproduct_type", "").strip()
-        if told and told != "extension":
+        table_type = extension.document.to_dict().get("dataproduct_type", "").strip()
+        if table_type and table_type != "extension":
             yield Departure.of(
                 "dataproduct_type must be extension",
                 extension.path,
                 "dataproduct_type",
-                actual=told,
+                actual=table_type,
                 expected="extension",
             )
 
@@ -88,7 +88,7 @@ def extension_problems(collection: CollectionEvidence, rule: Requirement) -> Ite
 
 def _of(rule: str, problems: Iterable[Problem]) -> Iterator[Problem]:
     for problem in problems:
-        # Another type is told by a check of its own.
+        # HATS-EXT-002 reports another type.
         another = problem.keyword == "dataproduct_type" and problem.kind == "bad-value"
         if problem.kind in _KINDS[rule] and not another:
             yield problem
@@ -101,16 +101,16 @@ def names_primary(collection: CollectionEvidence) -> Iterator[Departure]:
     if primary is None or primary.path is None:
         raise NoEvidenceError("the primary of the collection cannot be checked")
     for extension in _readable(collection):
-        told = extension.properties.hats_primary_table_url
-        if told is not None and posixpath.basename(posixpath.normpath(told)) != posixpath.basename(
-            primary.path
-        ):
+        primary_url = extension.properties.hats_primary_table_url
+        if primary_url is not None and posixpath.basename(
+            posixpath.normpath(primary_url)
+        ) != posixpath.basename(primary.path):
             yield Departure.of(
                 "the extension and the collection name different primaries",
                 extension.path,
                 "hats_primary_table_url",
-                actual=told,
-                expected=primary.told,
+                actual=primary_url,
+                expected=primary.reference,
             )
 
 
@@ -119,11 +119,11 @@ def columns_exist(collection: CollectionEvidence) -> Iterator[Departure]:
     """Check that the columns that an extension joins and offers exist in its tables."""
     missing: NoEvidenceError | None = None
     for extension in _readable(collection):
-        told = extension.properties
+        properties = extension.properties
         wanted = (
-            (told.hats_primary_table_url, "hats_col_assn_primary", [told.hats_col_assn_primary]),
-            (told.hats_assn_join_table_url, "hats_col_assn_join", [told.hats_col_assn_join]),
-            (told.hats_assn_join_table_url, "hats_ext_cols", [*(told.hats_ext_cols or ())]),
+            (properties.hats_primary_table_url, "hats_col_assn_primary", [properties.hats_col_assn_primary]),
+            (properties.hats_assn_join_table_url, "hats_col_assn_join", [properties.hats_col_assn_join]),
+            (properties.hats_assn_join_table_url, "hats_ext_cols", [*(properties.hats_ext_cols or ())]),
         )
         for reference, keyword, names in wanted:
             try:

@@ -149,18 +149,18 @@ def _units(catalog: CatalogEvidence) -> list[str]:
 @catalog_check("HATS-PROP-401")
 def number_of_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_nrows`` is the number of rows."""
-    stated = catalog.declared.value("hats_nrows")
+    declared = catalog.declared.value("hats_nrows")
     if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no rows to count")
-    if stated == 0 and not len(catalog.files.leaves):
+    if declared == 0 and not len(catalog.files.leaves):
         return
-    if catalog.footers.leaves.rows != stated:
+    if catalog.footers.leaves.rows != declared:
         message = "hats_nrows differs from the number of rows in the data files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
             "hats_nrows",
-            actual=stated,
+            actual=declared,
             expected=catalog.footers.leaves.rows,
         )
 

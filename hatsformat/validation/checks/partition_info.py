@@ -170,18 +170,18 @@ def right_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
         yield Departure.of("num_rows must contain integers", _PATH, ROWS_COLUMN)
     if ROWS_COLUMN not in lines.extra:
         return
-    stated = lines.extra[ROWS_COLUMN]
+    declared = lines.extra[ROWS_COLUMN]
     numbers, rows = rows_by_tile(catalog)
     at = np.searchsorted(numbers, lines.uniq).clip(0, max(len(numbers) - 1, 0))
     known = lines.possible & np.isin(lines.uniq, numbers)
     for index in np.flatnonzero(known).tolist():
-        if stated[index] != rows[at[index]]:
+        if declared[index] != rows[at[index]]:
             yield Departure.of(
                 "num_rows differs from the number of rows in the leaf",
                 _PATH,
                 ROWS_COLUMN,
                 row=_line(index),
-                actual=stated[index],
+                actual=declared[index],
                 expected=int(rows[at[index]]),
             )
 

@@ -102,7 +102,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 def _text_departures(
     rule: Requirement, document: PropertiesDocument, problems: Iterable[Problem], path: str
 ) -> Iterator[Departure]:
-    """Report entries with control characters or without a value, of which nothing worse is told."""
+    """Report entries with control characters or without a value, if no other check reports them."""
     missing = {problem.keyword for problem in problems if problem.kind == "missing-keyword"}
     broken = {problem.line for problem in problems if problem.kind in _SYNTAX["HATS-PROP-006"]}
     for entry in document.entries:

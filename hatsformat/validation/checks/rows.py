@@ -213,7 +213,7 @@ def index_names_tiles(batch: RowBatch) -> RowVerdict:
 
 @row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf", reported=False)
 def index_in_tile(batch: RowBatch) -> RowVerdict:
-    """Check that the index values of a leaf lie within its tile, where no statistics tell."""
+    """Check that the index values of a leaf lie within its tile, if there are no statistics."""
     if batch.tile is None:
         raise NoEvidenceError("the file does not belong to a tile")
     start, stop = change_range(batch.tile, batch.plan.index_order)

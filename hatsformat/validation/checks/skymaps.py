@@ -87,23 +87,23 @@ def header_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
 @catalog_check("HATS-AUX-104")
 def has_its_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the order of the sky map is ``hats_skymap_order``."""
-    stated, found = catalog.declared.value("hats_skymap_order"), catalog.files.skymap.need().order
-    if stated != found:
+    declared, found = catalog.declared.value("hats_skymap_order"), catalog.files.skymap.need().order
+    if declared != found:
         message = "hats_skymap_order differs from the order of skymap.fits"
         yield Departure.of(
-            message, catalog.declared.properties_path, "hats_skymap_order", actual=stated, expected=found
+            message, catalog.declared.properties_path, "hats_skymap_order", actual=declared, expected=found
         )
 
 
 @catalog_check("HATS-AUX-108")
-def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Departure]:
+def exists_if_declared(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that there is a sky map where the properties tell its order."""
-    stated = catalog.declared.value("hats_skymap_order")
+    declared = catalog.declared.value("hats_skymap_order")
     if not catalog.files.skymap.is_there:
         yield Departure.of(
             "hats_skymap_order is set, but skymap.fits is missing",
             layout.SKYMAP,
-            actual=f"hats_skymap_order={stated}",
+            actual=f"hats_skymap_order={declared}",
         )
 
 
@@ -240,20 +240,20 @@ def sky_fraction(catalog: CatalogEvidence) -> Iterator[Departure]:
 
     A MOC can be of any order, and so are the pixels.
     """
-    stated = catalog.declared.value("moc_sky_fraction")
-    if not len(catalog.files.tiles) and stated != 0:
+    declared = catalog.declared.value("moc_sky_fraction")
+    if not len(catalog.files.tiles) and declared != 0:
         raise NoEvidenceError("the catalog has no tiles")
     area = catalog.files.tiles.sky_fraction
     found = catalog.files.main_map.value
     areas = np.array([area, *(() if found is None else _areas(found))])
     areas = areas[areas <= area]
-    unit = 10.0 ** int(Decimal(repr(float(stated))).as_tuple().exponent)
-    if not (np.abs(stated - areas) <= np.minimum(unit / 2, areas / _LEAST_DIGITS) + _FRACTION_SLACK).any():
+    unit = 10.0 ** int(Decimal(repr(float(declared))).as_tuple().exponent)
+    if not (np.abs(declared - areas) <= np.minimum(unit / 2, areas / _LEAST_DIGITS) + _FRACTION_SLACK).any():
         yield Departure.of(
             "moc_sky_fraction differs from the area of the tiles",
             catalog.declared.properties_path,
             "moc_sky_fraction",
-            actual=stated,
+            actual=declared,
             expected=f"{area:.5f}",
         )
 

@@ -88,7 +88,7 @@ def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Depar
 
 @catalog_check("HATS-SUPP-010")
 def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that a margin has no row oftener than its primary table."""
+    """Check that a margin has no row more often than its primary table."""
     for path, (count, row) in _margin(catalog).again.items():
         yield Departure.of(
             "duplicate rows in the margin",
@@ -105,10 +105,10 @@ def margin_tiles_are_primary_tiles(catalog: CatalogEvidence) -> Iterator[Departu
     tiles = catalog.primary.files.tiles
     leaves = catalog.files.leaves
     strange = ~np.isin(leaves.uniq, uniq(tiles.orders, tiles.pixels))
-    told: set[str] = set()
+    reported: set[str] = set()
     for index in np.flatnonzero(strange).tolist():
-        if leaves.units[index] not in told:
-            told.add(leaves.units[index])
+        if leaves.units[index] not in reported:
+            reported.add(leaves.units[index])
             tile = HealpixPixel(int(leaves.orders[index]), int(leaves.pixels[index]))
             message = "the margin has a leaf for a tile that the primary table does not have"
             yield Departure.of(
@@ -156,11 +156,11 @@ def index_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-110")
 def index_carries_values(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the extra columns of an index have the values of the primary's rows, told of or not."""
+    """Check that the extra columns of an index have the values of the primary's rows, declared or not."""
     primary, column = catalog.primary, catalog.declared.value("hats_index_column")
-    told = catalog.declared.properties.hats_index_extra_column or ()
+    declared = catalog.declared.properties.hats_index_extra_column or ()
     shared = comparable_columns(catalog.footers.schema, primary.footers.schema)
-    extras = dict.fromkeys((*told, *(name for name in shared if name != column)))
+    extras = dict.fromkeys((*declared, *(name for name in shared if name != column)))
     if not extras:
         return
     _index(catalog)

@@ -143,12 +143,12 @@ def one_leaf(catalog: CatalogEvidence) -> Iterator[Departure]:
     leaves = catalog.files.dataset.leaves
     _, tile, count = np.unique(leaves.uniq, return_inverse=True, return_counts=True)
     first: dict[int, str] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for index in np.flatnonzero(count[tile] > 1).tolist():
         unit = leaves.units[index]
         other = first.setdefault(int(tile[index]), unit)
-        if unit != other and unit not in told:
-            told.add(unit)
+        if unit != other and unit not in reported:
+            reported.add(unit)
             yield Departure.of(
                 "the tile has more than one leaf", unit, actual=f"{other} belongs to the same tile"
             )
@@ -186,16 +186,16 @@ def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Departure]:
 @catalog_check("HATS-PROP-402")
 def deepest_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_order`` is the deepest order of the tiles."""
-    stated = catalog.declared.value("hats_order")
+    declared = catalog.declared.value("hats_order")
     if not len(catalog.files.tiles):
         raise NoEvidenceError("the catalog has no tiles")
-    if stated != catalog.files.tiles.max_order:
+    if declared != catalog.files.tiles.max_order:
         message = "hats_order differs from the deepest order of the tiles"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
             "hats_order",
-            actual=stated,
+            actual=declared,
             expected=catalog.files.tiles.max_order,
         )
 
@@ -203,7 +203,7 @@ def deepest_order(catalog: CatalogEvidence) -> Iterator[Departure]:
 @catalog_check("HATS-PROP-404")
 def plausible_size(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_estsize`` is about the size of the files."""
-    stated = catalog.declared.value("hats_estsize")
+    declared = catalog.declared.value("hats_estsize")
     paths = [catalog.folder.prefix + path for path in catalog.folder.paths]
     start = f"{catalog.folder.prefix}{layout.DATASET}/"
     data = catalog.folder.tree.total_size([path for path in paths if path.startswith(start)])
@@ -212,12 +212,12 @@ def plausible_size(catalog: CatalogEvidence) -> Iterator[Departure]:
     ) / 1000
     data /= 1024
     low, high = data / _SIZE_FACTOR - _SIZE_SLACK, everything * _SIZE_FACTOR + _SIZE_SLACK
-    if not low <= stated <= high:
+    if not low <= declared <= high:
         message = "hats_estsize differs too much from the size of the files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
             "hats_estsize",
-            actual=f"{stated} KB",
+            actual=f"{declared} KB",
             expected=f"about {round(everything)} KB",
         )

@@ -174,7 +174,7 @@ class _Reader:
         self.fields: list[tuple[str, str]] = []
         self.problem: str | None = None
 
-    def start(self, name: str, told: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
         if len(self.path) == _DEEPEST:
             self.refuse("its elements are nested too deeply")
@@ -183,7 +183,7 @@ class _Reader:
             self.problem = f"the document is a {name}"
         self.tables += name == "TABLE"
         if self.tables == 1 and self.path[-2:] == ["TABLE", "FIELD"]:
-            self.fields.append((told.get("name", ""), told.get("datatype", "")))
+            self.fields.append((attributes.get("name", ""), attributes.get("datatype", "")))
         if self.tables == 1 and self.path[-2:] == ["TABLE", "DATA"]:
             self.problem = "its first table has data"
 

@@ -77,21 +77,21 @@ class PixelTally:
         It is that of the position, or of the index value where both may be meant.
         """
         deep = batch.plan.index_order
-        told = batch.index if deep >= self.order and batch.has_index else None
+        index = batch.index if deep >= self.order and batch.has_index else None
         if batch.plan.ra is None or batch.plan.dec is None:
-            if told is None:
+            if index is None:
                 raise NoEvidenceError(
                     "the rows have neither positions nor an index of the map's order or deeper"
                 )
-            return np.where(told < npix(deep), change_order(told, deep, self.order), -1), False
-        if told is not None and batch.index_agrees:
-            return change_order(told, deep, self.order), batch.ascends
+            return np.where(index < npix(deep), change_order(index, deep, self.order), -1), False
+        if index is not None and batch.index_agrees:
+            return change_order(index, deep, self.order), batch.ascends
         pixels = change_order(batch.pixels29, MAX_ORDER, self.order)
-        if told is not None:
-            other = change_order(told, deep, self.order)
-            rows = np.flatnonzero((other != pixels) & batch.on_sky & (told >= 0))
+        if index is not None:
+            other = change_order(index, deep, self.order)
+            rows = np.flatnonzero((other != pixels) & batch.on_sky & (index >= 0))
             if rows.size:
-                rows = rows[batch.may_be_in(rows, told[rows], deep)]
+                rows = rows[batch.may_be_in(rows, index[rows], deep)]
                 pixels[rows] = other[rows]
         return pixels, False
 
@@ -145,7 +145,7 @@ class ThumbnailTally:
 
     @property
     def strange(self) -> IntArray:
-        """The numbers of the thumbnail's rows that no leaf has, or that it has oftener than the leaves."""
+        """The numbers of the thumbnail's rows that no leaf has, or that it has more often than the leaves."""
         order = np.lexsort((self.rows.rows, self._which))
         which = self._which[order]
         earlier = np.arange(len(which)) - np.searchsorted(which, which)  # rows before that are the same

@@ -33,7 +33,7 @@ class Member:
     ----------
     keyword : str
         The keyword that names it.
-    told : str
+    reference : str
         The name as it stands in the file.
     path : str or None
         The subdirectory, without a slash at its end; None where the name leads out of the collection.
@@ -42,7 +42,7 @@ class Member:
     """
 
     keyword: str
-    told: str
+    reference: str
     path: str | None
     field: str | None = None
 
@@ -125,14 +125,16 @@ class CollectionEvidence:
     @cached_property
     def members(self) -> list[Member]:
         """The tables that the collection names, each once."""
-        told = self.properties
+        properties = self.properties
         found = []
-        if told.hats_primary_table_url is not None:
-            found.append(_member("hats_primary_table_url", told.hats_primary_table_url))
-        found += [_member("all_margins", name) for name in told.all_margins or ()]
-        if told.default_margin is not None and told.default_margin not in (told.all_margins or ()):
-            found.append(_member("default_margin", told.default_margin))
-        found += [_member("all_indexes", path, field) for field, path in told.indexes.items()]
+        if properties.hats_primary_table_url is not None:
+            found.append(_member("hats_primary_table_url", properties.hats_primary_table_url))
+        found += [_member("all_margins", name) for name in properties.all_margins or ()]
+        if properties.default_margin is not None and properties.default_margin not in (
+            properties.all_margins or ()
+        ):
+            found.append(_member("default_margin", properties.default_margin))
+        found += [_member("all_indexes", path, field) for field, path in properties.indexes.items()]
         return found
 
     @cached_property
@@ -177,9 +179,9 @@ class CollectionEvidence:
             if extension.file.value is not None
         ]
         named = [
-            [path for path in readings(told, prefix) if path in self._folders]
-            for prefix, told in links
-            if told is not None
+            [path for path in readings(reference, prefix) if path in self._folders]
+            for prefix, reference in links
+            if reference is not None
         ]
         return [paths[0] for paths in named if paths]
 
@@ -201,7 +203,7 @@ class CollectionEvidence:
     def catalog(self, member: Member) -> CatalogEvidence:
         """Return what is known of a member, or raise `NoEvidenceError` where it is not there."""
         if member.path is None or member.path not in self.catalogs:
-            raise NoEvidenceError(f"the member {member.told} is missing")
+            raise NoEvidenceError(f"the member {member.reference} is missing")
         return self.catalogs[member.path]
 
     @cached_property
@@ -253,9 +255,9 @@ def _says_extension(content: bytes) -> bool:
     return parse_properties_text(content)[0].to_dict().get("dataproduct_type", "").strip() == "extension"
 
 
-def _member(keyword: str, told: str, field: str | None = None) -> Member:
+def _member(keyword: str, reference: str, field: str | None = None) -> Member:
     path: str | None = None
-    if layout.is_inside(told):
-        path = posixpath.normpath(told.replace("\\", "/"))
+    if layout.is_inside(reference):
+        path = posixpath.normpath(reference.replace("\\", "/"))
         path = "" if path == "." else path
-    return Member(keyword, told, path, field)
+    return Member(keyword, reference, path, field)

@@ -100,10 +100,10 @@ def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) ->
         return keys, uniq(orders.clip(0, MAX_ORDER), pixels), there
 
     columns = [column, "Norder", "Npix"]
-    with PairSet() as held, PairSet() as told:
+    with PairSet() as held, PairSet() as listed:
         _gather(primary, [column], in_primary, held)
-        _gather(index, columns, in_index, told)
-        absent, wrong = _differences(held, told, tiles)
+        _gather(index, columns, in_index, listed)
+        absent, wrong = _differences(held, listed, tiles)
     return IndexScan(_locate(primary, [column], in_primary, absent), _locate(index, columns, in_index, wrong))
 
 
@@ -141,25 +141,25 @@ def scan_index_extra(
 
     columns = [extra, column, "Norder", "Npix"]
     wrong = [np.zeros((0, 2), dtype=np.uint64)]
-    with PairSet() as held, PairSet() as told:
+    with PairSet() as held, PairSet() as listed:
         _gather(primary, [column, extra], in_primary, held)
-        _gather(index, columns, in_index, told)
-        for ours, theirs in zip(held.buckets(), told.buckets(), strict=True):
+        _gather(index, columns, in_index, listed)
+        for ours, theirs in zip(held.buckets(), listed.buckets(), strict=True):
             odd = theirs[~is_among(theirs, ours)]
-            # Values and tiles that the primary has not are told by other checks.
+            # Values and tiles that the primary has not are reported by other checks.
             wrong.append(odd[np.isin(odd[:, 0], ours[:, 0])])
     return _locate(index, columns, in_index, np.concatenate(wrong)[:MOST_SHOWN])
 
 
-def _differences(held: PairSet, told: PairSet, tiles: IntArray) -> tuple[KeyArray, KeyArray]:
+def _differences(held: PairSet, listed: PairSet, tiles: IntArray) -> tuple[KeyArray, KeyArray]:
     """Return the pairs that the index lacks, and those that it has and should not; shape (n, 2) each.
 
     A value whose entry names another tile is wrong, and not absent as well. Entries that name tiles without
-    a leaf are left out: another check tells them.
+    a leaf are left out: another check reports them.
     """
     absent, wrong = [np.zeros((0, 2), dtype=np.uint64)], [np.zeros((0, 2), dtype=np.uint64)]
     count = 0
-    for ours, theirs in zip(held.buckets(), told.buckets(), strict=True):
+    for ours, theirs in zip(held.buckets(), listed.buckets(), strict=True):
         lost, odd = ours[~is_among(ours, theirs)], theirs[~is_among(theirs, ours)]
         if count < MOST_SHOWN:
             absent.append(lost[~np.isin(lost[:, 0], odd[:, 0])])
@@ -199,10 +199,10 @@ def scan_keys(
         return found
 
     lost = [np.zeros((0, 2), dtype=np.uint64)]
-    with PairSet() as known, PairSet() as told:
+    with PairSet() as known, PairSet() as keys:
         _gather(table, [table_column], look_up(table_column), known)
-        _gather(linked, [column], look_up(column), told)
-        for ours, theirs in zip(told.buckets(), known.buckets(), strict=True):
+        _gather(linked, [column], look_up(column), keys)
+        for ours, theirs in zip(keys.buckets(), known.buckets(), strict=True):
             lost.append(ours[~is_among(ours, theirs)])
     return _locate(linked, [column], look_up(column), np.concatenate(lost)[:MOST_SHOWN])
 

@@ -162,12 +162,12 @@ def nested_keys(array: pa.Array) -> KeyArray:
         inner = _inner_keys(array.values)
     offsets = as_integers(array.offsets)
     starts, stops = offsets[:-1], offsets[1:]
-    place = np.arange(len(inner), dtype=np.int64)
+    index = np.arange(len(inner), dtype=np.int64)
     if len(starts):
         # How far each element is from its list's start; those of no list are not looked at.
-        place -= np.repeat(np.append(starts, 0), np.diff(np.append(np.append(0, stops), len(inner))))
+        index -= np.repeat(np.append(starts, 0), np.diff(np.append(np.append(0, stops), len(inner))))
     sums = np.zeros(len(inner) + 1, dtype=np.uint64)
-    np.cumsum(mixed(inner + place.view(np.uint64) * _ODD), out=sums[1:])
+    np.cumsum(mixed(inner + index.view(np.uint64) * _ODD), out=sums[1:])
     return mixed(sums[stops] - sums[starts] + (stops - starts).astype(np.uint64))
 
 

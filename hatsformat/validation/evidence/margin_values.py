@@ -28,7 +28,7 @@ MOST_CELLS = 50_000_000
 
 _NOTHING = np.uint64(0)
 _OF_THE_TILE = ("Norder", "Dir", "Npix", "margin_Norder", "margin_Dir", "margin_Npix")
-"""Columns of older writers that tell the leaf, and so differ."""
+"""Columns of older writers that name the leaf, and so differ."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class MarginScan:
     absent : dict of int to (int, str)
         By the index of the tile: how many rows are missing, and one of them in words.
     again : dict of str to (int, int)
-        By the path of a leaf: how many rows stand there oftener than in the primary table, and one of them.
+        By the path of a leaf: how many rows are there more often than in the primary table, and one of them.
     strange : dict of str to (int, int)
         By the path of a leaf: how many rows are not in the primary table, and the first of them.
     """
@@ -174,7 +174,7 @@ class _Stretch:
                 scan.strange[leaf.path] = int(strange.sum()), int(np.argmax(strange))
 
     def _find_again(self, scan: MarginScan, leaf: _MarginLeaf, known: KeyArray, times: IntArray) -> None:
-        """Add the rows that a leaf has oftener than the primary has rows at the same position."""
+        """Add the rows that a leaf has more often than the primary has rows at the same position."""
         keys, last, have = np.unique(leaf.keys[::-1], return_index=True, return_counts=True)
         at = np.flatnonzero(np.isin(keys, known))
         surplus = have[at] - times[np.searchsorted(known, keys[at])]

@@ -1,4 +1,4 @@
-"""Positions as margins and their primary tables have them: what tells one row from another."""
+"""Positions as margins and their primary tables have them: what identifies a row."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def coordinates_of(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordin
     NoEvidenceError
         If they have not.
     """
-    told = primary.declared.properties
-    if told.hats_col_ra is None or told.hats_col_dec is None:
+    properties = primary.declared.properties
+    if properties.hats_col_ra is None or properties.hats_col_dec is None:
         raise NoEvidenceError("the primary table does not declare its coordinates")
     own = margin.declared.properties
-    names = own.hats_col_ra or told.hats_col_ra, own.hats_col_dec or told.hats_col_dec
-    if names != (told.hats_col_ra, told.hats_col_dec):
+    names = own.hats_col_ra or properties.hats_col_ra, own.hats_col_dec or properties.hats_col_dec
+    if names != (properties.hats_col_ra, properties.hats_col_dec):
         raise NoEvidenceError("the margin and the primary table have different coordinate columns")
     kinds = []
     for catalog in (margin, primary):

@@ -299,6 +299,6 @@ class RowBatch:
             depth -= 1
         near = self.nearby_pixels(rows, depth)
         own = change_order(self.pixels29[rows], MAX_ORDER, depth)
-        told = change_order(pixels, order, depth)
-        found: npt.NDArray[np.bool_] = (near == told).any(axis=0) | (own == told)
+        given = change_order(pixels, order, depth)
+        found: npt.NDArray[np.bool_] = (near == given).any(axis=0) | (own == given)
         return found

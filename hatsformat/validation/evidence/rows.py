@@ -156,8 +156,12 @@ class RowJudge:
 
     def see(self, read: Batch, footer: Footer, tile: HealpixPixel | None, scan: FileScan) -> None:
         """Let everything see a batch of a file, and note in the scan what is found."""
-        told = footer.statistics
-        statistics = tuple((part.rows, told[part.group]) for part in read.parts) if told else ()
+        footer_statistics = footer.statistics
+        statistics = (
+            tuple((part.rows, footer_statistics[part.group]) for part in read.parts)
+            if footer_statistics
+            else ()
+        )
         groups = tuple(
             GroupPart(part.start, part.rows, read.metadata.row_group(part.group)) for part in read.parts
         )

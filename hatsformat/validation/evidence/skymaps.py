@@ -31,7 +31,7 @@ class Skymap:
     ordering : str
         The scheme of the file, ``NESTED`` or ``RING``.
     pixel_type, system : str
-        Its ``PIXTYPE`` and ``COORDSYS``; empty where it does not tell.
+        Its ``PIXTYPE`` and ``COORDSYS``; empty if missing.
     """
 
     order: int
@@ -41,12 +41,12 @@ class Skymap:
     system: str = ""
 
 
-def read_map(place: UPath, known: dict[bytes, Skymap] | None = None) -> Skymap:
+def read_map(path: UPath, known: dict[bytes, Skymap] | None = None) -> Skymap:
     """Read a sky map.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
     known : dict of bytes to Skymap, optional
         The maps read before, by the digests of their files; the same file under two names is decoded once.
 
@@ -55,7 +55,7 @@ def read_map(place: UPath, known: dict[bytes, Skymap] | None = None) -> Skymap:
     HatsError
         If it is no sky map.
     """
-    content = storage.read_bytes(place, limit=SKYMAP_LIMIT)
+    content = storage.read_bytes(path, limit=SKYMAP_LIMIT)
     known = {} if known is None else known
     digest = hashlib.blake2b(content).digest()
     if digest not in known:

@@ -99,23 +99,23 @@ def read_batches(
         If the file is not what its footer says.
     """
     try:
-        yield from _read(folder.tree.place(folder.prefix + footer.path), footer, columns)
+        yield from _read(folder.tree.resolve(folder.prefix + footer.path), footer, columns)
     except UnavailableError:
         folder.tree.outages += 1
         raise
 
 
-def _read(place: UPath, footer: Footer, columns: Sequence[str] | None) -> Iterator[Batch]:
-    metadata = read_footer(place)
+def _read(path: UPath, footer: Footer, columns: Sequence[str] | None) -> Iterator[Batch]:
+    metadata = read_footer(path)
     if metadata.num_row_groups != len(footer.group_rows):
         raise LeafError("the file has changed since its footer was read")
     width = max(1, len(footer.schema) if columns is None else len(columns))
     rows = max(1_024, BATCH_CELLS // width)
-    most = None if storage.is_local(place) else FETCHED_CELLS // width
+    most = None if storage.is_local(path) else FETCHED_CELLS // width
     first_row = 0
     for run in _runs(footer, metadata, most):
         cursor = _Cursor([Part(group, 0, footer.group_rows[group]) for group in run])
-        for table in leaf_reading.read_batches(place, metadata, run, columns, rows):
+        for table in leaf_reading.read_batches(path, metadata, run, columns, rows):
             yield Batch(first_row, cursor.take(table.num_rows), table, metadata)
             first_row += table.num_rows
         cursor.check_end()

@@ -98,7 +98,7 @@ class Artefact(Generic[T]):
 
 
 class Tree:
-    """The files below a place.
+    """The files below a folder.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class Tree:
 
     @cached_property
     def listing(self) -> Mapping[str, int] | StorageError:
-        """All files with the sizes that the listing tells, -1 where it does not, or why there is none."""
+        """All files with their sizes (-1 if the listing has none), or why they cannot be listed."""
         try:
             if storage.is_local(self.root):
                 return _list_local(self.root.path, self._links, self._linked_folders)
@@ -143,11 +143,11 @@ class Tree:
 
     @property
     def can_list(self) -> bool:
-        """Whether the storage tells which files there are."""
+        """Whether the storage can list its files."""
         return not isinstance(self.listing, StorageError)
 
     def files(self) -> Mapping[str, int]:
-        """Return what `listing` tells, or raise `NoEvidenceError` where the storage cannot list."""
+        """Return `listing`, or raise `NoEvidenceError` where the storage cannot list."""
         if isinstance(self.listing, UnavailableError):
             raise outage(self.listing)
         if isinstance(self.listing, StorageError):
@@ -189,8 +189,8 @@ class Tree:
             path for path in self._links if not os.path.realpath(os.path.join(root, path)).startswith(inside)
         )
 
-    def place(self, path: str) -> UPath:
-        """Return the place of a file, for reading.
+    def resolve(self, path: str) -> UPath:
+        """Return the full path of a file, for reading.
 
         Raises
         ------
@@ -203,22 +203,22 @@ class Tree:
         UnavailableError
             If the storage has failed too often.
         """
-        place = self.root / path
+        full = self.root / path
         if self.outages >= MOST_OUTAGES:
-            raise UnavailableError("not requested because the storage failed too often", path=place)
+            raise UnavailableError("not requested because the storage failed too often", path=full)
         if not isinstance(self.listing, StorageError) and path not in self.listing:
-            raise NotFoundError("no such file", path=place)
+            raise NotFoundError("no such file", path=full)
         if path in self.links_out:
-            raise OutsideError("the file is a link out of the catalog and was not opened", path=place)
+            raise OutsideError("the file is a link out of the catalog and was not opened", path=full)
         if storage.is_local(self.root):
-            with storage.explained(place, "looking at it"):
-                if not stat.S_ISREG(os.stat(place.path).st_mode):
-                    raise FormatError("this is not a file", path=place)
-        return place
+            with storage.explained(full, "looking at it"):
+                if not stat.S_ISREG(os.stat(full.path).st_mode):
+                    raise FormatError("this is not a file", path=full)
+        return full
 
     def read(self, path: str, limit: int) -> Artefact[bytes]:
         """Read a file of at most `limit` bytes."""
-        return self.attempt(path, lambda place: storage.read_bytes(place, limit=limit))
+        return self.attempt(path, lambda full: storage.read_bytes(full, limit=limit))
 
     def attempt(self, path: str, read: Callable[[UPath], T], name: str | None = None) -> Artefact[T]:
         """Read a file with a function that raises `HatsError` where it cannot.
@@ -228,13 +228,13 @@ class Tree:
         path : str
             The file, relative to the root.
         read : callable
-            Takes the file's place.
+            Takes the full path of the file.
         name : str, optional
             What to call the file; its path by default.
         """
         label = path if name is None else name
         try:
-            return Artefact(label, read(self.place(path)))
+            return Artefact(label, read(self.resolve(path)))
         except HatsError as error:
             self.outages += isinstance(error, UnavailableError)
             return Artefact(label, error=error)
@@ -244,7 +244,7 @@ class Tree:
 
 
 def _list_local(root: str, links: list[str], folders: list[str]) -> dict[str, int]:
-    """Return all files below a directory, and tell which files and folders are links.
+    """Return all files below a directory, and which files and folders are links.
 
     A million files are listed in seconds, without a look at each. Links to directories are not followed, so
     loops end.
