@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no script, style, font or picture from elsewhere."""
+"""The report as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hatsformat.validation.sanitizing import visible
 from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark
 
 MOST_SHOWN = 20_000
-"""The most departures of a finding that are listed; the report as JSON has them all."""
+"""The most departures of a finding on the page; the JSON report has all of them."""
 
 _SEVERITIES = ("error", "warning", "info")
 _NAMES = {"error": "errors", "warning": "warnings", "info": "info"}
@@ -26,8 +26,8 @@ def render_html(
 ) -> str:
     """Return a report as a page.
 
-    Whatever the catalog holds is text on it: everything is escaped, and the page's own policy lets a browser
-    run only the page's own script.
+    All text from the catalog is escaped, and the content security policy only allows the script of
+    the page itself.
 
     Parameters
     ----------
@@ -74,12 +74,12 @@ def _hash(content: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Return anything as text of the page."""
+    """Escape text for the page."""
     return escape(visible(text))
 
 
 def _prose(text: str) -> str:
-    """Return the specification's words, with what stands in backticks as code."""
+    """Return a text of the specification, with code in backticks marked up."""
     parts = _text(text).split("`")
     return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 

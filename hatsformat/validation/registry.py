@@ -1,4 +1,4 @@
-"""The table of all checks, and how a function becomes one."""
+"""The registry of all checks, and the decorators that add to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLLECTION_CHECKS: dict[str, CollectionCheck] = {}
 def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
     """Register a function as the check of a requirement on catalogs.
 
-    The function takes the evidence, and yields departures. It raises `NoEvidenceError`, usually through the
+    The function takes the evidence and yields departures. It raises `NoEvidenceError`, usually from the
     evidence it asks for, where it cannot say.
     """
 

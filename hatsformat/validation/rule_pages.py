@@ -1,7 +1,7 @@
-"""The pages that are made from the requirements: ``docs/rules/`` and the lists in ``spec/hats.md``.
+"""Generate the pages of the rules: ``docs/rules/`` and the lists in ``spec/hats.md``.
 
-``python -m hatsformat.validation.rule_pages`` writes them again in a checkout, and adds new ids to the frozen
-list ``spec/requirements/ids.txt``, which nothing ever leaves.
+``python -m hatsformat.validation.rule_pages`` updates them in a checkout, and adds new ids to the list
+``spec/requirements/ids.txt``, from which ids are never removed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MADE = f"<!-- Generated from spec/requirements by {_COMMAND}; do not edit. -->\
 
 
 def anchor(rule: str) -> str:
-    """Return the name that a rule has in the address of a page."""
+    """Return the anchor of a rule on its page."""
     return rule.lower()
 
 
@@ -69,7 +69,7 @@ def _rule(rule: Requirement) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return words as Markdown takes them: outside of code, nothing is markup."""
+    """Escape text for Markdown, except code in backticks."""
     parts = text.split("`")
     return "`".join(
         part if number % 2 else re.sub(r"([\\*_\[\]<>|])", r"\\\1", part) for number, part in enumerate(parts)
@@ -80,7 +80,7 @@ def _plain(text: str) -> str:
 
 
 def index_page() -> str:
-    """Return the page with the areas, the table of sections and what no program checks."""
+    """Return the page with the areas, the table of sections and the unchecked rules."""
     rules = list(requirements().values())
     unchecked = [rule for rule in rules if rule.unchecked is not None]
     names = [area.page for area in areas().values()]
@@ -155,7 +155,7 @@ _INCLUDED = "```{include} ../../spec/hats.md\n```\n"
 
 
 def fill_specification(text: str) -> str:
-    """Return the specification with its lists made again.
+    """Return the specification with its lists updated.
 
     Between ``<!-- requirements SECTION -->`` and ``<!-- end -->`` stand the requirements of a section of the
     note; of those only the ones whose ids begin in a certain way where ``SECTION: HATS-PROP-2`` says so. The
@@ -234,11 +234,11 @@ def _use(keyword: Keyword, table_type: str) -> str:
     return "o" if table_type in keyword.optional else ""
 
 
-# The frozen list of ids
+# The list of ids
 
 
 def read_ids(text: str) -> dict[str, str]:
-    """Return what each id of the frozen list means; ``retired`` for one that is no longer used.
+    """Return the meaning of each id in the list; ``retired`` for ids that are no longer used.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def read_ids(text: str) -> dict[str, str]:
 
 
 def add_ids(text: str, rules: Mapping[str, Requirement]) -> str:
-    """Return the frozen list with new ids at its end; what is there stays as it is."""
+    """Return the list with new ids appended; existing lines do not change."""
     known = read_ids(text)
     new = [f"{rule.id} {rule.summary}\n" for rule in rules.values() if rule.id not in known]
     return text + "".join(new)
@@ -267,7 +267,7 @@ def add_ids(text: str, rules: Mapping[str, Requirement]) -> str:
 
 
 def make_pages(root: Path) -> dict[Path, str]:
-    """Return what every page should hold, by its path.
+    """Return the content of every page by its path.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def make_pages(root: Path) -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write every page of this checkout again."""
+    """Update every page of this checkout."""
     for path, content in make_pages(spec_path().parent).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, "utf-8")

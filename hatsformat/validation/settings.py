@@ -1,4 +1,4 @@
-"""How a validation is asked for: how deep, by which edition, and which rules count for what."""
+"""The settings of a validation: level, edition, rules and severities."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hatsformat.errors import NotFoundError, UsageError
 from hatsformat.validation.requirements import EDITIONS, LEVELS, Requirement, Severity, requirements
 
 CONFIG_NAME = "hatsformat.toml"
-"""The settings file that the command line takes from the current directory."""
+"""The settings file that the command line reads from the current directory."""
 
 SEVERITIES = ("error", "warning", "info")
-"""How bad a departure can be, the worst first."""
+"""The severities, the worst first."""
 
 FAIL_ON = ("error", "warning")
 """The findings that a program may be asked to fail on."""

@@ -298,7 +298,10 @@ def test_coarser_tiles_stand_for_those_within(data):
     found = {
         (k, p): (kind, count, faulty)
         for k, p, kind, count, faulty in zip(
-            *(getattr(coarse, name).tolist() for name in ("orders", "pixels", "kinds", "counts", "faulty")),
+            *(
+                getattr(coarse, name).tolist()
+                for name in ("orders", "pixels", "severities", "counts", "faulty")
+            ),
             strict=True,
         )
     }

@@ -86,7 +86,7 @@ def index_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-108")
 def index_tiles_are_integers(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``Norder`` and ``Npix`` of an index hold whole numbers."""
+    """Check that ``Norder`` and ``Npix`` of an index are integers."""
     for name in ("Norder", "Npix"):
         if catalog.footers.schema.names.count(name) == 1:
             kind = catalog.footers.schema.field(name).type
@@ -112,7 +112,7 @@ def association_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-202")
 def association_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that an association has leaf files exactly if it says so."""
+    """Check that an association has leaf files if and only if ``hats_assn_leaf_files`` is true."""
     declared = catalog.declared.value("hats_assn_leaf_files")
     catalog.folder.require_listing()
     count = len(catalog.files.dataset.leaves)

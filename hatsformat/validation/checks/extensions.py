@@ -1,4 +1,4 @@
-"""Checks of extensions: properties files at the root of a collection that offer further columns."""
+"""Checks of extensions: properties files at the root of a collection that join more columns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KINDS = {
 
 
 def _readable(collection: CollectionEvidence) -> Iterator[Extension]:
-    """Yield the extensions whose files can be read, then raise `NoEvidenceError` unless that is all."""
+    """Yield the readable extensions, then raise `NoEvidenceError` if there are others."""
     if not collection.extensions:
         raise NoEvidenceError("the collection lists no extensions")
     for extension in collection.extensions:
@@ -66,7 +66,7 @@ def _is_outside(extension: Extension) -> bool:
 
 @collection_check("HATS-EXT-002")
 def is_extension(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the files of extensions say that they are of one."""
+    """Check that the ``dataproduct_type`` of extensions is ``extension``."""
     for extension in _readable(collection):
         table_type = extension.document.to_dict().get("dataproduct_type", "").strip()
         if table_type and table_type != "extension":
@@ -116,7 +116,7 @@ def names_primary(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-EXT-008")
 def columns_exist(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the columns that an extension joins and offers exist in its tables."""
+    """Check that the columns named by an extension exist in its tables."""
     missing: NoEvidenceError | None = None
     for extension in _readable(collection):
         properties = extension.properties
@@ -166,7 +166,7 @@ def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-EXT-010")
 def lies_at_the_root(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the files of extensions lie at the collection's root."""
+    """Check that the files of extensions are at the collection's root."""
     if not collection.extensions:
         raise NoEvidenceError("the collection lists no extensions")
     for extension in collection.extensions:

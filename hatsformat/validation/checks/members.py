@@ -1,4 +1,4 @@
-"""Checks of a collection and of what its members have to do with each other (Note, section 3.1)."""
+"""Checks of a collection and the relations between its members (Note, section 3.1)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def has_properties(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-PROP-010")
 def small_properties(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the properties file is small enough to be one."""
+    """Check that the properties file has at most 1 MiB."""
     error = collection.file.error
     if error is not None and error.expected is not None:
         yield Departure.of(
@@ -80,7 +80,7 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-COLL-005")
 def members_are_there(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that every member that the collection names is there."""
+    """Check that every listed member exists."""
     for member in collection.members:
         if member.path is not None and member.path not in collection.catalogs:
             yield Departure.of(
@@ -126,7 +126,7 @@ def margins_are_margins(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-COLL-008")
 def indexes_are_indexes(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the members in ``all_indexes`` are indexes over their field."""
+    """Check that the members in ``all_indexes`` are indexes of their field."""
     yield from _typed(collection, "index", ("index",))
     for member in collection.members:
         if member.role == "index" and member.path in collection.catalogs:

@@ -1,4 +1,4 @@
-"""Checks of what the footers say of their row groups, held against the rows (Note, sections 3.5 and 3.8)."""
+"""Checks of the row group metadata against the rows (Note, sections 3.5 and 3.8)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sorted_as_declared(batch: RowBatch) -> RowVerdict:
 
 
 def _is_known_sorted(batch: RowBatch, part: GroupPart, keys: Sequence[FlatColumn]) -> bool:
-    """Return whether the only key is the index column, whose values are compared for all checks together."""
+    """Return whether the index column is the only key; its sorting is computed once for all checks."""
     is_index = len(keys) == 1 and keys[0].name == batch.plan.index
     if not is_index or part.metadata.sorting_columns[0].descending or not keys[0].is_full:
         return False
@@ -52,7 +52,7 @@ def _is_known_sorted(batch: RowBatch, part: GroupPart, keys: Sequence[FlatColumn
 def _unsorted(
     batch: RowBatch, part: GroupPart, number: int, keys: Sequence[FlatColumn]
 ) -> npt.NDArray[np.bool_]:
-    """Return which rows are less than the row before, in their row group; ties go to the next key."""
+    """Return which rows sort before the previous row of their row group; ties are decided by the next key."""
     wrong = np.zeros(part.rows, dtype=bool)
     tied = np.ones(part.rows, dtype=bool)
     first = 0 if part.start else 1  # row that has one before it
@@ -63,14 +63,14 @@ def _unsorted(
         try:
             ranks = _ranks(values, key)
         except pa.ArrowNotImplementedError:
-            break  # of values that Arrow does not sort, nothing is known
+            break  # Arrow cannot sort some types
         wrong[first:] |= tied[first:] & (ranks[1:] < ranks[:-1])
         tied[first:] &= ranks[1:] == ranks[:-1]
     return wrong
 
 
 def _ranks(values: pa.ChunkedArray, key: Any) -> npt.NDArray[Any]:
-    """Return numbers that ascend where values are sorted by a key; for numbers, mostly themselves."""
+    """Return numbers that ascend if the values are sorted by a key; plain numbers are returned unchanged."""
     is_plain = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
     if is_plain and not values.null_count and not key.descending:
         return as_numbers(values)
@@ -81,7 +81,7 @@ def _ranks(values: pa.ChunkedArray, key: Any) -> npt.NDArray[Any]:
 
 @row_check("HATS-LEAF-013", "the statistics of a row group do not match its values")
 def within_statistics(batch: RowBatch) -> RowVerdict:
-    """Check that the statistics of a row group enclose its numbers and dates, and count what is missing."""
+    """Check that the statistics of a row group match its numbers, dates and missing values."""
     columns = [(index, found) for index, found in batch.flat.items() if found.name != batch.plan.index]
     for number, part in enumerate(batch.groups):
         for index, found in columns:
@@ -103,7 +103,7 @@ _UNITS = {"milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 
 
 def _bounds(statistics: Any, found: FlatColumn) -> tuple[Any, Any]:
-    """Return the least and the greatest value that statistics declare, None if they have no numbers."""
+    """Return the minimum and maximum of the statistics; None if they have no numbers."""
     kind = found.column.type
     if not statistics.has_min_max or not found.is_number:
         return None, None
@@ -119,7 +119,7 @@ def _bounds(statistics: Any, found: FlatColumn) -> tuple[Any, Any]:
     if not isinstance(low, int | float) or not isinstance(high, int | float):
         return None, None
     if pa.types.is_unsigned_integer(kind):
-        mask = (1 << kind.bit_width) - 1  # Arrow gives the bits with a sign
+        mask = (1 << kind.bit_width) - 1  # Arrow returns the bits as a signed integer
         return low & mask, high & mask
     return low, high
 
@@ -135,14 +135,14 @@ def _exceeds(statistics: Any, found: FlatColumn, number: int) -> bool:
         and statistics.min <= least
         and most <= statistics.max
     ):
-        return False  # nearly always, without more ado
+        return False  # the usual case
     low, high = _bounds(statistics, found)
-    # NaN is neither less nor more.
+    # NaN is neither less nor greater.
     return low is not None and bool(least < low or most > high)
 
 
 def _outside(statistics: Any, found: FlatColumn, number: int) -> npt.NDArray[np.bool_]:
-    """Return the rows outside the bounds; all of them where only the count of what is missing is wrong."""
+    """Return the rows outside the bounds; all rows if only the number of missing values is wrong."""
     low, high = _bounds(statistics, found)
     rows = found.parts[number].rows
     if low is not None:
@@ -154,7 +154,7 @@ def _outside(statistics: Any, found: FlatColumn, number: int) -> npt.NDArray[np.
 
 
 def _readable(times: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return dates and times as texts, in UTC: a file may name a time zone that there is not."""
+    """Return dates and times as text, in UTC, because the time zone of a file may not exist."""
     if pa.types.is_timestamp(times.type):
         times = times.cast(pa.timestamp(times.type.unit))
     return times.cast(pa.string())
@@ -171,7 +171,7 @@ def _range_text(statistics: Any, found: FlatColumn) -> str:
 
 @row_check("HATS-LEAF-014", "the lists of a nested row differ in length")
 def equal_lists(batch: RowBatch) -> RowVerdict:
-    """Check that the lists in a column that is a structure of lists are equally long in every row."""
+    """Check that the lists of a struct of lists have equal length in every row."""
     wrong = np.zeros(batch.table.num_rows, dtype=bool)
     column = None
     for name, kind in zip(batch.table.column_names, batch.table.schema.types, strict=True):

@@ -1,4 +1,4 @@
-"""Everything that is known of one catalog."""
+"""The evidence about one catalog."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class CatalogEvidence:
-    """What checks may ask about one catalog; everything is gathered when it is first asked for, and once.
+    """The evidence about one catalog; each part is gathered once, when it is first needed.
 
     Attributes that need what is missing raise `NoEvidenceError`, and the check that asked is not run.
 
@@ -43,7 +43,7 @@ class CatalogEvidence:
     footers : CatalogFooters
         The footers of the Parquet files, and the schema.
     rows : CatalogRows
-        What reading every row has shown.
+        The results of reading every row.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class CatalogEvidence:
 
     @cached_property
     def rows(self) -> CatalogRows:
-        """What reading every row has shown."""
+        """The results of reading every row."""
         try:
             primary = self.primary.files
         except NoEvidenceError:
@@ -74,7 +74,7 @@ class CatalogEvidence:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything of a catalog here: a properties file, or data."""
+        """Whether there is a properties file or data."""
         if self.declared.properties_files:
             return True
         try:

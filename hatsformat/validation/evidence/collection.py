@@ -1,4 +1,4 @@
-"""Everything that is known of a collection: its properties, and its members as catalogs."""
+"""The evidence about a collection: its properties, and its members as catalogs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from hatsformat.validation.evidence.tree import Artefact, OutsideError, Tree
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A table that a collection names.
+    """A table that a collection lists.
 
     Attributes
     ----------
     keyword : str
         The keyword that names it.
     reference : str
-        The name as it stands in the file.
+        The name in the file.
     path : str or None
         The subdirectory, without a slash at its end; None where the name leads out of the collection.
     field : str or None
@@ -74,17 +74,17 @@ class Extension:
 
     @cached_property
     def document(self) -> PropertiesDocument:
-        """The lines of the file; raises `NoEvidenceError` where it cannot be read."""
+        """The lines of the file; raises `NoEvidenceError` if it cannot be read."""
         return parse_properties_text(self.file.need())[0]
 
     @cached_property
     def properties(self) -> ExtensionProperties:
-        """What the file says."""
+        """The parsed properties."""
         return ExtensionProperties.from_document(self.document)
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """Everything that is wrong with the file."""
+        """The problems of the file."""
         return validate_extension(self.document)
 
 
@@ -114,17 +114,17 @@ class CollectionEvidence:
 
     @cached_property
     def properties(self) -> CollectionProperties:
-        """What the properties file says."""
+        """The parsed properties."""
         return CollectionProperties.from_document(self.document)
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """Everything that is wrong with the properties file."""
+        """The problems of the properties file."""
         return validate_collection(self.document)
 
     @cached_property
     def members(self) -> list[Member]:
-        """The tables that the collection names, each once."""
+        """The tables that the collection lists, without duplicates."""
         properties = self.properties
         found = []
         if properties.hats_primary_table_url is not None:
@@ -139,7 +139,7 @@ class CollectionEvidence:
 
     @cached_property
     def catalogs(self) -> dict[str, CatalogEvidence]:
-        """The members that are there, by their subdirectory; the primary first.
+        """The existing members by subdirectory, the primary first.
 
         Associations, and the tables that they and extensions join, are among them: the note has no keyword
         that lists them.
@@ -192,7 +192,7 @@ class CollectionEvidence:
         return CatalogEvidence(folder, self.scope, role, primary, self.find)
 
     def find(self, path: str) -> CatalogEvidence | None:
-        """Return the catalog in a subdirectory, a member or not, or None."""
+        """Return the catalog in a subdirectory, or None; it need not be a member."""
         if path in self.catalogs:
             return self.catalogs[path]
         if path not in self._others:
@@ -201,7 +201,7 @@ class CollectionEvidence:
         return self._others[path]
 
     def catalog(self, member: Member) -> CatalogEvidence:
-        """Return what is known of a member, or raise `NoEvidenceError` where it is not there."""
+        """Return the evidence about a member, or raise `NoEvidenceError` if it is missing."""
         if member.path is None or member.path not in self.catalogs:
             raise NoEvidenceError(f"the member {member.reference} is missing")
         return self.catalogs[member.path]
@@ -218,13 +218,13 @@ class CollectionEvidence:
 
     @property
     def unlisted(self) -> list[str]:
-        """Subdirectories with a catalog that the collection does not name."""
+        """Subdirectories with a catalog that the collection does not list."""
         named = {member.path for member in self.members} | set(self.catalogs)
         return [folder for folder in self._folders if folder not in named]
 
     @cached_property
     def extensions(self) -> list[Extension]:
-        """The extensions that the collection lists, each once."""
+        """The extensions that the collection lists, without duplicates."""
         return [
             Extension(name, path, self._read_inside(path))
             for name, path in self.properties.extensions.items()
@@ -237,7 +237,7 @@ class CollectionEvidence:
 
     @cached_property
     def unlisted_extensions(self) -> list[str]:
-        """Properties files at the root that say that they are of an extension, and are not listed."""
+        """Unlisted properties files of extensions at the root."""
         listed = {extension.path for extension in self.extensions}
         found = []
         for path in self.tree.files():

@@ -1,4 +1,4 @@
-"""What index and association tables say, held against the tables they are about (Note, section 3.1)."""
+"""Compare index and association tables with the tables they refer to (Note, section 3.1)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from hatsformat.validation.evidence.key_hashing import (
 from hatsformat.validation.evidence.streaming import Batch, need_batches, threads_for
 
 MOST_SHOWN = 1_000_000
-"""Values of which it is looked up where they stand."""
+"""The most values whose locations are looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The rows of a file that something is wrong with.
+    """The wrong rows of a file.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Sighting:
 
 @dataclass
 class IndexScan:
-    """What an index lacks, and what it says that is not so.
+    """The missing and the wrong entries of an index.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ _Look: TypeAlias = Callable[[Footer, Batch], _Pairs]
 
 
 def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) -> IndexScan:
-    """Hold an index table against its primary table.
+    """Compare an index table with its primary table.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) ->
     Raises
     ------
     NoEvidenceError
-        If a file cannot be read, or a column is not there or cannot be compared.
+        If a file cannot be read, or a column is missing or cannot be compared.
     """
     kind = _kind([(index, column), (primary, column)])
     tile_of = dict(zip(primary.files.leaves.paths, primary.files.leaves.uniq.tolist(), strict=True))
@@ -121,7 +121,7 @@ def scan_index_extra(
     Raises
     ------
     NoEvidenceError
-        If a file cannot be read, or a column is not there or cannot be compared.
+        If a file cannot be read, or a column is missing or cannot be compared.
     """
     kind = _kind([(index, column), (primary, column)])
     extra_kind = _kind([(index, extra), (primary, extra)])
@@ -146,13 +146,13 @@ def scan_index_extra(
         _gather(index, columns, in_index, listed)
         for ours, theirs in zip(held.buckets(), listed.buckets(), strict=True):
             odd = theirs[~is_among(theirs, ours)]
-            # Values and tiles that the primary has not are reported by other checks.
+            # Values and tiles that are missing from the primary are reported by other checks.
             wrong.append(odd[np.isin(odd[:, 0], ours[:, 0])])
     return _locate(index, columns, in_index, np.concatenate(wrong)[:MOST_SHOWN])
 
 
 def _differences(held: PairSet, listed: PairSet, tiles: IntArray) -> tuple[KeyArray, KeyArray]:
-    """Return the pairs that the index lacks, and those that it has and should not; shape (n, 2) each.
+    """Return the pairs that are missing from the index, and its wrong pairs; shape (n, 2) each.
 
     A value whose entry names another tile is wrong, and not absent as well. Entries that name tiles without
     a leaf are left out: another check reports them.
@@ -187,7 +187,7 @@ def scan_keys(
     Raises
     ------
     NoEvidenceError
-        If a file cannot be read, or a column is not there or cannot be compared.
+        If a file cannot be read, or a column is missing or cannot be compared.
     """
     kind = _kind([(linked, column), (table, table_column)])
 
@@ -230,7 +230,7 @@ def _gather(catalog: CatalogEvidence, columns: list[str], look: _Look, into: Pai
         return found
 
     with threads_for(catalog.folder) as threads:
-        # Not all at once: files that are read and not yet taken would pile up.
+        # Not all at once: read files that are not consumed yet would pile up in memory.
         files, step = catalog.footers.leaves.readable, 4
         for start in range(0, len(files), step):
             for found in threads.map(read, files[start : start + step]):
@@ -239,7 +239,7 @@ def _gather(catalog: CatalogEvidence, columns: list[str], look: _Look, into: Pai
 
 
 def _locate(catalog: CatalogEvidence, columns: list[str], look: _Look, pairs: KeyArray) -> list[Sighting]:
-    """Return where pairs stand: one sighting a file."""
+    """Return the locations of pairs: one sighting per file."""
     if not len(pairs):
         return []
     wanted = np.sort(_one_number(pairs[:, 0], pairs[:, 1].view(np.int64)))

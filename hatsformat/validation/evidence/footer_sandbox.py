@@ -1,4 +1,4 @@
-"""Footers are opened in another process, because some that are broken end the process that opens them.
+"""Open footers in another process, because some broken footers crash the process that opens them.
 
 Arrow's Python side has accessors through which an exception of C++ cannot pass: a broken footer would end
 the program of whoever validates. The processes are started when first needed, kept for later validations, and
@@ -34,7 +34,7 @@ PROGRAM = Path(__file__).with_name("footer_worker.py")
 BATCH = 400
 PROCESSES = 2
 MOST_CRASHES = 30
-"""After so many files that end the process, the rest of a batch is not opened: each costs a new process."""
+"""After so many crashes, the rest of a batch is not opened, because each crash costs a new process."""
 
 FATAL = "it crashes the process that reads it"
 _UNREAD = "it was not opened because too many other files crashed the process that reads them"
@@ -47,7 +47,7 @@ class _Worker:
         self.parent = os.getpid()
         self._progress, writing = os.pipe()
         try:
-            # What Arrow prints when it ends the process is no concern of the user.
+            # Hide what Arrow prints when it crashes.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(PROGRAM), str(writing)],
                 stdin=subprocess.PIPE,
@@ -63,7 +63,7 @@ class _Worker:
             os.close(writing)
 
     def ask(self, request: Request[T]) -> list[T | Failure] | int:
-        """Return the answers, or, where the process has ended, how many sources were done by then."""
+        """Return the answers or, if the process crashed, how many sources were done."""
         count = len(request.sources)
         try:
             send(self._pipe(self._process.stdin), request)
@@ -180,7 +180,7 @@ def _read(question: Question[T], batch: Sequence[Source]) -> list[T | Failure]:
             continue
         worker.close()
         crashes += 1
-        # Those before the culprit are asked for again, without it.
+        # Ask again for the sources before the one that crashed, without it.
         if answers:
             found += _read(question, rest[:answers])
         found.append(Failure("unreadable", FATAL))

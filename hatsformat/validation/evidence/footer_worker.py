@@ -41,7 +41,7 @@ BROKEN = (
     RuntimeError,
     MemoryError,
 )
-"""What Arrow raises on a broken footer: that is the answer, then."""
+"""The errors that Arrow raises on a broken footer."""
 
 PRIVATE_KEYS = ("ARROW:schema", "pandas")
 
@@ -54,7 +54,7 @@ Source: TypeAlias = str | bytes
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no answer about a footer: no such file, one that cannot be read, or one without sense."""
+    """Why a footer could not be read: missing, unreadable or invalid."""
 
     kind: Literal["missing", "unreadable", "invalid"]
     reason: str = ""
@@ -71,7 +71,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class FooterSummary:
-    """What the checks need of a footer.
+    """The parts of a footer that the checks need.
 
     Attributes
     ----------

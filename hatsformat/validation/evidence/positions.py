@@ -1,4 +1,4 @@
-"""Positions as margins and their primary tables have them: what identifies a row."""
+"""Keys of positions, which identify rows in margins and their primary tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def coordinates_of(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordin
     Raises
     ------
     NoEvidenceError
-        If they have not.
+        If they do not.
     """
     properties = primary.declared.properties
     if properties.hats_col_ra is None or properties.hats_col_dec is None:

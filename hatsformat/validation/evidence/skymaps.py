@@ -1,4 +1,4 @@
-"""Sky maps as evidence: the counts, and how the file keeps them."""
+"""Sky maps: the counts, and how the file stores them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hatsformat.artefacts.skymap import decode_skymap
 from hatsformat.healpix import IntArray
 
 SKYMAP_LIMIT = 1 << 29
-"""The largest map that is read, in bytes: one of order 11 fits."""
+"""The largest map that is read, in bytes; enough for order 11."""
 
 _HEADERS = 40 * 2_880
 _CARD = re.compile(rb"(ORDERING|PIXTYPE |COORDSYS)= *'([ -~]*?) *'")
@@ -53,7 +53,7 @@ def read_map(path: UPath, known: dict[bytes, Skymap] | None = None) -> Skymap:
     Raises
     ------
     HatsError
-        If it is no sky map.
+        If it is not a valid sky map.
     """
     content = storage.read_bytes(path, limit=SKYMAP_LIMIT)
     known = {} if known is None else known

@@ -1,4 +1,4 @@
-"""The files below what is validated: one listing, and reads that stay inside and within bounds."""
+"""The files below the validated path: one listing, and bounded reads that stay inside it."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ BROKEN_DATA = (
     RuntimeError,
     MemoryError,
 )
-"""What readers raise on files that are not what they seem."""
+"""The errors that readers raise on broken data."""
 
 
 MOST_OUTAGES = 50
-"""After so many failures of the storage it is asked no more: each may take a minute."""
+"""After so many storage failures no more requests are made, since each may take a minute."""
 
 _SIZE_SAMPLE = 20_000
-"""Files whose sizes are looked at for an estimate."""
+"""The number of files that are sampled to estimate a size."""
 
 
 class OutsideError(FormatError):
-    """A file that is a link out of what is validated."""
+    """Raised for a file that is a link out of the validated path."""
 
 
 @dataclass(frozen=True)
 class Artefact(Generic[T]):
-    """A file that may be there, may not, and may be broken.
+    """A file that may be missing or broken.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Artefact(Generic[T]):
     value : object or None
         What it holds.
     error : HatsError or None
-        Why it could not be read; `NotFoundError` where it is not there.
+        Why it could not be read; `NotFoundError` if it is missing.
     """
 
     path: str
@@ -67,28 +67,28 @@ class Artefact(Generic[T]):
 
     @property
     def is_there(self) -> bool:
-        """Whether there is such a file, readable or not."""
+        """Whether the file exists, readable or not."""
         return not isinstance(self.error, NotFoundError)
 
     @property
     def is_broken(self) -> bool:
-        """Whether there is such a file and it cannot be read."""
+        """Whether the file exists and cannot be read."""
         return self.is_there and self.error is not None
 
     @property
     def is_unseen(self) -> bool:
-        """Whether nothing is known of it: a link out of what is validated, or the storage failed."""
+        """Whether nothing is known of the file: a link out of the validated path, or a storage failure."""
         return isinstance(self.error, OutsideError | UnavailableError)
 
     def check_seen(self) -> None:
-        """Raise `NoEvidenceError` where nothing is known of the file."""
+        """Raise `NoEvidenceError` if nothing is known of the file."""
         if isinstance(self.error, UnavailableError):
             raise outage(self.error)
         if isinstance(self.error, OutsideError):
             raise NoEvidenceError(f"{self.path} is a link out of the catalog and was not opened")
 
     def need(self) -> T:
-        """Return what the file holds, or raise `NoEvidenceError`."""
+        """Return the content of the file, or raise `NoEvidenceError`."""
         self.check_seen()
         if self.value is None:
             raise NoEvidenceError(
@@ -134,7 +134,7 @@ class Tree:
         except OSError as error:
             return StorageError(f"listing failed: {error}", path=self.root)
         if not entries and self.is_http:
-            # A page without links is what a server shows that does not list.
+            # A server that does not list directories returns a page without links.
             return StorageError("this server does not list directories", path=self.root)
         if self.is_http:
             # Listings in HTML have encoded names and no sizes.
@@ -147,7 +147,7 @@ class Tree:
         return not isinstance(self.listing, StorageError)
 
     def files(self) -> Mapping[str, int]:
-        """Return `listing`, or raise `NoEvidenceError` where the storage cannot list."""
+        """Return `listing`, or raise `NoEvidenceError` if the storage cannot list."""
         if isinstance(self.listing, UnavailableError):
             raise outage(self.listing)
         if isinstance(self.listing, StorageError):
@@ -155,10 +155,10 @@ class Tree:
         return self.listing
 
     def total_size(self, paths: Sequence[str]) -> float:
-        """Return the size of files in bytes, estimated from some where there are many."""
+        """Return the size of files in bytes, estimated from a sample if there are many."""
         listing = self.files()
         if storage.is_local(self.root):
-            # Files of one folder are of like sizes: every so many of the sorted paths are a fair sample.
+            # Files of one folder have similar sizes, so every n-th sorted path is a fair sample.
             step = max(1, len(paths) // _SIZE_SAMPLE)
             return float(sum(map(self._size, paths[::step]))) * len(paths) / max(1, len(paths[::step]))
         sizes = [listing[path] for path in paths]
@@ -195,11 +195,11 @@ class Tree:
         Raises
         ------
         NotFoundError
-            If the listing does not have it.
+            If it is not in the listing.
         OutsideError
             If it is a link that leads out of the root.
         FormatError
-            If it is no file at all, but a pipe or a device, which may never end.
+            If it is not a regular file but a pipe or device, which may never end.
         UnavailableError
             If the storage has failed too often.
         """
@@ -221,7 +221,7 @@ class Tree:
         return self.attempt(path, lambda full: storage.read_bytes(full, limit=limit))
 
     def attempt(self, path: str, read: Callable[[UPath], T], name: str | None = None) -> Artefact[T]:
-        """Read a file with a function that raises `HatsError` where it cannot.
+        """Read a file with a function that raises `HatsError` on failure.
 
         Parameters
         ----------
@@ -230,7 +230,7 @@ class Tree:
         read : callable
             Takes the full path of the file.
         name : str, optional
-            What to call the file; its path by default.
+            The name of the file in errors; its path by default.
         """
         label = path if name is None else name
         try:
