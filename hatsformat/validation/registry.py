@@ -87,8 +87,8 @@ _Judge: TypeAlias = Callable[[RowBatch], RowVerdict]
 def row_check(rule: str, message: str, *, reported: bool = True) -> Callable[[_Judge], _Judge]:
     """Register a function as the check of a requirement on rows.
 
-    The function takes a batch of rows of one file and says which are wrong. It raises `NoEvidenceError`,
-    usually through the columns it asks for, where it cannot say.
+    The function takes a batch of rows of one file and returns which are wrong. It raises `NoEvidenceError`,
+    usually from its columns, if it cannot decide.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The report for people: what, where, why it matters and how to fix it."""
+"""The report as text: what, where, why it matters and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hatsformat.validation.requirements import requirements
 from hatsformat.validation.sanitizing import visible
 
 MOST_RULES = 10
-"""Rules with the same reason not to be run that the text report lists; the JSON report has all."""
+"""The most rules listed per reason in "Not run"; the JSON report has all of them."""
 
 _COLORS = {"error": "\x1b[31m", "warning": "\x1b[33m", "info": "\x1b[36m", "good": "\x1b[32m"}
 _PLAIN = "\x1b[0m"
@@ -31,7 +31,7 @@ def render_text(
     Returns
     -------
     str
-        Ends in a line feed.
+        Ends with a newline.
     """
     lines: list[str] = []
     for finding in findings:

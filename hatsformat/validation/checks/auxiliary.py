@@ -1,4 +1,4 @@
-"""Checks of the Parquet files beside the leaves (Note, sections 3.6.4, 3.6.6 and 3.6.7)."""
+"""Checks of the other Parquet files (Note, sections 3.6.4, 3.6.6 and 3.6.7)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hatsformat.validation.registry import catalog_check, catalog_checks
 from hatsformat.validation.requirements import Requirement
 
 _MOST_GROUPS = 10
-"""Row groups of a file whose rows are shown."""
+"""The most row groups of a file that a message lists."""
 
 
 @catalog_checks("HATS-AUX-001", "HATS-AUX-002")
@@ -40,7 +40,7 @@ def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]
 
 
 def broken(file: Artefact[Footer]) -> Iterator[Departure]:
-    """Yield a departure where a Parquet file cannot be opened; raise `NoEvidenceError` if it is missing."""
+    """Yield a departure if a Parquet file cannot be opened; raise `NoEvidenceError` if it is missing."""
     if not file.is_there:
         raise NoEvidenceError(f"{file.path} is missing")
     file.check_seen()
@@ -62,7 +62,7 @@ def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @dataclass
 class _MetadataGroups:
-    """What ``_metadata`` says of a file: each row group's rows, bytes and range of index values."""
+    """The row groups of a file in ``_metadata``: rows, bytes and range of index values."""
 
     rows: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -70,7 +70,7 @@ class _MetadataGroups:
 
 
 def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _MetadataGroups]:
-    """Return what ``_metadata`` says of each file, by path in the catalog."""
+    """Return the row groups in ``_metadata`` of each file, by path in the catalog."""
     return catalog.cached("row groups in _metadata", lambda: _by_file(catalog.footers.metadata.need()))
 
 
@@ -88,7 +88,7 @@ def _by_file(footer: Footer) -> dict[str, _MetadataGroups]:
 
 @catalog_check("HATS-AUX-005")
 def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``_metadata`` names every data file, and no other."""
+    """Check that ``_metadata`` lists every data file, and no others."""
     named = _in_metadata(catalog)
     leaves = set(catalog.files.leaves.paths)
     if "" in named:
@@ -105,7 +105,7 @@ def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-006")
 def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``_metadata`` has as many rows of a file as the file."""
+    """Check that ``_metadata`` has the number of rows of each file."""
     named = _in_metadata(catalog)
     for footer in catalog.footers.leaves_and_strays():
         if footer.path in named and (rows := sum(named[footer.path].rows)) != footer.rows:
@@ -123,7 +123,7 @@ def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
     named = _in_metadata(catalog)
     for footer in catalog.footers.leaves_and_strays():
         listed = named.get(footer.path)
-        # What is not named, and what has other columns, is reported by other checks.
+        # Other checks report unlisted files and different columns.
         if listed is None or footer.schema is not catalog.footers.schema:
             continue
         if tuple(listed.rows) != footer.group_rows:
@@ -157,7 +157,7 @@ def _list(rows: Sequence[int]) -> str:
 
 @catalog_check("HATS-AUX-017")
 def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the other Parquet files have the columns in the order of the data files."""
+    """Check that the other Parquet files have the column order of the data files."""
     files = [catalog.footers.common_metadata, catalog.footers.thumbnail]
     if catalog.scope.reaches("footers"):
         files.append(catalog.footers.metadata)
@@ -180,7 +180,7 @@ def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[De
 
 @catalog_check("HATS-AUX-008")
 def metadata_keys(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``_metadata`` has the key-values of ``_common_metadata``."""
+    """Check that ``_metadata`` has the key-value metadata of ``_common_metadata``."""
     expected = catalog.footers.common_metadata.need().keys
     yield from compare_keys(
         layout.METADATA, catalog.footers.metadata.need().keys, expected, layout.COMMON_METADATA
@@ -197,7 +197,7 @@ def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-010")
 def statistics_open(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the statistics file can be read and has its columns."""
+    """Check that the statistics file can be read and has the required columns."""
     file = catalog.footers.statistics
     yield from broken(file)
     if file.value is not None:
@@ -208,7 +208,7 @@ def statistics_open(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-011")
 def statistics_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the statistics have one row a row group."""
+    """Check that the statistics have one row per row group."""
     rows = catalog.footers.statistics.need().rows
     catalog.footers.leaves.check_complete()
     groups = sum(len(footer.group_rows) for footer in catalog.footers.leaves.readable)
@@ -224,7 +224,7 @@ def _scan(catalog: CatalogEvidence) -> StatisticsScan:
 
 @catalog_check("HATS-AUX-013")
 def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that each row of the statistics is of another row group of the leaves."""
+    """Check that each row of the statistics belongs to a different row group of the leaves."""
     for row, (order, pixel, group) in _scan(catalog).strange:
         yield Departure.of(
             "unknown or duplicate row group in the statistics",
@@ -236,7 +236,7 @@ def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-014")
 def statistics_values(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the values of the statistics are those of the footers."""
+    """Check that the values of the statistics match the footers."""
     for row, column, value, expected in _scan(catalog).wrong:
         yield Departure.of(
             "the statistics differ from the footers",
@@ -250,7 +250,7 @@ def statistics_values(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-018")
 def statistics_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the columns of the statistics are about columns of the leaves."""
+    """Check that the columns of the statistics belong to columns of the leaves."""
     names = catalog.footers.statistics.need().schema.names
     own = catalog.footers.schema.names
     # A nested column has one entry per leaf column, such as "lightcurve.mag.list.element".
@@ -270,7 +270,7 @@ def statistics_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-015")
 def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the sizes in the statistics are those of the footers."""
+    """Check that the sizes in the statistics match the footers."""
     found = _scan(catalog).sizes
     if found:
         row, column, value, expected = found[0]

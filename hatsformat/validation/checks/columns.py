@@ -1,4 +1,4 @@
-"""Checks of the columns that the properties name (Note, Table 1)."""
+"""Checks of the columns named in the properties (Note, Table 1)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _names(catalog: CatalogEvidence, keyword: str) -> tuple[str, ...]:
 
 
 def has_column(schema: pa.Schema, name: str) -> bool:
-    """Return whether there is such a column, or such a field of a nested one (``lc.mag``)."""
+    """Return whether a schema has a column, or a field of a nested column (``lc.mag``)."""
     if name in schema.names:
         return True
     outer, dot, inner = name.partition(".")

@@ -79,7 +79,7 @@ def no_hive_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-LEAF-007")
 def same_keys(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the data files have the key-values of ``_common_metadata``."""
+    """Check that the data files have the key-value metadata of ``_common_metadata``."""
     expected = catalog.footers.common_metadata.need().keys
     for footer in catalog.footers.leaves_and_strays():
         yield from compare_keys(footer.path, footer.keys, expected, layout.COMMON_METADATA)

@@ -45,7 +45,7 @@ class CatalogFiles:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The files below ``dataset/``, sorted out."""
+        """The files below ``dataset/``, classified."""
         return sort_out(self._folder.paths, self._declared.table_type, self._declared.leaf_suffix)
 
     @cached_property
@@ -103,7 +103,7 @@ class CatalogFiles:
 
     @property
     def alt_orders(self) -> list[int]:
-        """The orders of the down-sampled maps that are there."""
+        """The orders of the existing down-sampled maps."""
         found = map(_ALT_SKYMAP.fullmatch, self._folder.paths)
         return sorted(int(name[1]) for name in found if name is not None)
 
@@ -118,5 +118,5 @@ class CatalogFiles:
 
     @property
     def main_map(self) -> Artefact[Skymap]:
-        """The sky map: ``skymap.fits``, or ``point_map.fits`` of older writers where there is no other."""
+        """The sky map: ``skymap.fits``, or ``point_map.fits`` of older writers if it is missing."""
         return self.skymap if self.skymap.is_there else self.point_map

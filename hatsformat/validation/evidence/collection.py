@@ -36,7 +36,7 @@ class Member:
     reference : str
         The name in the file.
     path : str or None
-        The subdirectory, without a slash at its end; None where the name leads out of the collection.
+        The subdirectory, without a trailing slash; None if the name leads out of the collection.
     field : str or None
         The indexed field of an index table.
     """
@@ -89,7 +89,7 @@ class Extension:
 
 
 class CollectionEvidence:
-    """A collection: every attribute is gathered when it is first asked for; see `CatalogEvidence`.
+    """The evidence about a collection; each part is gathered once, when it is first needed.
 
     Parameters
     ----------

@@ -39,9 +39,9 @@ class Sighting:
     rows : int
         How many.
     row : int
-        The number of the first.
+        The index of the first row.
     value : object
-        What the column holds there.
+        The value of the column in that row.
     """
 
     path: str
@@ -110,13 +110,13 @@ def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) ->
 def scan_index_extra(
     index: CatalogEvidence, primary: CatalogEvidence, column: str, extra: str
 ) -> list[Sighting]:
-    """Return the rows of an index whose extra column has another value than the primary's rows.
+    """Return the rows of an index whose extra column differs from the primary table.
 
     Parameters
     ----------
     index, primary : CatalogEvidence
     column, extra : str
-        The indexed column, and the one that is carried along.
+        The indexed column and the extra column.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def _differences(held: PairSet, listed: PairSet, tiles: IntArray) -> tuple[KeyAr
 def scan_keys(
     linked: CatalogEvidence, column: str, table: CatalogEvidence, table_column: str
 ) -> list[Sighting]:
-    """Return the rows of an association whose keys a table does not have.
+    """Return the rows of an association whose keys are missing from a table.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def _kind(columns: list[tuple[CatalogEvidence, str]]) -> str:
     for catalog, name in columns:
         catalog.footers.leaves.check_complete(catalog.folder.prefix)
         if catalog.footers.schema.names.count(name) != 1:
-            raise NoEvidenceError(f"there is no column {name} in {catalog.folder.prefix or 'the table'}")
+            raise NoEvidenceError(f"the column {name} is missing from {catalog.folder.prefix or 'the table'}")
         kinds.append(catalog.footers.schema.field(name).type)
     return common_kind(kinds)
 

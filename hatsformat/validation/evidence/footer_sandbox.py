@@ -1,8 +1,8 @@
 """Open footers in another process, because some broken footers crash the process that opens them.
 
-Arrow's Python side has accessors through which an exception of C++ cannot pass: a broken footer would end
-the program of whoever validates. The processes are started when first needed, kept for later validations, and
-end with this one. Reading rows goes through other calls, which are safe, and stays here.
+Some accessors of pyarrow abort the process on a C++ exception, so a broken footer would crash the calling
+program. The processes are started when first needed, reused by later validations, and end with this one. Rows
+are read in this process, by other calls, which are safe.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ class _Worker:
         return stream
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if self.parent != os.getpid():
-            return  # of the process that this one was forked from
+            return  # inherited from the parent process
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 try:
@@ -112,11 +112,11 @@ def _end() -> None:
 
 
 def start() -> None:
-    """Start a process if none is idle: it loads its libraries while other things are looked at."""
+    """Start a process if none is idle, so that it loads its libraries in the meantime."""
     with _lock:
         if any(worker.parent == os.getpid() for worker in _idle):
             return
-    with suppress(StorageError):  # reported where footers are asked for
+    with suppress(StorageError):  # reported when footers are read
         _put_back(_Worker())
 
 
@@ -135,13 +135,13 @@ def _put_back(worker: _Worker) -> None:
 
 
 def read_all(question: Question[T], sources: Sequence[Source]) -> list[T | Failure]:
-    """Let other processes read footers.
+    """Read footers in other processes.
 
     Parameters
     ----------
     question : Question
     sources : sequence of str or bytes, shape (n,)
-        Local paths, or the ends of files.
+        Local paths, or the last bytes of files.
 
     Returns
     -------

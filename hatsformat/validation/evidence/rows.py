@@ -1,8 +1,8 @@
 """Read every row of the data files once, batch by batch, for all row checks.
 
-Files are read on a few threads, one batch of each at a time, so memory does not grow with the catalog. One
-batch is judged at a time: judging holds the interpreter for most of it, so that judges on two threads would
-keep each other, and the decoding of what comes next, waiting.
+Files are read on a few threads, one batch of each at a time, so memory does not grow with the catalog. Only one
+batch is checked at a time: checks hold the GIL most of the time, so checking on two threads would be no faster
+and would delay the decoding of the next batches.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class RowScan:
             raise NoEvidenceError("the data of a file cannot be read")
 
     def departures(self, rule: str) -> Iterator[Departure]:
-        """Yield the departure of each file, then raise `NoEvidenceError` where a file could not be judged."""
+        """Yield the departure of each file, then raise `NoEvidenceError` if a file could not be checked."""
         if not self.files:
             raise NoEvidenceError("the catalog has no data files")
         reasons: dict[str, int] = {}

@@ -34,7 +34,7 @@ class StatisticsScan:
     Attributes
     ----------
     strange : list of (int, (int, int, int))
-        Rows for which the leaves have no row group, or that stand twice: the row, and its order, pixel and
+        Rows with an unknown or duplicate row group: the row, and its order, pixel and
         row group.
     wrong : list of (int, str, object, object)
         Values that are not those of the footers: the row, the column, the value, and what it should be.
