@@ -225,9 +225,9 @@ def settings_nearby(path: storage.PathLike) -> NearbyFile | None:
     """
     if not os.path.lexists(CONFIG_NAME):
         return None
-    judged = storage.resolve(path)
-    if not storage.is_local(judged):
+    validated = storage.resolve(path)
+    if not storage.is_local(validated):
         return NearbyFile(CONFIG_NAME, True)
-    root = os.path.realpath(judged.path)
+    root = os.path.realpath(validated.path)
     inside = [os.path.realpath(source) for source in (".", CONFIG_NAME)]
     return NearbyFile(CONFIG_NAME, all(os.path.commonpath([root, source]) != root for source in inside))

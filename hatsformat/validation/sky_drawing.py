@@ -18,7 +18,7 @@ from hatsformat.validation.findings import Finding
 SHAPES = 4000
 """The most tiles that are drawn; if there are more, small tiles are merged."""
 
-_KINDS = ("sound", "info", "warning", "error")
+_CLASSES = ("sound", "info", "warning", "error")
 _WIDTH, _HEIGHT, _EDGE = 720.0, 360.0, 4.0
 _FINE_EDGE = 16  # points on the edge of a tile of order 0
 
@@ -94,7 +94,7 @@ def _worst(member: str, findings: Sequence[Finding]) -> Mapping[tuple[int, int],
     prefix = f"{member}/" if member else ""
     worst: dict[tuple[int, int], int] = {}
     for finding in findings:
-        kind = _KINDS.index(finding.severity)
+        kind = _CLASSES.index(finding.severity)
         paths = {departure.location.path for departure in finding.departures}
         for path in paths:
             if path is None or not path.startswith(f"{prefix}dataset/"):
@@ -154,7 +154,7 @@ def draw_sky(tiles: Tiles, title: str, number: int = 0) -> str:
     shapes = []
     drawing = np.argsort(tiles.severities, kind="stable")  # tiles with findings on top
     severities = tiles.severities[drawing]
-    for kind, name in enumerate(_KINDS):
+    for kind, name in enumerate(_CLASSES):
         at = drawing[severities == kind]
         if len(at):
             shapes.append(f'<g class="{name}">{"".join(_shapes(tiles, at))}</g>')

@@ -88,8 +88,8 @@ def _last_line(verdict: Verdict, color: bool) -> str:
         f"{summary[kind]} {kind if kind == 'info' or summary[kind] == 1 else kind + 's'}"
         for kind in ("error", "warning", "info")
     )
-    judged = _paint("valid", "good", color) if verdict.valid else _paint("not valid", "error", color)
+    outcome = _paint("valid", "good", color) if verdict.valid else _paint("not valid", "error", color)
     return (
-        f"{visible(verdict.path)}: {judged} (edition {verdict.edition}, level {verdict.level}): {counts}; "
+        f"{visible(verdict.path)}: {outcome} (edition {verdict.edition}, level {verdict.level}): {counts}; "
         f"{summary['passed']} checks passed, {summary['not_run']} not run"
     )

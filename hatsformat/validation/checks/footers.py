@@ -256,7 +256,7 @@ def index_in_tile(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Depar
             low, high = found.low, found.high
             if low is not None and high is not None and (low < start or high >= stop):
                 yield Departure.of(
-                    "index values lie outside the tile of their leaf",
+                    "index values outside the tile of their leaf",
                     footer.path,
                     catalog.declared.index_column,
                     group,

@@ -112,7 +112,7 @@ def index_is_position(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, batch.plan.index, batch.index, expected)
 
 
-@row_check("HATS-HPX-011", "rows lie outside the tile of their leaf")
+@row_check("HATS-HPX-011", "rows outside the tile of their leaf")
 def in_own_tile(batch: RowBatch) -> RowVerdict:
     """Check that every row is in the tile of its position."""
     if batch.tile is None:
@@ -154,7 +154,7 @@ def hive_columns(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong)
 
 
-@row_check("HATS-SUPP-002", "rows of the margin lie inside its own tile")
+@row_check("HATS-SUPP-002", "rows of a margin leaf are inside its own tile")
 def outside_own_tile(batch: RowBatch) -> RowVerdict:
     """Check that no row of a margin leaf is inside its own tile."""
     if batch.tile is None:
@@ -168,7 +168,7 @@ def outside_own_tile(batch: RowBatch) -> RowVerdict:
     return RowVerdict(inside, None, [str(batch.tile)] * len(inside), "rows of other tiles")
 
 
-@row_check("HATS-SUPP-003", "rows of the margin lie too far from the tile")
+@row_check("HATS-SUPP-003", "rows of a margin leaf are too far from its tile")
 def near_own_tile(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a margin are roughly within the threshold of their tile."""
     threshold = batch.plan.margin_threshold
@@ -211,7 +211,7 @@ def index_names_tiles(batch: RowBatch) -> RowVerdict:
     return RowVerdict(~are_tiles(orders, pixels), "Npix", pixels, "a pixel of the order in Norder")
 
 
-@row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf", reported=False)
+@row_check(INDEX_IN_TILE, "index values outside the tile of their leaf", reported=False)
 def index_in_tile(batch: RowBatch) -> RowVerdict:
     """Check the index values of a leaf against its tile, if there are no statistics."""
     if batch.tile is None:

@@ -1,7 +1,7 @@
 """Compare the values of a margin's rows with the primary table (Note, section 3.1).
 
-This reads every column of both tables once more, so only some leaves of large margins are checked, spread over
-the sky. A margin that was not rebuilt after its primary changed differs everywhere.
+This reads every column of both tables once more, so only some leaves of large margins are checked, spread
+over the sky. A margin that was not rebuilt after its primary changed differs everywhere.
 """
 
 from __future__ import annotations

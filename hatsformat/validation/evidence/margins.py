@@ -1,7 +1,7 @@
 """Recompute the expected rows of a margin from its primary table (Note, section 3.1).
 
-The sky is processed in stretches of neighbouring tiles, so that memory does not grow with the catalog. For each
-stretch, the primary's rows near the edges are compared with the rows of the margin's leaves.
+The sky is processed in stretches of neighbouring tiles, so that memory does not grow with the catalog. For
+each stretch, the primary's rows near the edges are compared with the rows of the margin's leaves.
 """
 
 from __future__ import annotations

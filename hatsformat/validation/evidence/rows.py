@@ -1,8 +1,8 @@
 """Read every row of the data files once, batch by batch, for all row checks.
 
-Files are read on a few threads, one batch of each at a time, so memory does not grow with the catalog. Only one
-batch is checked at a time: checks hold the GIL most of the time, so checking on two threads would be no faster
-and would delay the decoding of the next batches.
+Files are read on a few threads, one batch of each at a time, so memory does not grow with the catalog. Only
+one batch is checked at a time: checks hold the GIL most of the time, so two threads would be no faster and
+would delay the decoding of the next batches.
 """
 
 from __future__ import annotations
