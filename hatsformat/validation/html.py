@@ -113,8 +113,8 @@ def _skies(skies: Sequence[Footprint], findings: Sequence[Finding]) -> str:
     legend = "".join(f'<li class="{kind}">{kind}</li>' for kind in ("sound", "info", "warning", "error"))
     return (
         "<section><h2>Tiles</h2>" + "".join(pictures) + f'<ul class="legend">{legend}</ul>'
-        "<p>Mollweide projection; right ascension is 0 in the middle and increases to the left. The colour of a "
-        "tile shows the worst finding of its leaf.</p></section>"
+        "<p>Mollweide projection; right ascension is 0 in the middle and increases to the left. The colour "
+        "of a tile shows the worst finding of its leaf.</p></section>"
     )
 
 

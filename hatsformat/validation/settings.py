@@ -229,5 +229,5 @@ def settings_nearby(path: storage.PathLike) -> NearbyFile | None:
     if not storage.is_local(validated):
         return NearbyFile(CONFIG_NAME, True)
     root = os.path.realpath(validated.path)
-    inside = [os.path.realpath(source) for source in (".", CONFIG_NAME)]
-    return NearbyFile(CONFIG_NAME, all(os.path.commonpath([root, source]) != root for source in inside))
+    inside = [os.path.realpath(name) for name in (".", CONFIG_NAME)]
+    return NearbyFile(CONFIG_NAME, all(os.path.commonpath([root, real]) != root for real in inside))
