@@ -19,7 +19,7 @@ class Location:
     Attributes
     ----------
     path : str or None
-        The file, relative to what was validated; None for the catalog as a whole.
+        The file, relative to the validated path; None for the path itself.
     column : str or None
         The column of a Parquet file, or the keyword of a properties file.
     row_group : int or None

@@ -29,7 +29,7 @@ def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
     """Register a function as the check of a requirement on catalogs.
 
     The function takes the evidence and yields departures. It raises `NoEvidenceError`, usually from the
-    evidence it asks for, where it cannot say.
+    evidence it needs, if it cannot decide.
     """
 
     def register(function: _OfCatalog) -> _OfCatalog:
@@ -111,5 +111,5 @@ def row_check(rule: str, message: str, *, reported: bool = True) -> Callable[[_J
 
 
 def _row_departures(catalog: CatalogEvidence, rule: Requirement) -> Iterable[Departure]:
-    """Report what the row check of a requirement has found."""
+    """Report the departures found by the row check of a requirement."""
     return catalog.rows.departures(rule.id)

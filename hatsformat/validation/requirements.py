@@ -39,11 +39,11 @@ class Requirement:
     id : str
         ``HATS-<AREA>-<NNN>``; never reused.
     level : {"MUST", "SHOULD", "MAY", "PRACTICE"}
-        How strongly it is asked; PRACTICE for what the note leaves open and readers rely on.
+        The level; PRACTICE is what the note leaves open and readers rely on.
     section : str
         Where the note says it.
     summary : str
-        What holds for a catalog that meets it.
+        What is true for a valid catalog.
     editions : frozenset of str
         The editions of the note that ask for it.
     applies_to : frozenset of str
@@ -57,7 +57,7 @@ class Requirement:
     quote : str or None
         The note's own words.
     why : str or None
-        What goes wrong where it is not met.
+        What goes wrong if it is not met.
     keyword : str or None
         The keyword of the properties files that it is about.
     unchecked : str or None

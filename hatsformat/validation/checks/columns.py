@@ -71,7 +71,7 @@ def numeric_coordinates(catalog: CatalogEvidence) -> Iterator[Departure]:
         if catalog.footers.schema.names.count(name) == 1:
             kind = catalog.footers.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-                message = "a coordinate column must hold numbers"
+                message = "a coordinate column must be numeric"
                 yield Departure.of(message, layout.DATASET, name, actual=kind, expected="double")
 
 

@@ -88,7 +88,7 @@ def same_keys(catalog: CatalogEvidence) -> Iterator[Departure]:
 def compare_keys(
     path: str, keys: Mapping[str, str], expected: Mapping[str, str], whose: str
 ) -> Iterator[Departure]:
-    """Yield a departure where the key-values of two files differ."""
+    """Yield a departure if the key-value metadata of two files differs."""
     if keys != expected:
         differ = sorted(key for key in {*keys, *expected} if keys.get(key) != expected.get(key))
         yield Departure.of(

@@ -146,7 +146,7 @@ def _differences(table: VOTable, schema: pa.Schema) -> Iterator[tuple[str, str, 
             yield column.name, f"a field {name or 'without a name'}", "a field with the name of the column"
         elif held is not None and datatype not in held.split():
             actual = f"datatype {datatype}" if datatype else "no datatype"
-            yield column.name, actual, f"{held.split()[0]}, as the column holds {column.type}"
+            yield column.name, actual, f"{held.split()[0]}, for a column of type {column.type}"
 
 
 @dataclass(frozen=True, slots=True)

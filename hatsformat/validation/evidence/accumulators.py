@@ -103,7 +103,7 @@ class ThumbnailRows:
     Attributes
     ----------
     probes : ndarray of int64 or float64
-        The index values, or the right ascensions where there are none; ascending.
+        The index values, or the right ascensions if there are none; ascending.
     keys : ndarray of uint64
         A key for each row, of all its values that are compared.
     rows : ndarray of int64

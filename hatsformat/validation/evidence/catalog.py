@@ -21,7 +21,7 @@ T = TypeVar("T")
 class CatalogEvidence:
     """The evidence about one catalog; each part is gathered once, when it is first needed.
 
-    Attributes that need what is missing raise `NoEvidenceError`, and the check that asked is not run.
+    Attributes raise `NoEvidenceError` if something is missing; the check is then not run.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class CatalogEvidence:
         return self._primary
 
     def linked(self, reference: str) -> CatalogEvidence:
-        """Return a table that this one names, or raise `NoEvidenceError` where it is not within the tree.
+        """Return a table that this one names, or raise `NoEvidenceError` if it is not in the tree.
 
         Parameters
         ----------
@@ -106,9 +106,9 @@ class CatalogEvidence:
         raise NoEvidenceError(f"the table {one_line(reference)} is outside the validated path")
 
     def cached(self, name: str, gather: Callable[[], T]) -> T:
-        """Return what a function gathers, or raise the `NoEvidenceError` it raised; it is called once.
+        """Return the result of a function, or raise its `NoEvidenceError`; the function is called only once.
 
-        For what several checks share and no part of the evidence holds: comparisons with other tables.
+        For results that several checks share, such as comparisons with other tables.
         """
         if name not in self._gathered:
             try:

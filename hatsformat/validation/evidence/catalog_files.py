@@ -50,7 +50,7 @@ class CatalogFiles:
 
     @cached_property
     def leaves(self) -> Leaves:
-        """The data files; by ``partition_info.csv`` where the storage cannot list."""
+        """The data files; from ``partition_info.csv`` if the storage cannot list."""
         if self._folder.can_list:
             return self.dataset.leaves
         if self._declared.no_leaf_files:
@@ -83,7 +83,7 @@ class CatalogFiles:
 
     @cached_property
     def tiles(self) -> PartitionInfo:
-        """The tiles that have leaves; by ``partition_info.csv`` where leaves cannot be listed."""
+        """The tiles with leaves; from ``partition_info.csv`` if the leaves cannot be listed."""
         if self._declared.no_leaf_files or not self._folder.can_list:
             return self.partition_info.need().tiles
         _, first = np.unique(self.leaves.uniq, return_index=True)

@@ -131,7 +131,7 @@ class Declared:
 
     @property
     def association_keys(self) -> tuple[str, ...]:
-        """The columns of an association that hold the keys of the two tables it joins."""
+        """The columns of an association with the keys of its two tables."""
         found = self.properties
         names = (
             found.hats_col_assn_primary_assn or found.hats_col_assn_primary,

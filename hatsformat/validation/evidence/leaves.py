@@ -98,7 +98,7 @@ class Dataset:
     strays : Leaves
         Parquet files at the path of a tile, with another suffix than the catalog's.
     impossible : list of str
-        Parquet files that do not lie at the path of a tile that exists.
+        Parquet files whose path is not that of an existing tile.
     unexpected : list of str
         Everything else but the two metadata files.
     suffix : str

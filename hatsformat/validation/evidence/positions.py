@@ -45,7 +45,7 @@ def coordinates_of(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordin
                 raise NoEvidenceError(f"the column {name} is missing")
             kind = catalog.footers.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-                raise NoEvidenceError(f"the column {name} does not hold numbers")
+                raise NoEvidenceError(f"the column {name} is not numeric")
             kinds.append(kind)
     is_single = any(pa.types.is_float32(kind) or pa.types.is_float16(kind) for kind in kinds)
     slack = np.radians(float(np.spacing(np.float32(360)))) if is_single else 1e-14

@@ -75,12 +75,12 @@ class RowBatch:
 
     @cached_property
     def ra(self) -> FloatArray:
-        """Right ascensions in degrees, NaN where there is none."""
+        """Right ascensions in degrees, NaN if missing."""
         return self._degrees(self.plan.ra, "hats_col_ra")
 
     @cached_property
     def dec(self) -> FloatArray:
-        """Declinations in degrees, NaN where there is none."""
+        """Declinations in degrees, NaN if missing."""
         return self._degrees(self.plan.dec, "hats_col_dec")
 
     def _degrees(self, name: str | None, keyword: str) -> FloatArray:
@@ -89,7 +89,7 @@ class RowBatch:
         column = self.column(name)
         kind = column.type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-            raise NoEvidenceError(f"the column {name} does not hold numbers")
+            raise NoEvidenceError(f"the column {name} is not numeric")
         return as_floats(column)
 
     def column(self, name: str) -> Any:
@@ -115,7 +115,7 @@ class RowBatch:
 
     @cached_property
     def index(self) -> IntArray:
-        """The index values, -1 where there is none."""
+        """The index values, -1 if missing."""
         return self.integers(self.plan.index)
 
     @property
@@ -177,12 +177,12 @@ class RowBatch:
 
     @cached_property
     def ra_range(self) -> tuple[float, float]:
-        """The minimum and maximum right ascension; NaN where a row has none."""
+        """The minimum and maximum right ascension; NaN if any is missing."""
         return self._range(self.plan.ra, self.ra)
 
     @cached_property
     def dec_range(self) -> tuple[float, float]:
-        """The minimum and maximum declination; NaN where a row has none."""
+        """The minimum and maximum declination; NaN if any is missing."""
         return self._range(self.plan.dec, self.dec)
 
     def _range(self, name: str | None, values: FloatArray) -> tuple[float, float]:
@@ -230,7 +230,7 @@ class RowBatch:
 
     @cached_property
     def pixels29(self) -> IntArray:
-        """The order-29 pixel of each row's position; -1 where there is none."""
+        """The order-29 pixel of each row's position; -1 without a position."""
         if self.is_on_sky:
             low, high = self.ra_range
             is_usual = low >= 0 and high < 360

@@ -108,7 +108,7 @@ class FlatColumn:
 
     @cached_property
     def bounds(self) -> list[tuple[Any, Any]] | None:
-        """The minimum and maximum number in each part; None where a value is missing, NaN or no number."""
+        """The minimum and maximum number in each part; None if a value is missing, NaN or not a number."""
         if not self.is_number or not self.is_full or not len(self.column):
             return None
         values = as_numbers(self.column)

@@ -37,7 +37,7 @@ class StatisticsScan:
         Rows with an unknown or duplicate row group: the row, and its order, pixel and
         row group.
     wrong : list of (int, str, object, object)
-        Values that are not those of the footers: the row, the column, the value, and what it should be.
+        Values that differ from the footers: the row, the column, the value, and the expected value.
     sizes : list of (int, str, object, object)
         The same, of sizes in bytes.
     """
@@ -119,7 +119,7 @@ def _compare(
 
 
 def _columns(names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return, by the name of the catalog's column, the columns of the statistics by what they hold."""
+    """Return the columns of the statistics by catalog column and field."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         column, separator, field_name = name.rpartition("::")

@@ -56,7 +56,7 @@ class Artefact(Generic[T]):
     path : str
         Relative to the catalog.
     value : object or None
-        What it holds.
+        The content.
     error : HatsError or None
         Why it could not be read; `NotFoundError` if it is missing.
     """
