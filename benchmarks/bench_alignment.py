@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def _line(counts: IntArray, bench: AlignmentBench, keep: bool, with_hats: bool) 
     for _ in range(bench.repetitions):
         seconds, alignment = _timed(lambda: ours(counts, bench, keep))
         mine.append(seconds)
-        mapped.append(seconds + _timed(lambda: tile_of_pixels(alignment))[0])
+        mapped.append(seconds + _timed(partial(tile_of_pixels, alignment))[0])
         if with_hats:
             seconds, result = _timed(lambda: theirs(counts, bench, keep))
             others.append(seconds)

@@ -49,11 +49,11 @@ def rules_command(rules: tuple[str, ...], as_json: bool, **filters: Any) -> None
       hatsformat rules --applies-to margin --severity error
       hatsformat rules HATS-LEAF-004
     """
-    from hatsformat.validation.rules import Choice, described, told_types
+    from hatsformat.validation.rules import Choice, rule_to_dict, types_text
 
     selected = Choice(rules, **filters).select()
     if as_json:
-        print_json([{**described(rule), "cases": _cases(rule.id)} for rule in selected])
+        print_json([{**rule_to_dict(rule), "cases": _cases(rule.id)} for rule in selected])
     elif rules and all(rule.upper() in {item.id for item in selected} for rule in rules):
         for index, rule in enumerate(selected):
             if index:
@@ -68,7 +68,7 @@ def rules_command(rules: tuple[str, ...], as_json: bool, **filters: Any) -> None
                 rule.severity if rule.unchecked is None else "unchecked",
                 rule.stage,
                 rule.section,
-                told_types(rule),
+                types_text(rule),
                 rule.summary.replace("`", ""),
             )
             for rule in selected
@@ -77,7 +77,7 @@ def rules_command(rules: tuple[str, ...], as_json: bool, **filters: Any) -> None
 
 
 def _explain(rule: Requirement) -> None:
-    from hatsformat.validation.rules import checks_of, told_editions, told_types
+    from hatsformat.validation.rules import checks_of, editions_text, types_text
 
     click.echo(f"{rule.id}: {rule.summary}")
     if rule.quote:
@@ -89,8 +89,8 @@ def _explain(rule: Requirement) -> None:
         ("fix", rule.fix),
         ("level", f"{rule.level}; findings have severity {rule.severity}"),
         ("section", f"{rule.section} of the note"),
-        ("editions", told_editions(rule)),
-        ("applies to", told_types(rule)),
+        ("editions", editions_text(rule)),
+        ("applies to", types_text(rule)),
         ("stage", rule.stage),
         ("keyword", rule.keyword),
         ("not checked", rule.unchecked),

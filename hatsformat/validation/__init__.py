@@ -1,4 +1,4 @@
-"""Judging catalogs and collections: evidence, checks bound to requirements, and the report.
+"""Validation of catalogs and collections: evidence, checks of requirements, and the report.
 
 A requirement is an entry of ``spec/requirements/``. A check is a small function registered under the id of
 a requirement (`registry`); it takes the evidence (`evidence`), which is gathered lazily and once, and yields

@@ -1,4 +1,4 @@
-"""What checks say: that something is wrong, or that they cannot tell."""
+"""What checks say: a departure, or why there is no evidence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy.typing as npt
 from hatsformat.errors import UnavailableError
 
 OUTAGE = "the storage failed"
-"""How the reason begins why a check was not run that may be run the next time."""
+"""First words of the reason of a check that did not run because of the storage, and may run the next time."""
 
 
 class NoEvidenceError(Exception):
-    """Raised by evidence that is asked for and is not there; the check is then not run.
+    """Raised if the evidence for a check is missing; the check is then not run.
 
     Parameters
     ----------
@@ -30,24 +30,24 @@ class NoEvidenceError(Exception):
 
 
 def outage(error: UnavailableError) -> NoEvidenceError:
-    """Return that evidence is missing because the storage failed, which is no fault of the catalog."""
+    """Return the error for evidence that is missing because the storage failed."""
     return NoEvidenceError(f"{OUTAGE}: {error}")
 
 
 @dataclass(frozen=True, slots=True)
 class RowVerdict:
-    """What a row check says of a batch of rows.
+    """The result of a row check for a batch of rows.
 
     Attributes
     ----------
     wrong : ndarray of bool, shape (n,)
         The rows that depart from the requirement.
     column : str or None
-        The column concerned.
+        The checked column.
     actual : sequence, optional
-        Values to show, shape (n,).
+        The values to report, shape (n,).
     expected : object
-        What should be there, or a sequence of shape (n,).
+        The expected value, or a sequence of shape (n,).
     """
 
     wrong: npt.NDArray[np.bool_]
@@ -58,7 +58,7 @@ class RowVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RowCheck:
-    """A check of rows: its message, and the function that judges a batch."""
+    """A check of rows: its message, and the function that checks a batch."""
 
     message: str
     judge: Callable[[Any], RowVerdict]

@@ -1,4 +1,4 @@
-"""Running the checks: in the order of their evidence, none of them able to stop the others."""
+"""Run the checks in the order of their evidence. A check that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ E = TypeVar("E", CatalogEvidence, CollectionEvidence)
 
 _EVIDENCE_RULE = "HATS-EVID-001"
 MOST_DEPARTURES = 100_000
-"""Departures of one member from one requirement that are reported; memory must not grow with their number."""
+"""The most departures reported per member and requirement; limits memory."""
 
 _RANK = {"error": 0, "warning": 1, "info": 2}
 
 
 @dataclass
 class Outcome:
-    """What the checks have shown so far; the rules are as the settings have them."""
+    """The results of the checks so far, with the rules as changed by the settings."""
 
     rules: Mapping[str, Requirement]
     disabled: frozenset[str]
@@ -59,28 +59,28 @@ def validate(
     config: storage.PathLike | Settings | None = None,
     **storage_options: Any,
 ) -> Report:
-    """Judge a catalog or a collection by the note, and by what all readers rely on.
+    """Check a catalog or collection against the HATS note, and against what all readers rely on.
 
-    Whatever the files hold, the answer is a report: only what cannot be looked at at all raises.
+    Broken files never raise; they are reported. Only a path that cannot be read at all raises.
 
     Parameters
     ----------
     path : str, path or UPath
         The directory of a catalog or collection: local, ``s3://``, ``https://``, ``memory://`` and others.
     level : {"rows", "footers", "metadata"}, optional
-        How deep to look: at every row (the default), at the footers of the data files, or only at the tree
-        and the files beside the data.
+        What to read: every row (the default), only the footers of the data files, or only the file tree
+        and the metadata files.
     edition : {"1.0", "draft-2025-04"}, optional
         The edition of the note; 1.0 unless the settings say otherwise.
     disable : str or iterable of str
-        Rules that are not to be run, or beginnings of their ids such as ``HATS-AUX``.
+        Rules to skip, or prefixes of their ids such as ``HATS-AUX``.
     severities : mapping of str to {"error", "warning", "info"}, optional
-        Severities by rule, where they are to differ from the rule's own; the report is valid where nothing
+        Severities that replace the default of a rule or of a prefix; the report is valid if no finding
         is an error.
     config : str, path, UPath or Settings, optional
-        A settings file, over which the other arguments are put; see `Settings.read`.
+        A settings file; the other arguments override it. See `Settings.read`.
     **storage_options
-        Handed to the file system.
+        Passed to the file system.
 
     Returns
     -------
@@ -89,11 +89,11 @@ def validate(
     Raises
     ------
     UsageError
-        If there is no such level, edition, severity or rule, or `path` is a file.
+        If the level, edition, severity or rule is unknown, or `path` is a file.
     NotFoundError
-        If there is nothing at `path`.
+        If `path` does not exist.
     StorageError
-        If the storage does not answer.
+        If the storage cannot be read.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def validate(
     checks.load()
     row_checks = {rule: check for rule, check in ROW_CHECKS.items() if rule not in settings.disabled}
     tree, scope = Tree(root), Scope(settings.edition, settings.level, row_checks)
-    _check_place(tree)
+    _check_root(tree)
     footer_sandbox.start()
     _load_libraries(settings.level)
     outcome = Outcome(settings.rules, settings.disabled)
@@ -132,15 +132,15 @@ def validate(
 
 
 def _load_libraries(level: str) -> None:
-    """Import what sky maps and positions need, while the process that reads footers does the same."""
+    """Import libraries for sky maps and positions, while the footer process starts."""
     import astropy.io.fits  # noqa: F401
 
     if level == "rows":
         import cdshealpix.nested  # noqa: F401
 
 
-def _check_place(tree: Tree) -> None:
-    """Raise where there is no directory to look at."""
+def _check_root(tree: Tree) -> None:
+    """Raise if the root is not a directory with a catalog."""
     root = tree.root
     if storage.is_local(root):
         if not os.path.exists(root.path):
@@ -165,7 +165,7 @@ def _check_place(tree: Tree) -> None:
 
 
 def _looks_like_collection(tree: Tree) -> bool:
-    """Return whether there is no catalog here, but some in the directories below."""
+    """Return whether only the subdirectories contain catalogs."""
     if isinstance(tree.listing, StorageError):
         return False
     names = set(layout.CATALOG_PROPERTIES)
@@ -218,7 +218,7 @@ def _run(
     prefix: str,
     outcome: Outcome,
 ) -> None:
-    """Carry out one check; whatever it raises becomes a part of the outcome."""
+    """Run one check, and add its departures or its error to the outcome."""
     if rule.id in outcome.disabled:
         outcome.switched_off.add(rule.id)
         return
@@ -226,7 +226,7 @@ def _run(
     reason: str | None = None
     member = prefix.rstrip("/") or None
     try:
-        # Not a list of its own: what was found before an exception counts.
+        # Extend the list step by step, to keep what was found before an exception.
         found = iter(check(evidence, rule))
         departures.extend(islice(found, MOST_DEPARTURES))
         if len(departures) == MOST_DEPARTURES and next(found, None) is not None:
@@ -236,7 +236,7 @@ def _run(
     except UnavailableError as error:
         reason = outage(error).reason
     except BaseException as error:
-        # Libraries in other languages panic past Exception; only what the user or the system sends goes on.
+        # Rust libraries raise BaseException when they panic; only re-raise interrupts and exits.
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
         reason = "the check failed on the content of the files"
@@ -255,7 +255,7 @@ def _run(
 
 
 def _group(rule: Requirement, departures: Iterable[Departure]) -> list[Finding]:
-    """Make one finding of all departures with the same message and column."""
+    """Group departures with the same message and column into findings."""
     groups: dict[tuple[str, str | None], list[Departure]] = {}
     for departure in departures:
         groups.setdefault((departure.message, departure.location.column), []).append(departure)

@@ -1,4 +1,4 @@
-"""Departures from requirements, and the findings that group them, as values."""
+"""Departures from requirements, and the findings that group them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from hatsformat.validation.requirements import Severity
 from hatsformat.validation.sanitizing import encodable, one_line
 
 EXAMPLES = 5
-"""How many departures of a finding are shown to people."""
+"""How many departures of a finding the text report shows."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
-    """Where something is.
+    """The location of a departure.
 
     Attributes
     ----------
     path : str or None
-        The file, relative to what was validated; None for the catalog as a whole.
+        The file, relative to the validated path; None for the path itself.
     column : str or None
         The column of a Parquet file, or the keyword of a properties file.
     row_group : int or None
@@ -44,7 +44,7 @@ class Location:
         return " ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the location for JSON; every key is there."""
+        """Return the location for JSON, with all keys."""
         return {"path": self.path, "column": self.column, "row_group": self.row_group, "row": self.row}
 
 
@@ -53,7 +53,7 @@ class Departure:
     """One departure from a requirement, as a check reports it and a report shows it.
 
     Departures of a check with the same message and column become one finding, so what differs from location
-    to location belongs into `actual` and `expected`.
+    to location belongs in `actual` and `expected`.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Departure:
         What is wrong.
     location : Location
     actual, expected : str or None
-        What is there, and what should be.
+        The found and the expected value.
     """
 
     message: str
@@ -81,7 +81,7 @@ class Departure:
         actual: object = None,
         expected: object = None,
     ) -> Departure:
-        """Make one from whatever a catalog holds: each part becomes one short line of text.
+        """Create a departure; each part becomes one short line of safe text.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class Departure:
         )
 
     def within(self, prefix: str) -> Departure:
-        """Return it with its path relative to a folder above the catalog.
+        """Return the departure with its path relative to a folder above the catalog.
 
         Parameters
         ----------
@@ -135,11 +135,11 @@ class Finding:
         The id of the requirement.
     severity : {"error", "warning", "info"}
     fix : str
-        What to do about it.
+        How to fix it.
     section : str
         The section of the note.
     departures : tuple of Departure
-        Every one, in the order of their paths; never empty.
+        All of them, sorted by path; never empty.
     """
 
     rule: str
@@ -160,12 +160,12 @@ class Finding:
 
     @property
     def actual(self) -> str | None:
-        """What is at the first location."""
+        """The found value at the first location."""
         return self.departures[0].actual
 
     @property
     def expected(self) -> str | None:
-        """What should be at the first location."""
+        """The expected value at the first location."""
         return self.departures[0].expected
 
     @property
@@ -196,7 +196,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """A check that could not be carried out, wholly or in part, and so was not passed.
+    """A check that could not run, or not completely, and so has not passed.
 
     Attributes
     ----------
@@ -205,7 +205,7 @@ class NotRun:
     reason : str
         What was missing.
     path : str or None
-        The member of a collection concerned; None for what was validated itself.
+        The member of the collection; None for the validated path itself.
     """
 
     rule: str
@@ -219,7 +219,7 @@ class NotRun:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of a validation in short.
+    """The summary of a validation.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no script, style, font or picture from elsewhere."""
+"""The report as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hatsformat.validation.sanitizing import visible
 from hatsformat.validation.sky_drawing import SHAPES, Footprint, Tiles, coarsen, draw_sky, mark
 
 MOST_SHOWN = 20_000
-"""The most departures of a finding that are listed; the report as JSON has them all."""
+"""The most departures of a finding on the page; the JSON report has all of them."""
 
 _SEVERITIES = ("error", "warning", "info")
 _NAMES = {"error": "errors", "warning": "warnings", "info": "info"}
@@ -26,8 +26,8 @@ def render_html(
 ) -> str:
     """Return a report as a page.
 
-    Whatever the catalog holds is text on it: everything is escaped, and the page's own policy lets a browser
-    run only the page's own script.
+    All text from the catalog is escaped, and the content security policy only allows the script of
+    the page itself.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def render_html(
         '<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_text(name)}: {_judged(verdict)}</title>",
+        f"<title>{_text(name)}: {_verdict_text(verdict)}</title>",
         f"<style>{STYLE}</style>",
         "</head>",
         "<body>",
@@ -74,17 +74,17 @@ def _hash(content: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Return anything as text of the page."""
+    """Escape text for the page."""
     return escape(visible(text))
 
 
 def _prose(text: str) -> str:
-    """Return the specification's words, with what stands in backticks as code."""
+    """Return a text of the specification, with code in backticks marked up."""
     parts = _text(text).split("`")
     return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
-def _judged(verdict: Verdict) -> str:
+def _verdict_text(verdict: Verdict) -> str:
     return "valid" if verdict.valid else "not valid"
 
 
@@ -95,7 +95,7 @@ def _header(verdict: Verdict) -> str:
     )
     return (
         f'<header><h1>{_text(verdict.path)}</h1><p class="verdict {"good" if verdict.valid else "error"}">'
-        f"{_judged(verdict)}</p><p>edition {_text(verdict.edition)} of the note, level "
+        f"{_verdict_text(verdict)}</p><p>edition {_text(verdict.edition)} of the note, level "
         f'{_text(verdict.level)}</p><ul class="counts">{counts}'
         f"<li><b>{summary['passed']}</b> checks passed</li>"
         f"<li><b>{summary['not_run']}</b> not run</li></ul></header>"
@@ -113,8 +113,8 @@ def _skies(skies: Sequence[Footprint], findings: Sequence[Finding]) -> str:
     legend = "".join(f'<li class="{kind}">{kind}</li>' for kind in ("sound", "info", "warning", "error"))
     return (
         "<section><h2>Tiles</h2>" + "".join(pictures) + f'<ul class="legend">{legend}</ul>'
-        "<p>Equal areas (Mollweide), right ascension 0 in the middle and growing to the left. A tile has the "
-        "colour of the worst finding at its leaf.</p></section>"
+        "<p>Mollweide projection; right ascension is 0 in the middle and increases to the left. The colour "
+        "of a tile shows the worst finding of its leaf.</p></section>"
     )
 
 
@@ -156,13 +156,13 @@ def _finding(finding: Finding) -> str:
         f'<details class="finding {finding.severity}" data-severity="{finding.severity}"'
         f"{' open' if finding.severity == 'error' and finding.count < 10 else ''}>"
         f'<summary><span class="badge">{finding.severity}</span> <b>{_text(finding.rule)}</b> '
-        f"{_text(finding.message)}{count}</summary>{_explained(rule)}"
+        f"{_text(finding.message)}{count}</summary>{_rule(rule)}"
         f"<p><b>How to fix it:</b> {_prose(finding.fix)} (Note, section {_text(finding.section)})</p>"
         f"{_departures(finding)}</details>"
     )
 
 
-def _explained(rule: Requirement | None) -> str:
+def _rule(rule: Requirement | None) -> str:
     if rule is None:
         return ""
     quote = f"<blockquote>{_text(rule.quote)}</blockquote>" if rule.quote else ""

@@ -1,4 +1,4 @@
-"""The style and the script of the HTML report; the page names their hashes in its policy."""
+"""The style and script of the HTML report. The content security policy of the page has their hashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of all checks, and how a function becomes one."""
+"""The registry of all checks, and the decorators that add to it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ COLLECTION_CHECKS: dict[str, CollectionCheck] = {}
 def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
     """Register a function as the check of a requirement on catalogs.
 
-    The function takes the evidence, and yields departures. It raises `NoEvidenceError`, usually through the
-    evidence it asks for, where it cannot say.
+    The function takes the evidence and yields departures. It raises `NoEvidenceError`, usually from the
+    evidence it needs, if it cannot decide.
     """
 
     def register(function: _OfCatalog) -> _OfCatalog:
@@ -87,8 +87,8 @@ _Judge: TypeAlias = Callable[[RowBatch], RowVerdict]
 def row_check(rule: str, message: str, *, reported: bool = True) -> Callable[[_Judge], _Judge]:
     """Register a function as the check of a requirement on rows.
 
-    The function takes a batch of rows of one file and says which are wrong. It raises `NoEvidenceError`,
-    usually through the columns it asks for, where it cannot say.
+    The function takes a batch of rows of one file and returns which are wrong. It raises `NoEvidenceError`,
+    usually from its columns, if it cannot decide.
 
     Parameters
     ----------
@@ -111,5 +111,5 @@ def row_check(rule: str, message: str, *, reported: bool = True) -> Callable[[_J
 
 
 def _row_departures(catalog: CatalogEvidence, rule: Requirement) -> Iterable[Departure]:
-    """Report what the row check of a requirement has found."""
+    """Report the departures found by the row check of a requirement."""
     return catalog.rows.departures(rule.id)

@@ -1,4 +1,4 @@
-"""What a validation found, as a value; renderers and programs read nothing else."""
+"""The result of a validation."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Report:
     path : str
         What was validated.
     edition : str
-        The edition of the note it was judged by.
+        The edition of the note.
     level : {"metadata", "footers", "rows"}
         How deep it went.
     findings : tuple of Finding
-        Errors first, then warnings, then information.
+        Errors first, then warnings, then info.
     not_run : tuple of NotRun
         The checks whose evidence was missing.
     passed : tuple of str
@@ -62,7 +62,7 @@ class Report:
 
     @property
     def outages(self) -> tuple[NotRun, ...]:
-        """The checks that were not run because the storage failed, and may be run the next time."""
+        """The checks that did not run because the storage failed; run them again."""
         return tuple(item for item in self.not_run if item.reason.startswith(OUTAGE))
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Report:
         return encodable(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
 
     def to_text(self, *, color: bool = False) -> str:
-        """Return the report for people; see `hatsformat.validation.text.render_text`."""
+        """Return the report as text; see `hatsformat.validation.text.render_text`."""
         return render_text(self._verdict, self.findings, self.not_run, color=color)
 
     def to_sarif(self) -> str:
@@ -92,13 +92,13 @@ class Report:
         return render_sarif(self._verdict, self.findings, self.not_run, self.passed)
 
     def to_html(self) -> str:
-        """Return the report as one page that needs no other file; see `hatsformat.validation.html`."""
+        """Return the report as a self-contained HTML page; see `hatsformat.validation.html`."""
         from hatsformat.validation.html import render_html
 
         return render_html(self._verdict, self.findings, self.not_run, self.skies)
 
     def fails(self, fail_on: str = "error") -> bool:
-        """Whether there is a finding as bad as ``"error"`` or ``"warning"``, or worse."""
+        """Return whether a finding has at least the severity ``"error"`` or ``"warning"``."""
         return not self.valid or (fail_on == "warning" and self.summary["warning"] > 0)
 
     @property

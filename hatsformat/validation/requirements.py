@@ -14,13 +14,13 @@ from hatsformat.errors import UsageError
 Severity = Literal["error", "warning", "info"]
 
 EDITIONS = ("draft-2025-04", "1.0")
-"""The editions of the note that a catalog can be judged by; the last is the default."""
+"""The supported editions of the note; the last is the default."""
 
 LEVELS = ("metadata", "footers", "rows")
-"""How deep a validation goes: each level includes those before it."""
+"""The levels of a validation; each level includes those before it."""
 
 STAGES = ("tree", "properties", "partition-info", "auxiliary", "footers", "rows", "members")
-"""The kinds of evidence, in the order in which the checks run."""
+"""The stages of a validation, in the order in which their checks run."""
 
 _SEVERITY: Mapping[str, Severity] = {
     "MUST": "error",
@@ -32,18 +32,18 @@ _SEVERITY: Mapping[str, Severity] = {
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One thing that the note, or the practice of all readers, asks of a catalog.
+    """A requirement of the note, or of the practice of all readers.
 
     Attributes
     ----------
     id : str
         ``HATS-<AREA>-<NNN>``; never reused.
     level : {"MUST", "SHOULD", "MAY", "PRACTICE"}
-        How strongly it is asked; PRACTICE for what the note leaves open and readers rely on.
+        The level; PRACTICE is what the note leaves open and readers rely on.
     section : str
         Where the note says it.
     summary : str
-        What holds for a catalog that meets it.
+        What is true for a valid catalog.
     editions : frozenset of str
         The editions of the note that ask for it.
     applies_to : frozenset of str
@@ -57,7 +57,7 @@ class Requirement:
     quote : str or None
         The note's own words.
     why : str or None
-        What goes wrong where it is not met.
+        What goes wrong if it is not met.
     keyword : str or None
         The keyword of the properties files that it is about.
     unchecked : str or None
@@ -79,12 +79,12 @@ class Requirement:
     unchecked: str | None = None
 
     def concerns(self, table_type: str, edition: str) -> bool:
-        """Return whether it is asked of this type of table by this edition."""
+        """Return whether the requirement applies to this type of table in this edition."""
         return table_type in self.applies_to and edition in self.editions
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Requirement:
-        """Make one from an entry of a requirements file."""
+        """Create a requirement from an entry of a requirements file."""
         return cls(
             id=entry["id"],
             level=entry["level"],
@@ -107,7 +107,7 @@ def _files() -> Mapping[str, Mapping[str, Any]]:
     """Return the content of every file of requirements, by its name without suffix."""
     import yaml
 
-    # By stem: the file of an area before those that go on with it, as properties-values.yaml does.
+    # Sorted by stem, so that properties.yaml comes before properties-values.yaml.
     files = sorted(spec_path("requirements").glob("*.yaml"), key=lambda file: file.stem)
     if not files:
         raise UsageError("the requirements are missing", path=spec_path("requirements"))
@@ -122,7 +122,7 @@ def requirements() -> Mapping[str, Requirement]:
     Raises
     ------
     UsageError
-        If the specification is not there, or has an id twice.
+        If the specification is missing, or has a duplicate id.
     """
     found: dict[str, Requirement] = {}
     for content in _files().values():

@@ -1,7 +1,7 @@
-"""The pages that are made from the requirements: ``docs/rules/`` and the lists in ``spec/hats.md``.
+"""Generate the pages of the rules: ``docs/rules/`` and the lists in ``spec/hats.md``.
 
-``python -m hatsformat.validation.rule_pages`` writes them again in a checkout, and adds new ids to the frozen
-list ``spec/requirements/ids.txt``, which nothing ever leaves.
+``python -m hatsformat.validation.rule_pages`` updates them in a checkout, and adds new ids to the list
+``spec/requirements/ids.txt``, from which ids are never removed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from hatsformat.validation.requirements import Requirement, areas, requirements
 from hatsformat.validation.rules import (
     checks_of,
     count_sections,
-    told_editions,
-    told_types,
+    editions_text,
+    types_text,
 )
 
 _LEVELS = ("MUST", "SHOULD", "MAY", "PRACTICE")
@@ -30,7 +30,7 @@ _MADE = f"<!-- Generated from spec/requirements by {_COMMAND}; do not edit. -->\
 
 
 def anchor(rule: str) -> str:
-    """Return the name that a rule has in the address of a page."""
+    """Return the anchor of a rule on its page."""
     return rule.lower()
 
 
@@ -52,8 +52,8 @@ def area_page(area: str) -> str:
 def _rule(rule: Requirement) -> str:
     facts = [
         f"- **{rule.level}**, severity {rule.severity}",
-        f"- Note, section {rule.section}; editions {told_editions(rule)}",
-        f"- applies to: {told_types(rule)}",
+        f"- Note, section {rule.section}; editions {editions_text(rule)}",
+        f"- applies to: {types_text(rule)}",
         f"- stage: {rule.stage}",
     ]
     if rule.keyword is not None:
@@ -69,7 +69,7 @@ def _rule(rule: Requirement) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return words as Markdown takes them: outside of code, nothing is markup."""
+    """Escape text for Markdown, except code in backticks."""
     parts = text.split("`")
     return "`".join(
         part if number % 2 else re.sub(r"([\\*_\[\]<>|])", r"\\\1", part) for number, part in enumerate(parts)
@@ -80,7 +80,7 @@ def _plain(text: str) -> str:
 
 
 def index_page() -> str:
-    """Return the page with the areas, the table of sections and what no program checks."""
+    """Return the page with the areas, the table of sections and the unchecked rules."""
     rules = list(requirements().values())
     unchecked = [rule for rule in rules if rule.unchecked is not None]
     names = [area.page for area in areas().values()]
@@ -100,9 +100,9 @@ def index_page() -> str:
             f"HATS has {len(rules)} rules, of which `hatsformat validate` checks "
             f"{len(rules) - len(unchecked)}. `hatsformat rules` lists them, `hatsformat rules HATS-LEAF-004` "
             "explains one. The id of a rule never changes its meaning and is never reused.\n",
-            "The levels MUST, SHOULD and MAY are the words of the note (REQUIRED and RECOMMENDED mean MUST and "
-            "SHOULD). PRACTICE is what the note leaves open and readers rely on. By default, a MUST has "
-            "severity error, a SHOULD warning, and the others info.\n",
+            "The levels MUST, SHOULD and MAY are the words of the note (REQUIRED means MUST, RECOMMENDED "
+            "means SHOULD). PRACTICE is what the note leaves open and readers rely on. By default, a MUST "
+            "has severity error, a SHOULD warning, and the others info.\n",
             areas_table,
             "The specification in prose, section by section, is {doc}`specification`.\n",
             toctree,
@@ -155,7 +155,7 @@ _INCLUDED = "```{include} ../../spec/hats.md\n```\n"
 
 
 def fill_specification(text: str) -> str:
-    """Return the specification with its lists made again.
+    """Return the specification with its lists updated.
 
     Between ``<!-- requirements SECTION -->`` and ``<!-- end -->`` stand the requirements of a section of the
     note; of those only the ones whose ids begin in a certain way where ``SECTION: HATS-PROP-2`` says so. The
@@ -196,9 +196,9 @@ def fill_specification(text: str) -> str:
 
 
 def _item(rule: Requirement) -> str:
-    notes = [told_types(rule)]
+    notes = [types_text(rule)]
     if len(rule.editions) == 1:
-        notes.append(f"edition {told_editions(rule)} only")
+        notes.append(f"edition {editions_text(rule)} only")
     head = f'- <a id="{anchor(rule.id)}"></a>`{rule.id}` **{rule.level}**'
     return f"{head} ({'; '.join(notes)}): {_plain(rule.summary)}\n"
 
@@ -234,11 +234,11 @@ def _use(keyword: Keyword, table_type: str) -> str:
     return "o" if table_type in keyword.optional else ""
 
 
-# The frozen list of ids
+# The list of ids
 
 
 def read_ids(text: str) -> dict[str, str]:
-    """Return what each id of the frozen list means; ``retired`` for one that is no longer used.
+    """Return the meaning of each id in the list; ``retired`` for ids that are no longer used.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def read_ids(text: str) -> dict[str, str]:
 
 
 def add_ids(text: str, rules: Mapping[str, Requirement]) -> str:
-    """Return the frozen list with new ids at its end; what is there stays as it is."""
+    """Return the list with new ids appended; existing lines do not change."""
     known = read_ids(text)
     new = [f"{rule.id} {rule.summary}\n" for rule in rules.values() if rule.id not in known]
     return text + "".join(new)
@@ -267,7 +267,7 @@ def add_ids(text: str, rules: Mapping[str, Requirement]) -> str:
 
 
 def make_pages(root: Path) -> dict[Path, str]:
-    """Return what every page should hold, by its path.
+    """Return the content of every page by its path.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def make_pages(root: Path) -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write every page of this checkout again."""
+    """Update every page of this checkout."""
     for path, content in make_pages(spec_path().parent).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, "utf-8")

@@ -1,4 +1,4 @@
-"""The rules as a list to choose from, and what is known of one: for the command line and the pages."""
+"""Select and describe rules, for the command line and the pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENGINE_RULE = "HATS-EVID-001"
 """The one rule that the engine itself reports."""
 
 TYPES = ("object", "source", "nested", "margin", "index", "association", "map", "collection")
-"""What requirements apply to, in the order in which it is told."""
+"""What requirements apply to, in the order in which they are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which rules to list; None or empty where any will do.
+    """A filter of rules; None or empty matches all.
 
     Attributes
     ----------
     selectors : tuple of str
-        Ids, or beginnings of ids.
+        Ids, or prefixes of ids.
     level, severity, stage, applies_to, edition : str or None
     section : str or None
         A section of the note, with those below it.
     checked : bool or None
-        Only those that a program checks, or that none does.
+        Only rules that are checked, or only rules that are not.
     """
 
     selectors: tuple[str, ...] = ()
@@ -77,19 +77,19 @@ class Choice:
         Raises
         ------
         UsageError
-            If a selector means no rule.
+            If a selector matches no rule.
         """
         ids = select_rules(self.selectors) if self.selectors else requirements().keys()
         return [rule for rule in requirements().values() if rule.id in ids and self._fits(rule)]
 
 
 def in_section(section: str, wanted: str) -> bool:
-    """Return whether a section is the wanted one, or lies below it: 3.6.1 and Table 1 of it in 3.6."""
+    """Return whether a section is the wanted one or below it: 3.6.1 and its Table 1 are in 3.6."""
     return section == wanted or section.startswith((f"{wanted}.", f"{wanted},"))
 
 
 def checks_of(rule: str) -> list[Check]:
-    """Return the functions that check a requirement; none where no program does."""
+    """Return the functions that check a requirement; empty if it is unchecked."""
     checks.load()
     if rule == ENGINE_RULE:
         return [Check("engine", "The engine reports every check that failed on the content of a file.")]
@@ -105,21 +105,21 @@ def checks_of(rule: str) -> list[Check]:
     return found
 
 
-def told_types(rule: Requirement) -> str:
-    """Return what a requirement applies to, in words."""
+def types_text(rule: Requirement) -> str:
+    """Return the types that a requirement applies to, as text."""
     tables = TYPES[:-1]
     if set(tables) <= rule.applies_to:
         return "all tables" + (", collection" if "collection" in rule.applies_to else "")
     return ", ".join(name for name in TYPES if name in rule.applies_to)
 
 
-def told_editions(rule: Requirement) -> str:
-    """Return the editions that ask for it, the oldest first."""
+def editions_text(rule: Requirement) -> str:
+    """Return the editions of a requirement as text, the oldest first."""
     return ", ".join(edition for edition in EDITIONS if edition in rule.editions)
 
 
-def described(rule: Requirement) -> dict[str, Any]:
-    """Return everything that is known of a rule, for JSON."""
+def rule_to_dict(rule: Requirement) -> dict[str, Any]:
+    """Return a rule for JSON, with all its fields."""
     return {
         "id": rule.id,
         "level": rule.level,
@@ -168,6 +168,6 @@ def count_sections(rules: Iterable[Requirement]) -> Iterator[SectionCount]:
 
 
 def section_key(section: str) -> tuple[list[int], str]:
-    """Return what sorts sections as the note has them."""
+    """Return the sort key of a section."""
     numbers, _, rest = section.partition(",")
     return [int(number) for number in numbers.split(".")], rest

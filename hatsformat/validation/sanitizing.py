@@ -1,4 +1,4 @@
-"""Text from a catalog made safe to show: nothing in it moves a cursor, turns a line round or is not text."""
+"""Make text from a catalog safe to print, without control characters."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from hatsformat.errors import HatsError
 
-# C0 and C1 controls, line and paragraph separators, marks that turn the direction of text or take no room,
-# surrogates (bytes of a name that are not UTF-8) and what Unicode keeps for none.
+# C0 and C1 controls, line and paragraph separators, direction marks, zero-width characters,
+# surrogates (bytes of a name that are not UTF-8) and noncharacters.
 _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e0fff]"
@@ -16,7 +16,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
-    r"""Return a text in one line, with what cannot be seen written as in Python.
+    r"""Return a text as one line, with invisible characters escaped as in Python.
 
     Parameters
     ----------
@@ -56,5 +56,5 @@ def one_line(value: object, limit: int = 120) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """Return what an exception says, with its type unless the package raised it itself."""
+    """Return the text of an exception, with its type unless it is a `HatsError`."""
     return error.message if isinstance(error, HatsError) else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The report for pages that host code: SARIF 2.1.0, the Static Analysis Results Interchange Format."""
+"""The report as SARIF 2.1.0, for code hosting sites."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hatsformat.validation.sanitizing import encodable, visible
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 NOTE = "https://www.ivoa.net/documents/Notes/hats-ivoa"
-"""Where the note is published; no page of the rules has an address that lasts as long."""
+"""Where the note is published; more permanent than a page of the rules."""
 
 MOST_LOCATIONS = 1000
-"""The most locations of a finding; hosts of code take no more. `occurrenceCount` has their number."""
+"""The most locations of a finding; code hosting sites accept no more. `occurrenceCount` has the total."""
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _BASE = "CATALOG"
@@ -28,7 +28,7 @@ _BASE = "CATALOG"
 def render_sarif(
     verdict: Verdict, findings: Sequence[Finding], not_run: Sequence[NotRun], passed: Sequence[str]
 ) -> str:
-    """Return a report as SARIF: one run, a result a finding, a notification a check that was not run.
+    """Return a report as SARIF: a result per finding, and a notification per check that did not run.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _message(finding: Finding) -> str:
 
 
 def _detail(departure: Departure) -> str | None:
-    """Return what is there and what should be, where the departure says so."""
+    """Return the found and expected values, if the departure has them."""
     if departure.actual is None and departure.expected is None:
         return None
     if departure.expected is None:
@@ -166,7 +166,7 @@ def _inside(at: Location) -> list[tuple[str, str]]:
 
 
 def _fingerprint(finding: Finding) -> str:
-    """Return what stays the same while a fault is there, and is another for another fault."""
+    """Return a fingerprint that identifies a problem across reports."""
     at = finding.location
     words = [finding.rule, finding.message, at.column or "", (at.path or "") if finding.count == 1 else ""]
     return hashlib.sha256("\0".join(words).encode("utf-8", "backslashreplace")).hexdigest()[:32]
@@ -189,7 +189,7 @@ def _relative_uri(path: str | None) -> str:
 
 def _quoted(path: str) -> str:
     try:
-        # The names on a disk are bytes; those that are no UTF-8 stand in a path as surrogates.
+        # File names are bytes; those that are not UTF-8 become surrogates.
         return quote(path, safe="/=", errors="surrogateescape")
     except UnicodeEncodeError:
         return quote(visible(path), safe="/=")

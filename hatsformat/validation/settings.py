@@ -1,4 +1,4 @@
-"""How a validation is asked for: how deep, by which edition, and which rules count for what."""
+"""The settings of a validation: level, edition, rules and severities."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hatsformat.errors import NotFoundError, UsageError
 from hatsformat.validation.requirements import EDITIONS, LEVELS, Requirement, Severity, requirements
 
 CONFIG_NAME = "hatsformat.toml"
-"""The settings file that the command line takes from the current directory."""
+"""The settings file that the command line reads from the current directory."""
 
 SEVERITIES = ("error", "warning", "info")
-"""How bad a departure can be, the worst first."""
+"""The severities, the worst first."""
 
 FAIL_ON = ("error", "warning")
-"""The findings that a program may be asked to fail on."""
+"""The severities to fail on."""
 
 _LIMIT = 1 << 20
 _KEYS = ("level", "edition", "fail-on", "disable", "severity")
@@ -28,18 +28,18 @@ _KEYS = ("level", "edition", "fail-on", "disable", "severity")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a validation is asked for.
+    """The settings of a validation.
 
     Attributes
     ----------
     level : {"rows", "footers", "metadata"}
     edition : {"1.0", "draft-2025-04"}
     disabled : frozenset of str
-        The ids of the rules that are not to be run.
+        The ids of the rules that are skipped.
     severities : mapping of str to str
-        Severities by the ids of the rules that have another than their own.
+        The changed severities, by rule id.
     fail_on : {"error", "warning"}
-        The least severe finding that a program should fail on.
+        The lowest severity on which a program should fail.
     """
 
     level: str = "rows"
@@ -57,12 +57,12 @@ class Settings:
         severities: Mapping[str, str] | None = None,
         fail_on: str | None = None,
     ) -> Settings:
-        """Return the settings with what is given put over them; rules are disabled in addition.
+        """Return the settings with the given values changed; disabled rules are added.
 
         Raises
         ------
         UsageError
-            If there is no such level, edition, severity or rule.
+            If a level, edition, severity or rule is unknown.
         """
         selectors = (disable,) if isinstance(disable, str) else tuple(disable)
         return replace(
@@ -76,7 +76,7 @@ class Settings:
 
     @property
     def rules(self) -> Mapping[str, Requirement]:
-        """Every requirement by its id, with the severity that it has here."""
+        """The requirements by id, with their severities in these settings."""
         return {
             rule.id: replace(rule, severity=self.severities[rule.id]) if rule.id in self.severities else rule
             for rule in requirements().values()
@@ -95,24 +95,24 @@ class Settings:
         Raises
         ------
         UsageError
-            If it is not one; what it does not know it refuses, since a misspelt setting sets nothing.
+            If the file is invalid or has an unknown setting, which may be misspelled.
         NotFoundError
-            If there is no such file.
+            If the file does not exist.
         """
         import tomllib
 
-        place = storage.resolve(path)
+        source = storage.resolve(path)
         try:
-            content = tomllib.loads(storage.read_bytes(place, limit=_LIMIT).decode("utf-8"))
+            content = tomllib.loads(storage.read_bytes(source, limit=_LIMIT).decode("utf-8"))
         except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise UsageError(f"invalid TOML in the settings file: {error}", path=place) from error
+            raise UsageError(f"invalid TOML in the settings file: {error}", path=source) from error
         except NotFoundError as error:
-            raise NotFoundError("settings file not found", path=place) from error
+            raise NotFoundError("settings file not found", path=source) from error
         try:
             return cls._from_tables(content)
         except UsageError as error:
             raise UsageError(
-                error.message, path=place, found=error.found, expected=error.expected, hint=error.hint
+                error.message, path=source, found=error.found, expected=error.expected, hint=error.hint
             ) from error
 
     @classmethod
@@ -134,17 +134,17 @@ class Settings:
 
 
 def select_rules(selectors: Iterable[str]) -> frozenset[str]:
-    """Return the ids that are meant by ids and by beginnings of ids such as ``HATS-AUX``.
+    """Return the ids of rules selected by id or by a prefix such as ``HATS-AUX``.
 
     Parameters
     ----------
     selectors : iterable of str
-        Ids, or ids without their last parts; in capitals or not.
+        Ids, or ids without their last parts; upper or lower case.
 
     Raises
     ------
     UsageError
-        If one of them means no rule; the error names those that are nearly it.
+        If a selector matches no rule; the error suggests similar ones.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def _near(wanted: str, known: Iterable[str]) -> str:
 
 
 def _expand(severities: Mapping[str, str]) -> dict[str, Severity]:
-    """Return severities by id; where two selectors mean a rule, the longer one counts."""
+    """Return severities by id; if two selectors match a rule, the longer one counts."""
     found: dict[str, Severity] = {}
     for selector in sorted(severities, key=len):
         severity = cast(Severity, _one_of(SEVERITIES, severities[selector], "severity"))
@@ -206,28 +206,28 @@ def _typed(table: Mapping[str, Any], name: str, kind: type, expected: str, defau
 
 @dataclass(frozen=True, slots=True)
 class NearbyFile:
-    """The settings file of the current directory, and whether it may be followed."""
+    """The settings file of the current directory, and whether it is trusted."""
 
     path: str
     trusted: bool
 
 
 def settings_nearby(path: storage.PathLike) -> NearbyFile | None:
-    """Return the settings file of the current directory, or None where there is none.
+    """Return the settings file of the current directory, or None.
 
-    A catalog must not say how it is judged: the file is not trusted if it lies in what is validated, is a
-    link into it, or if the current directory is a part of it.
+    A catalog must not control its own validation. The file is not trusted if it is inside the catalog, is a
+    link into it, or if the current directory is inside the catalog.
 
     Parameters
     ----------
     path : str, path or UPath
-        What is validated.
+        The validated path.
     """
     if not os.path.lexists(CONFIG_NAME):
         return None
-    judged = storage.resolve(path)
-    if not storage.is_local(judged):
+    validated = storage.resolve(path)
+    if not storage.is_local(validated):
         return NearbyFile(CONFIG_NAME, True)
-    root = os.path.realpath(judged.path)
-    inside = [os.path.realpath(place) for place in (".", CONFIG_NAME)]
-    return NearbyFile(CONFIG_NAME, all(os.path.commonpath([root, place]) != root for place in inside))
+    root = os.path.realpath(validated.path)
+    inside = [os.path.realpath(name) for name in (".", CONFIG_NAME)]
+    return NearbyFile(CONFIG_NAME, all(os.path.commonpath([root, real]) != root for real in inside))

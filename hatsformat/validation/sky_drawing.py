@@ -1,4 +1,4 @@
-"""The tiles of a catalog on the sky, as a picture in SVG that needs nothing else."""
+"""Draw the tiles of a catalog on the sky as a self-contained SVG."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hatsformat.layout import parse_leaf_path
 from hatsformat.validation.findings import Finding
 
 SHAPES = 4000
-"""The most tiles that are drawn; where there are more, the fine ones are drawn together."""
+"""The most tiles that are drawn; if there are more, small tiles are merged."""
 
-_KINDS = ("sound", "info", "warning", "error")
+_CLASSES = ("sound", "info", "warning", "error")
 _WIDTH, _HEIGHT, _EDGE = 720.0, 360.0, 4.0
 _FINE_EDGE = 16  # points on the edge of a tile of order 0
 
@@ -30,7 +30,7 @@ class Footprint:
     Attributes
     ----------
     member : str
-        Its directory in the collection; empty for a catalog by itself.
+        Its directory in the collection; empty for a single catalog.
     orders : ndarray of uint8, shape (n,)
     pixels : ndarray of int64, shape (n,)
     """
@@ -47,15 +47,15 @@ class Tiles:
     Attributes
     ----------
     orders, pixels : ndarray of int64
-    kinds : ndarray of int64
-        How bad the worst finding within it is: 0 where there is none, to 3 for an error.
+    severities : ndarray of int64
+        The severity of the worst finding: 0 for none, to 3 for an error.
     counts, faulty : ndarray of int64
-        How many tiles of the catalog it stands for, and how many of these have findings.
+        The number of tiles merged into it, and how many of these have findings.
     """
 
     orders: IntArray
     pixels: IntArray
-    kinds: IntArray
+    severities: IntArray
     counts: IntArray
     faulty: IntArray
 
@@ -64,7 +64,7 @@ class Tiles:
 
 
 def mark(footprint: Footprint, findings: Sequence[Finding]) -> Tiles:
-    """Return the tiles of a catalog with the findings at their leaves.
+    """Return the tiles of a catalog with the severities of the findings at their leaves.
 
     Parameters
     ----------
@@ -75,26 +75,26 @@ def mark(footprint: Footprint, findings: Sequence[Finding]) -> Tiles:
     Returns
     -------
     Tiles
-        Also those that only findings name, such as leaves in the wrong folder.
+        Includes tiles that only appear in findings, such as leaves in the wrong folder.
     """
     worst = _worst(footprint.member, findings)
     marked = np.array([(order, pixel, kind) for (order, pixel), kind in worst.items()], dtype=np.int64)
     marked = marked.reshape(-1, 3)
     orders = np.concatenate([footprint.orders.astype(np.int64), marked[:, 0]])
     pixels = np.concatenate([footprint.pixels.astype(np.int64), marked[:, 1]])
-    kinds = np.concatenate([np.zeros(len(footprint.orders), dtype=np.int64), marked[:, 2]])
+    severities = np.concatenate([np.zeros(len(footprint.orders), dtype=np.int64), marked[:, 2]])
     order, pixel, which = _distinct(orders, pixels)
     kind = np.zeros(len(order), dtype=np.int64)
-    np.maximum.at(kind, which, kinds)
+    np.maximum.at(kind, which, severities)
     return Tiles(order, pixel, kind, np.ones_like(kind), (kind > 0).astype(np.int64))
 
 
 def _worst(member: str, findings: Sequence[Finding]) -> Mapping[tuple[int, int], int]:
-    """Return how bad the worst finding at each tile is."""
+    """Return the severity of the worst finding at each tile."""
     prefix = f"{member}/" if member else ""
     worst: dict[tuple[int, int], int] = {}
     for finding in findings:
-        kind = _KINDS.index(finding.severity)
+        kind = _CLASSES.index(finding.severity)
         paths = {departure.location.path for departure in finding.departures}
         for path in paths:
             if path is None or not path.startswith(f"{prefix}dataset/"):
@@ -107,13 +107,13 @@ def _worst(member: str, findings: Sequence[Finding]) -> Mapping[tuple[int, int],
 
 
 def _distinct(orders: IntArray, pixels: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the tiles that differ, in order, and which of them each one is."""
+    """Return the distinct tiles, sorted, and the index of each tile in them."""
     _, first, which = np.unique(healpix.uniq(orders, pixels), return_index=True, return_inverse=True)
     return orders[first], pixels[first], which
 
 
 def coarsen(tiles: Tiles, limit: int = SHAPES) -> Tiles:
-    """Return at most about `limit` tiles: fine ones are put together in the coarser ones they lie in."""
+    """Return at most about `limit` tiles, by merging small tiles into their parents."""
     for order in range(int(tiles.orders.max(initial=0)), -1, -1):
         if len(tiles) <= limit:
             break
@@ -124,11 +124,11 @@ def coarsen(tiles: Tiles, limit: int = SHAPES) -> Tiles:
 def _at_most(tiles: Tiles, order: int) -> Tiles:
     up = 2 * (tiles.orders - order).clip(0)
     orders, pixels, which = _distinct(tiles.orders.clip(max=order), tiles.pixels >> up)
-    kinds, counts, faulty = (np.zeros(len(orders), dtype=np.int64) for _ in range(3))
-    np.maximum.at(kinds, which, tiles.kinds)
+    severities, counts, faulty = (np.zeros(len(orders), dtype=np.int64) for _ in range(3))
+    np.maximum.at(severities, which, tiles.severities)
     np.add.at(counts, which, tiles.counts)
     np.add.at(faulty, which, tiles.faulty)
-    return Tiles(orders, pixels, kinds, counts, faulty)
+    return Tiles(orders, pixels, severities, counts, faulty)
 
 
 def draw_sky(tiles: Tiles, title: str, number: int = 0) -> str:
@@ -137,11 +137,11 @@ def draw_sky(tiles: Tiles, title: str, number: int = 0) -> str:
     Parameters
     ----------
     tiles : Tiles
-        As many as are to be drawn; see `coarsen`.
+        The tiles to draw; see `coarsen`.
     title : str
-        What the picture shows, without markup; it is for those who do not see it.
+        The description for screen readers, without markup.
     number : int
-        Tells the picture from the others on a page.
+        The number of the picture on its page.
 
     Returns
     -------
@@ -152,10 +152,10 @@ def draw_sky(tiles: Tiles, title: str, number: int = 0) -> str:
     from html import escape
 
     shapes = []
-    drawing = np.argsort(tiles.kinds, kind="stable")  # the faulty ones on top
-    kinds = tiles.kinds[drawing]
-    for kind, name in enumerate(_KINDS):
-        at = drawing[kinds == kind]
+    drawing = np.argsort(tiles.severities, kind="stable")  # tiles with findings on top
+    severities = tiles.severities[drawing]
+    for kind, name in enumerate(_CLASSES):
+        at = drawing[severities == kind]
         if len(at):
             shapes.append(f'<g class="{name}">{"".join(_shapes(tiles, at))}</g>')
     box = f"{-_EDGE:g} {-_EDGE:g} {_WIDTH + 2 * _EDGE:g} {_HEIGHT + 2 * _EDGE:g}"
@@ -168,7 +168,7 @@ def draw_sky(tiles: Tiles, title: str, number: int = 0) -> str:
 
 
 def _shapes(tiles: Tiles, at: IntArray) -> list[str]:
-    """Return a path element a tile."""
+    """Return one path element per tile."""
     found = []
     for order in np.unique(tiles.orders[at]).tolist():
         these = at[tiles.orders[at] == order]
@@ -189,7 +189,7 @@ def _shapes(tiles: Tiles, at: IntArray) -> list[str]:
 
 
 def _paths(pixels: IntArray, order: int) -> list[str]:
-    """Return the outline of each pixel; one across the map's rim is there twice, for both its ends."""
+    """Return the outline of each pixel; pixels across the edge of the map are drawn on both sides."""
     step = max(1, _FINE_EDGE >> order)
     ra, dec = healpix.outlines(pixels, order, step)
     centre, _ = healpix.pixel_to_radec(pixels, order)

@@ -1,4 +1,4 @@
-"""The report for people: what, where, why it matters and how to fix it."""
+"""The report as text: what, where, why it matters and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hatsformat.validation.requirements import requirements
 from hatsformat.validation.sanitizing import visible
 
 MOST_RULES = 10
-"""Rules with the same reason not to be run that are told to people; the JSON report has all."""
+"""The most rules listed per reason in "Not run"; the JSON report has all of them."""
 
 _COLORS = {"error": "\x1b[31m", "warning": "\x1b[33m", "info": "\x1b[36m", "good": "\x1b[32m"}
 _PLAIN = "\x1b[0m"
@@ -31,7 +31,7 @@ def render_text(
     Returns
     -------
     str
-        Ends in a line feed.
+        Ends with a newline.
     """
     lines: list[str] = []
     for finding in findings:
@@ -88,8 +88,8 @@ def _last_line(verdict: Verdict, color: bool) -> str:
         f"{summary[kind]} {kind if kind == 'info' or summary[kind] == 1 else kind + 's'}"
         for kind in ("error", "warning", "info")
     )
-    judged = _paint("valid", "good", color) if verdict.valid else _paint("not valid", "error", color)
+    outcome = _paint("valid", "good", color) if verdict.valid else _paint("not valid", "error", color)
     return (
-        f"{visible(verdict.path)}: {judged} (edition {verdict.edition}, level {verdict.level}): {counts}; "
+        f"{visible(verdict.path)}: {outcome} (edition {verdict.edition}, level {verdict.level}): {counts}; "
         f"{summary['passed']} checks passed, {summary['not_run']} not run"
     )

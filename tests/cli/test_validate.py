@@ -192,7 +192,7 @@ def test_a_settings_file_says_how(warned, tmp_path):
     assert run(warned, "--config", file, "--disable", "HATS-AUX-001").exit_code == 0
     result = run(warned, "--config", tmp_path / "none.toml")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "no such settings file" in result.stderr
+    assert "settings file not found" in result.stderr
 
 
 def test_the_settings_of_the_current_directory_are_followed_and_named(warned, monkeypatch):

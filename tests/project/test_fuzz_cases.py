@@ -64,4 +64,4 @@ def test_a_catalog_full_of_such_footers_takes_a_bounded_time(tmp_path, monkeypat
     told = [str(broken.error) for broken in found.broken]
     assert len(told) == len(names)
     assert sum(footer_sandbox.FATAL in text for text in told) == 3
-    assert sum("too many others" in text for text in told) == 9
+    assert sum("too many other files" in text for text in told) == 9

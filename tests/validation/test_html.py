@@ -266,7 +266,11 @@ def test_only_the_members_own_findings_count():
     warned = finding(departure(Location(f"margin/{leaf(1, 5)}")), severity="warning")
     tiles = mark(sky, (warned, faults))
     found = dict(
-        zip(zip(tiles.orders.tolist(), tiles.pixels.tolist(), strict=True), tiles.kinds.tolist(), strict=True)
+        zip(
+            zip(tiles.orders.tolist(), tiles.pixels.tolist(), strict=True),
+            tiles.severities.tolist(),
+            strict=True,
+        )
     )
     assert found == {(1, 4): 0, (1, 5): 3, (2, 7): 3}
 
@@ -294,7 +298,10 @@ def test_coarser_tiles_stand_for_those_within(data):
     found = {
         (k, p): (kind, count, faulty)
         for k, p, kind, count, faulty in zip(
-            *(getattr(coarse, name).tolist() for name in ("orders", "pixels", "kinds", "counts", "faulty")),
+            *(
+                getattr(coarse, name).tolist()
+                for name in ("orders", "pixels", "severities", "counts", "faulty")
+            ),
             strict=True,
         )
     }

@@ -101,7 +101,8 @@ def test_missing_values_are_counted_across_batches(tmp_path, groups, rows, data)
     told = read_footer(storage.resolve(other))
     lying = (Batch(batch.first_row, batch.parts, batch.table, told) for batch in pieces(footer, path, rows))
     scan = judged(lying, footer, COUNTED)
-    assert (scan.first[COUNTED].location.row_group, scan.first[COUNTED].location.column) == (group, "n")
+    location = scan.first[COUNTED].location
+    assert (location.row_group, location.column) == (group, "n")
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

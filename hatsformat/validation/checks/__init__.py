@@ -1,4 +1,4 @@
-"""The checks, by the evidence they look at; importing a module registers what is in it."""
+"""The checks, by the evidence they use; importing a module registers its checks."""
 
 from __future__ import annotations
 

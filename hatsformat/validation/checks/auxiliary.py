@@ -1,4 +1,4 @@
-"""Checks of the Parquet files beside the leaves (Note, sections 3.6.4, 3.6.6 and 3.6.7)."""
+"""Checks of the other Parquet files (Note, sections 3.6.4, 3.6.6 and 3.6.7)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hatsformat.validation.registry import catalog_check, catalog_checks
 from hatsformat.validation.requirements import Requirement
 
 _MOST_GROUPS = 10
-"""Row groups of a file whose rows are shown."""
+"""The most row groups of a file that a message lists."""
 
 
 @catalog_checks("HATS-AUX-001", "HATS-AUX-002")
@@ -40,7 +40,7 @@ def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]
 
 
 def broken(file: Artefact[Footer]) -> Iterator[Departure]:
-    """Yield a departure where a Parquet file cannot be opened; raise `NoEvidenceError` if it is missing."""
+    """Yield a departure if a Parquet file cannot be opened; raise `NoEvidenceError` if it is missing."""
     if not file.is_there:
         raise NoEvidenceError(f"{file.path} is missing")
     file.check_seen()
@@ -61,34 +61,34 @@ def common_metadata_opens(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 
 @dataclass
-class _Told:
-    """What ``_metadata`` says of a file: each row group's rows, bytes and range of index values."""
+class _MetadataGroups:
+    """The row groups of a file in ``_metadata``: rows, bytes and range of index values."""
 
     rows: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     ranges: list[tuple[Any, Any]] = field(default_factory=list)
 
 
-def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _Told]:
-    """Return what ``_metadata`` says of each file, by path in the catalog."""
+def _in_metadata(catalog: CatalogEvidence) -> Mapping[str, _MetadataGroups]:
+    """Return the row groups in ``_metadata`` of each file, by path in the catalog."""
     return catalog.cached("row groups in _metadata", lambda: _by_file(catalog.footers.metadata.need()))
 
 
-def _by_file(footer: Footer) -> dict[str, _Told]:
-    found: dict[str, _Told] = {}
+def _by_file(footer: Footer) -> dict[str, _MetadataGroups]:
+    found: dict[str, _MetadataGroups] = {}
     statistics = footer.statistics or (Statistics(),) * len(footer.files)
     groups = zip(footer.files, footer.group_rows, footer.group_bytes, statistics, strict=True)
     for path, rows, size, known in groups:
-        told = found.setdefault(f"{layout.DATASET}/{path}" if path else "", _Told())
-        told.rows.append(rows)
-        told.sizes.append(size)
-        told.ranges.append((known.low, known.high))
+        listed = found.setdefault(f"{layout.DATASET}/{path}" if path else "", _MetadataGroups())
+        listed.rows.append(rows)
+        listed.sizes.append(size)
+        listed.ranges.append((known.low, known.high))
     return found
 
 
 @catalog_check("HATS-AUX-005")
 def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``_metadata`` names every data file, and no other."""
+    """Check that ``_metadata`` lists every data file, and no others."""
     named = _in_metadata(catalog)
     leaves = set(catalog.files.leaves.paths)
     if "" in named:
@@ -105,7 +105,7 @@ def metadata_names_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-006")
 def metadata_counts_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``_metadata`` has as many rows of a file as the file."""
+    """Check that ``_metadata`` has the number of rows of each file."""
     named = _in_metadata(catalog)
     for footer in catalog.footers.leaves_and_strays():
         if footer.path in named and (rows := sum(named[footer.path].rows)) != footer.rows:
@@ -122,24 +122,24 @@ def metadata_has_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``_metadata`` has the row groups of each file, with their sizes and index values."""
     named = _in_metadata(catalog)
     for footer in catalog.footers.leaves_and_strays():
-        told = named.get(footer.path)
-        # What is not named, and what has other columns, is told already.
-        if told is None or footer.schema is not catalog.footers.schema:
+        listed = named.get(footer.path)
+        # Other checks report unlisted files and different columns.
+        if listed is None or footer.schema is not catalog.footers.schema:
             continue
-        if tuple(told.rows) != footer.group_rows:
-            yield _stale(footer.path, f"rows {_list(told.rows)}", f"rows {_list(footer.group_rows)}")
+        if tuple(listed.rows) != footer.group_rows:
+            yield _stale(footer.path, f"rows {_list(listed.rows)}", f"rows {_list(footer.group_rows)}")
             continue
-        for group, (found, own) in enumerate(zip(told.ranges, footer.statistics, strict=False)):
+        for group, (found, own) in enumerate(zip(listed.ranges, footer.statistics, strict=False)):
             if None not in (*found, own.low) and found != (own.low, own.high):
                 actual, expected = f"{found[0]} to {found[1]}", f"{own.low} to {own.high}"
                 yield _stale(footer.path, actual, expected, catalog.declared.index_column, group)
                 break
         else:
-            sizes = zip(told.sizes, footer.group_bytes, strict=True)
-            differ = [group for group, (told_size, own_size) in enumerate(sizes) if told_size != own_size]
+            sizes = zip(listed.sizes, footer.group_bytes, strict=True)
+            differ = [group for group, (listed_size, own_size) in enumerate(sizes) if listed_size != own_size]
             if differ and catalog.footers.metadata.need().schema is catalog.footers.schema:
-                told_size, own_size = told.sizes[differ[0]], footer.group_bytes[differ[0]]
-                yield _stale(footer.path, f"{told_size} bytes", f"{own_size} bytes", None, differ[0])
+                listed_size, own_size = listed.sizes[differ[0]], footer.group_bytes[differ[0]]
+                yield _stale(footer.path, f"{listed_size} bytes", f"{own_size} bytes", None, differ[0])
 
 
 def _stale(
@@ -157,7 +157,7 @@ def _list(rows: Sequence[int]) -> str:
 
 @catalog_check("HATS-AUX-017")
 def auxiliary_order(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the other Parquet files have the columns in the order of the data files."""
+    """Check that the other Parquet files have the column order of the data files."""
     files = [catalog.footers.common_metadata, catalog.footers.thumbnail]
     if catalog.scope.reaches("footers"):
         files.append(catalog.footers.metadata)
@@ -180,7 +180,7 @@ def auxiliary_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[De
 
 @catalog_check("HATS-AUX-008")
 def metadata_keys(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``_metadata`` has the key-values of ``_common_metadata``."""
+    """Check that ``_metadata`` has the key-value metadata of ``_common_metadata``."""
     expected = catalog.footers.common_metadata.need().keys
     yield from compare_keys(
         layout.METADATA, catalog.footers.metadata.need().keys, expected, layout.COMMON_METADATA
@@ -197,7 +197,7 @@ def common_metadata_is_schema(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-010")
 def statistics_open(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the statistics file can be read and has its columns."""
+    """Check that the statistics file can be read and has the required columns."""
     file = catalog.footers.statistics
     yield from broken(file)
     if file.value is not None:
@@ -208,7 +208,7 @@ def statistics_open(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-011")
 def statistics_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the statistics have one row a row group."""
+    """Check that the statistics have one row per row group."""
     rows = catalog.footers.statistics.need().rows
     catalog.footers.leaves.check_complete()
     groups = sum(len(footer.group_rows) for footer in catalog.footers.leaves.readable)
@@ -224,7 +224,7 @@ def _scan(catalog: CatalogEvidence) -> StatisticsScan:
 
 @catalog_check("HATS-AUX-013")
 def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that each row of the statistics is of another row group of the leaves."""
+    """Check that each row of the statistics belongs to a different row group of the leaves."""
     for row, (order, pixel, group) in _scan(catalog).strange:
         yield Departure.of(
             "unknown or duplicate row group in the statistics",
@@ -236,7 +236,7 @@ def statistics_name_row_groups(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-014")
 def statistics_values(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the values of the statistics are those of the footers."""
+    """Check that the values of the statistics match the footers."""
     for row, column, value, expected in _scan(catalog).wrong:
         yield Departure.of(
             "the statistics differ from the footers",
@@ -250,15 +250,15 @@ def statistics_values(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-018")
 def statistics_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the columns of the statistics are about columns of the leaves."""
+    """Check that the columns of the statistics belong to columns of the leaves."""
     names = catalog.footers.statistics.need().schema.names
     own = catalog.footers.schema.names
-    # Of nested columns each list is told: "lightcurve.mag.list.element".
+    # A nested column has one entry per leaf column, such as "lightcurve.mag.list.element".
     nested = tuple(f"{name}." for name in own)
     for name in names:
-        column, _, told = name.rpartition("::")
+        column, _, field = name.rpartition("::")
         is_known = column in own or column.startswith(nested)
-        if name not in KEYS and not (told in FIELDS and is_known):
+        if name not in KEYS and not (field in FIELDS and is_known):
             message = "unknown column in the statistics"
             yield Departure.of(
                 message,
@@ -270,7 +270,7 @@ def statistics_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-015")
 def statistics_sizes(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the sizes in the statistics are those of the footers."""
+    """Check that the sizes in the statistics match the footers."""
     found = _scan(catalog).sizes
     if found:
         row, column, value, expected = found[0]

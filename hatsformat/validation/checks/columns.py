@@ -1,4 +1,4 @@
-"""Checks of the columns that the properties name (Note, Table 1)."""
+"""Checks of the columns named in the properties (Note, Table 1)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _names(catalog: CatalogEvidence, keyword: str) -> tuple[str, ...]:
 
 
 def has_column(schema: pa.Schema, name: str) -> bool:
-    """Return whether there is such a column, or such a field of a nested one (``lc.mag``)."""
+    """Return whether a schema has a column, or a field of a nested column (``lc.mag``)."""
     if name in schema.names:
         return True
     outer, dot, inner = name.partition(".")
@@ -71,7 +71,7 @@ def numeric_coordinates(catalog: CatalogEvidence) -> Iterator[Departure]:
         if catalog.footers.schema.names.count(name) == 1:
             kind = catalog.footers.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-                message = "a coordinate column must hold numbers"
+                message = "a coordinate column must be numeric"
                 yield Departure.of(message, layout.DATASET, name, actual=kind, expected="double")
 
 
@@ -85,8 +85,8 @@ def index_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 
 @catalog_check("HATS-SUPP-108")
-def index_tells_whole_numbers(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``Norder`` and ``Npix`` of an index hold whole numbers."""
+def index_tiles_are_integers(catalog: CatalogEvidence) -> Iterator[Departure]:
+    """Check that ``Norder`` and ``Npix`` of an index are integers."""
     for name in ("Norder", "Npix"):
         if catalog.footers.schema.names.count(name) == 1:
             kind = catalog.footers.schema.field(name).type
@@ -112,16 +112,16 @@ def association_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-202")
 def association_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that an association has leaf files exactly if it says so."""
-    stated = catalog.declared.value("hats_assn_leaf_files")
+    """Check that an association has leaf files if and only if ``hats_assn_leaf_files`` is true."""
+    declared = catalog.declared.value("hats_assn_leaf_files")
     catalog.folder.require_listing()
     count = len(catalog.files.dataset.leaves)
-    if stated is not (count > 0):
+    if declared is not (count > 0):
         message = "hats_assn_leaf_files does not match the files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
             "hats_assn_leaf_files",
-            actual=stated,
+            actual=declared,
             expected=f"{count > 0}: {count} leaf files",
         )

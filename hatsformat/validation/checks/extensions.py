@@ -1,4 +1,4 @@
-"""Checks of extensions: properties files at the root of a collection that offer further columns."""
+"""Checks of extensions: properties files at the root of a collection that join more columns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KINDS = {
 
 
 def _readable(collection: CollectionEvidence) -> Iterator[Extension]:
-    """Yield the extensions whose files can be read, then raise `NoEvidenceError` unless that is all."""
+    """Yield the readable extensions, then raise `NoEvidenceError` if there are others."""
     if not collection.extensions:
         raise NoEvidenceError("the collection lists no extensions")
     for extension in collection.extensions:
@@ -66,15 +66,15 @@ def _is_outside(extension: Extension) -> bool:
 
 @collection_check("HATS-EXT-002")
 def is_extension(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the files of extensions say that they are of one."""
+    """Check that the ``dataproduct_type`` of extensions is ``extension``."""
     for extension in _readable(collection):
-        told = extension.document.to_dict().get("dataproduct_type", "").strip()
-        if told and told != "extension":
+        table_type = extension.document.to_dict().get("dataproduct_type", "").strip()
+        if table_type and table_type != "extension":
             yield Departure.of(
                 "dataproduct_type must be extension",
                 extension.path,
                 "dataproduct_type",
-                actual=told,
+                actual=table_type,
                 expected="extension",
             )
 
@@ -88,7 +88,7 @@ def extension_problems(collection: CollectionEvidence, rule: Requirement) -> Ite
 
 def _of(rule: str, problems: Iterable[Problem]) -> Iterator[Problem]:
     for problem in problems:
-        # Another type is told by a check of its own.
+        # HATS-EXT-002 reports another type.
         another = problem.keyword == "dataproduct_type" and problem.kind == "bad-value"
         if problem.kind in _KINDS[rule] and not another:
             yield problem
@@ -101,29 +101,29 @@ def names_primary(collection: CollectionEvidence) -> Iterator[Departure]:
     if primary is None or primary.path is None:
         raise NoEvidenceError("the primary of the collection cannot be checked")
     for extension in _readable(collection):
-        told = extension.properties.hats_primary_table_url
-        if told is not None and posixpath.basename(posixpath.normpath(told)) != posixpath.basename(
-            primary.path
-        ):
+        primary_url = extension.properties.hats_primary_table_url
+        if primary_url is not None and posixpath.basename(
+            posixpath.normpath(primary_url)
+        ) != posixpath.basename(primary.path):
             yield Departure.of(
                 "the extension and the collection name different primaries",
                 extension.path,
                 "hats_primary_table_url",
-                actual=told,
-                expected=primary.told,
+                actual=primary_url,
+                expected=primary.reference,
             )
 
 
 @collection_check("HATS-EXT-008")
 def columns_exist(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the columns that an extension joins and offers exist in its tables."""
+    """Check that the columns named by an extension exist in its tables."""
     missing: NoEvidenceError | None = None
     for extension in _readable(collection):
-        told = extension.properties
+        properties = extension.properties
         wanted = (
-            (told.hats_primary_table_url, "hats_col_assn_primary", [told.hats_col_assn_primary]),
-            (told.hats_assn_join_table_url, "hats_col_assn_join", [told.hats_col_assn_join]),
-            (told.hats_assn_join_table_url, "hats_ext_cols", [*(told.hats_ext_cols or ())]),
+            (properties.hats_primary_table_url, "hats_col_assn_primary", [properties.hats_col_assn_primary]),
+            (properties.hats_assn_join_table_url, "hats_col_assn_join", [properties.hats_col_assn_join]),
+            (properties.hats_assn_join_table_url, "hats_ext_cols", [*(properties.hats_ext_cols or ())]),
         )
         for reference, keyword, names in wanted:
             try:
@@ -166,7 +166,7 @@ def nothing_unlisted(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-EXT-010")
 def lies_at_the_root(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the files of extensions lie at the collection's root."""
+    """Check that the files of extensions are at the collection's root."""
     if not collection.extensions:
         raise NoEvidenceError("the collection lists no extensions")
     for extension in collection.extensions:

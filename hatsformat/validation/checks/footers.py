@@ -25,7 +25,7 @@ from hatsformat.validation.registry import catalog_check, catalog_checks
 from hatsformat.validation.requirements import Requirement
 
 INDEX_IN_TILE = "HATS-HPX-008"
-"""Judged by statistics where the footers have them, else by the rows."""
+"""Checked by statistics if the footers have them, else by the rows."""
 
 
 @catalog_check("HATS-LEAF-001")
@@ -33,7 +33,7 @@ def opens(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that every data file is a Parquet file."""
     files = (*catalog.footers.leaves.broken, *catalog.footers.strays.broken)
     for broken in files:
-        # Without listings, a leaf that is not there is a matter of partition_info.csv.
+        # Without a listing, missing leaves are reported as HATS-PINF-006.
         listed = catalog.folder.can_list or not isinstance(broken.error, NotFoundError)
         if broken.error is not None and listed and not broken.is_unseen:
             actual = broken.error.message
@@ -44,7 +44,7 @@ def opens(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-LEAF-002")
 def has_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that a leaf has rows; of a leaf directory, some file."""
+    """Check that a leaf has rows, in at least one file."""
     known = catalog.footers.leaves.readable
     full = {unit_of(footer.path) for footer in known if footer.rows} if any(not f.rows for f in known) else ()
     for footer in catalog.footers.leaves.each():
@@ -70,7 +70,7 @@ def same_schema(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departu
 
 @catalog_check("HATS-LEAF-006")
 def no_hive_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that leaves do not repeat the path's numbers as columns."""
+    """Check that leaves do not repeat the path keys as columns."""
     for footer in catalog.footers.leaves.each():
         for name in layout.HIVE_COLUMNS:
             if name in footer.schema.names:
@@ -79,7 +79,7 @@ def no_hive_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-LEAF-007")
 def same_keys(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the data files have the key-values of ``_common_metadata``."""
+    """Check that the data files have the key-value metadata of ``_common_metadata``."""
     expected = catalog.footers.common_metadata.need().keys
     for footer in catalog.footers.leaves_and_strays():
         yield from compare_keys(footer.path, footer.keys, expected, layout.COMMON_METADATA)
@@ -88,7 +88,7 @@ def same_keys(catalog: CatalogEvidence) -> Iterator[Departure]:
 def compare_keys(
     path: str, keys: Mapping[str, str], expected: Mapping[str, str], whose: str
 ) -> Iterator[Departure]:
-    """Yield a departure where the key-values of two files differ."""
+    """Yield a departure if the key-value metadata of two files differs."""
     if keys != expected:
         differ = sorted(key for key in {*keys, *expected} if keys.get(key) != expected.get(key))
         yield Departure.of(
@@ -114,7 +114,7 @@ def has_nested_column(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-LEAF-008")
 def distinct_names(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that no duplicate column."""
+    """Check that a file has no duplicate columns."""
     for footer in catalog.footers.leaves_and_strays():
         for name, times in sorted(Counter(footer.schema.names).items()):
             if times > 1:
@@ -133,7 +133,7 @@ def within_threshold(catalog: CatalogEvidence) -> Iterator[Departure]:
     for unit, count in over.items():
         yield Departure.of(message, unit, actual=count, expected=f"at most {most}")
     if 2 * len(over) > len(rows):
-        # Some leaves may have grown; of most, it is not the leaves that are wrong.
+        # If most leaves are too large, the keyword is probably wrong.
         expected = f"at least {max(over.values())}, the rows of the largest leaf"
         yield Departure.of(
             message, catalog.declared.properties_path, "hats_max_rows", actual=most, expected=expected
@@ -149,18 +149,18 @@ def _units(catalog: CatalogEvidence) -> list[str]:
 @catalog_check("HATS-PROP-401")
 def number_of_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_nrows`` is the number of rows."""
-    stated = catalog.declared.value("hats_nrows")
+    declared = catalog.declared.value("hats_nrows")
     if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no rows to count")
-    if stated == 0 and not len(catalog.files.leaves):
+    if declared == 0 and not len(catalog.files.leaves):
         return
-    if catalog.footers.leaves.rows != stated:
+    if catalog.footers.leaves.rows != declared:
         message = "hats_nrows differs from the number of rows in the data files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
             "hats_nrows",
-            actual=stated,
+            actual=declared,
             expected=catalog.footers.leaves.rows,
         )
 
@@ -202,7 +202,7 @@ def index_first(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-HPX-004")
 def index_is_integer(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the index column holds integers that are wide enough."""
+    """Check that the type of the index column can hold its values."""
     kind = _index_type(catalog)
     bits = 2 * catalog.declared.index_order + 4 + (0 if pa.types.is_unsigned_integer(kind) else 1)
     if not pa.types.is_integer(kind) or kind.bit_width < min(bits, 64):
@@ -227,7 +227,7 @@ def index_is_signed(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 
 def change_range(tile: HealpixPixel, order: int) -> tuple[int, int]:
-    """Return a tile's half-open range of pixels at another order, at least the pixel that holds it."""
+    """Return a tile's half-open range of pixels at another order; at least the pixel that contains it."""
     start, stop = tile.range29
     shift = 2 * (MAX_ORDER - order)
     return start >> shift, ((stop - 1) >> shift) + 1
@@ -235,7 +235,7 @@ def change_range(tile: HealpixPixel, order: int) -> tuple[int, int]:
 
 @catalog_checks(INDEX_IN_TILE)
 def index_in_tile(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
-    """Check that the index values of a leaf lie within its tile."""
+    """Check that the index values of a leaf are within its tile."""
     _index_type(catalog)
     if any(found.low is None for footer in catalog.footers.leaves.readable for found in footer.statistics):
         if not catalog.scope.reaches("rows"):
@@ -256,7 +256,7 @@ def index_in_tile(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Depar
             low, high = found.low, found.high
             if low is not None and high is not None and (low < start or high >= stop):
                 yield Departure.of(
-                    "index values lie outside the tile of their leaf",
+                    "index values outside the tile of their leaf",
                     footer.path,
                     catalog.declared.index_column,
                     group,

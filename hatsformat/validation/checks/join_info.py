@@ -35,7 +35,7 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-212")
 def soft_has_it(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that an association without leaf files says which tiles it joins."""
+    """Check that an association without leaf files has a ``partition_join_info.csv``."""
     there = catalog.folder.can_list and len(catalog.files.dataset.leaves)
     if catalog.declared.no_leaf_files and not there and not catalog.files.join_info.is_there:
         yield Departure.of("the association has neither leaf files nor partition_join_info.csv", _PATH)
@@ -58,7 +58,7 @@ def names_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-208")
 def names_once(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that no two tiles are joined twice."""
+    """Check that no pair of tiles is listed more than once."""
     own, joined = catalog.files.join_info.need()
     pairs = np.stack([own.orders, own.pixels, joined.orders, joined.pixels], axis=1)
     _, first = np.unique(pairs, axis=0, return_index=True)
@@ -75,7 +75,7 @@ def names_once(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-209")
 def names_own_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the lines name the tiles of the association, and all of them."""
+    """Check that the lines list all tiles of the association, and no others."""
     own = catalog.files.join_info.need()[0]
     tiles = catalog.files.tiles
     known = uniq(tiles.orders, tiles.pixels)
@@ -88,7 +88,7 @@ def names_own_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-210")
 def names_joined_tiles(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the lines name tiles of the joined table."""
+    """Check that the joined tiles are tiles of the joined table."""
     joined = catalog.files.join_info.need()[1]
     tiles = catalog.linked(catalog.declared.value("hats_assn_join_table_url")).files.tiles
     known = uniq(tiles.orders, tiles.pixels)

@@ -1,4 +1,4 @@
-"""Checks of the keys that index and association tables look rows up by (Note, section 3.1)."""
+"""Checks of the keys of index and association tables (Note, section 3.1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hatsformat.validation.registry import row_check
 
 @row_check("HATS-SUPP-109", "rows of the index are not sorted by the indexed column")
 def sorted_by_key(batch: RowBatch) -> RowVerdict:
-    """Check that the rows of a file of an index are sorted by the indexed column."""
+    """Check that the rows of each file of an index are sorted by the indexed column."""
     if batch.plan.indexed is None:
         raise NoEvidenceError("hats_index_column is missing from the properties")
     values = batch.column(batch.plan.indexed)

@@ -1,4 +1,4 @@
-"""Checks of a collection and of what its members have to do with each other (Note, section 3.1)."""
+"""Checks of a collection and the relations between its members (Note, section 3.1)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def has_properties(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-PROP-010")
 def small_properties(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the properties file is small enough to be one."""
+    """Check that the properties file has at most 1 MiB."""
     error = collection.file.error
     if error is not None and error.expected is not None:
         yield Departure.of(
@@ -64,7 +64,7 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Departure]:
                 "the member is outside the collection and was not opened",
                 _PATH,
                 member.keyword,
-                actual=member.told,
+                actual=member.reference,
                 expected="a subdirectory",
             )
     for extension in collection.extensions:
@@ -80,11 +80,11 @@ def members_are_inside(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-COLL-005")
 def members_are_there(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that every member that the collection names is there."""
+    """Check that every listed member exists."""
     for member in collection.members:
         if member.path is not None and member.path not in collection.catalogs:
             yield Departure.of(
-                "missing member", _PATH, member.keyword, actual=member.told, expected="a catalog"
+                "missing member", _PATH, member.keyword, actual=member.reference, expected="a catalog"
             )
     for extension in collection.extensions:
         if not extension.file.is_there:
@@ -107,7 +107,7 @@ def _typed(collection: CollectionEvidence, role: str, types: tuple[str, ...]) ->
                     message,
                     _PATH,
                     member.keyword,
-                    actual=f"{member.told} is of type {found}",
+                    actual=f"{member.reference} is of type {found}",
                     expected=" or ".join(types),
                 )
 
@@ -126,7 +126,7 @@ def margins_are_margins(collection: CollectionEvidence) -> Iterator[Departure]:
 
 @collection_check("HATS-COLL-008")
 def indexes_are_indexes(collection: CollectionEvidence) -> Iterator[Departure]:
-    """Check that the members in ``all_indexes`` are indexes over their field."""
+    """Check that the members in ``all_indexes`` are indexes of their field."""
     yield from _typed(collection, "index", ("index",))
     for member in collection.members:
         if member.role == "index" and member.path in collection.catalogs:
@@ -137,7 +137,7 @@ def indexes_are_indexes(collection: CollectionEvidence) -> Iterator[Departure]:
                     message,
                     _PATH,
                     member.keyword,
-                    actual=f"{over} in {member.told}",
+                    actual=f"{over} in {member.reference}",
                     expected=member.field,
                 )
 
@@ -153,11 +153,13 @@ def supplements_name_primary(collection: CollectionEvidence) -> Iterator[Departu
         accepted.add(collection.catalogs[primary.path].declared.properties.obs_collection or "")
     for path, catalog in collection.catalogs.items():
         is_own = path != primary.path and catalog.declared.table_type != "association"
-        told = catalog.declared.properties.hats_primary_table_url if is_own else None
-        if told is not None and posixpath.basename(posixpath.normpath(told)) not in accepted:
+        primary_url = catalog.declared.properties.hats_primary_table_url if is_own else None
+        if primary_url is not None and posixpath.basename(posixpath.normpath(primary_url)) not in accepted:
             name = posixpath.join(path, catalog.declared.properties_path)
             message = "the supplement and the collection name different primaries"
-            yield Departure.of(message, name, "hats_primary_table_url", actual=told, expected=primary.told)
+            yield Departure.of(
+                message, name, "hats_primary_table_url", actual=primary_url, expected=primary.reference
+            )
 
 
 @collection_check("HATS-COLL-012")

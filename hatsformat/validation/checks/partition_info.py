@@ -28,7 +28,7 @@ def is_there(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-PINF-002")
 def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the file is a CSV with whole numbers in ``Norder`` and ``Npix``."""
+    """Check that the file is a CSV with integers in ``Norder`` and ``Npix``."""
     found = catalog.files.partition_info
     if not found.is_there:
         raise NoEvidenceError(f"{_PATH} is missing")
@@ -49,7 +49,7 @@ def _name(lines: PartitionLines, index: int) -> str:
 
 
 def _line(index: int) -> int:
-    """Return the line of the file, after one of headings."""
+    """Return the line number in the file, after the header."""
     return index + 2
 
 
@@ -69,7 +69,7 @@ def tiles_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-PINF-004")
 def no_duplicates(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that no tile is listed twice."""
+    """Check that no tile is listed more than once."""
     lines = catalog.files.partition_info.need()
     order = np.argsort(lines.uniq, kind="stable")
     again = order[1:][lines.uniq[order[1:]] == lines.uniq[order[:-1]]]
@@ -79,7 +79,7 @@ def no_duplicates(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-PINF-005")
 def no_overlaps(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that no listed tile lies within another."""
+    """Check that no listed tile is within another."""
     tiles = catalog.files.partition_info.need().tiles
     for coarse, fine in tiles.overlaps().tolist():
         yield Departure.of(
@@ -112,7 +112,7 @@ def tiles_have_leaves(catalog: CatalogEvidence) -> Iterator[Departure]:
         yield Departure.of(
             message, path, actual="no such file", expected="a leaf for each tile in partition_info.csv"
         )
-    # Either the leaf was lost, or the line is wrong: both are the place.
+    # The leaf may be missing or the line wrong, so report both locations.
     for index in np.flatnonzero(lines.possible & ~np.isin(lines.uniq, catalog.files.leaves.uniq)).tolist():
         yield Departure.of(
             message, _PATH, row=_line(index), actual=_name(lines, index), expected="a tile with a leaf"
@@ -126,7 +126,7 @@ def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
     catalog.folder.require_listing()
     leaves = catalog.files.leaves
     if not len(lines) and len(leaves):
-        # That it lists none is one problem, not one per leaf.
+        # An empty list is one problem, not one per leaf.
         count = len(set(leaves.units))
         yield Departure.of(
             "partition_info.csv lists no tile", _PATH, actual=0, expected=f"{count}, one per leaf"
@@ -143,7 +143,7 @@ def leaves_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-PINF-009")
 def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that a column ``Dir`` holds what it should."""
+    """Check that a column ``Dir`` matches the pixels."""
     lines = catalog.files.partition_info.need()
     if "Dir" in lines.others:
         yield Departure.of("Dir must contain integers", _PATH, "Dir")
@@ -164,24 +164,24 @@ def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-PINF-008")
 def right_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that a column ``num_rows`` holds the leaves' numbers of rows."""
+    """Check that a column ``num_rows`` has the number of rows of each leaf."""
     lines = _listed(catalog)
     if ROWS_COLUMN in lines.others:
         yield Departure.of("num_rows must contain integers", _PATH, ROWS_COLUMN)
     if ROWS_COLUMN not in lines.extra:
         return
-    stated = lines.extra[ROWS_COLUMN]
+    declared = lines.extra[ROWS_COLUMN]
     numbers, rows = rows_by_tile(catalog)
     at = np.searchsorted(numbers, lines.uniq).clip(0, max(len(numbers) - 1, 0))
     known = lines.possible & np.isin(lines.uniq, numbers)
     for index in np.flatnonzero(known).tolist():
-        if stated[index] != rows[at[index]]:
+        if declared[index] != rows[at[index]]:
             yield Departure.of(
                 "num_rows differs from the number of rows in the leaf",
                 _PATH,
                 ROWS_COLUMN,
                 row=_line(index),
-                actual=stated[index],
+                actual=declared[index],
                 expected=int(rows[at[index]]),
             )
 

@@ -1,4 +1,4 @@
-"""Checks of the properties files (Note, section 3.6.1): each problem of the file under its requirement."""
+"""Checks of the properties files (Note, section 3.6.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hatsformat.validation.requirements import Requirement, requirements
 
 _HALF_CIRCLE = 180 * 3600
 _VERSIONS = ("0.1", "1.0")
-"""The versions of the note that there are."""
+"""The versions of the note."""
 
 _SYNTAX = {
     "HATS-PROP-005": ("encoding",),
@@ -27,7 +27,7 @@ _SYNTAX = {
     "HATS-PROP-014": ("stray-blank",),
     "HATS-PROP-015": ("misspelt-keyword",),
 }
-"""Requirements that every problem of some kinds belongs to."""
+"""The kinds of problems that belong to each requirement, whatever the keyword."""
 
 _DUPLICATES = {"HATS-PROP-007": "error", "HATS-PROP-008": "warning"}
 _LISTS, _FORMS = "HATS-PROP-315", "HATS-PROP-316"
@@ -37,14 +37,14 @@ _BY_KEYWORD = {
     "2": ("bad-value", "out-of-range"),
     "3": ("odd-value", "inconsistent"),
 }
-"""By the first digit of a HATS-PROP number: the kinds of problems of the requirement's own keyword."""
+"""The kinds of problems of a requirement's keyword, by the first digit of its HATS-PROP number."""
 
 _RELATIONS = ("HATS-PROP-317", "HATS-PROP-318", "HATS-PROP-319", "HATS-PROP-320", "HATS-PROP-321")
-"""Requirements between two keywords; the others of the three-hundreds are about the form of one."""
+"""Requirements that relate two keywords; the other 300s are about the form of one keyword."""
 
 
 def rule_of(problem: Problem) -> str | None:
-    """Return the requirement that a problem of a catalog's properties departs from."""
+    """Return the requirement that a problem of a catalog's properties belongs to."""
     if problem.kind == "duplicate-keyword":
         return next(rule for rule, severity in _DUPLICATES.items() if severity == problem.severity)
     for rule, kinds in _SYNTAX.items():
@@ -76,7 +76,7 @@ FORMS = (*(f"HATS-PROP-{number}" for number in (*range(301, 315), 322, 323)), *_
 
 
 def as_departures(problems: Iterable[Problem], path: str) -> Iterator[Departure]:
-    """Turn problems of a properties file into departures."""
+    """Convert problems of a properties file to departures."""
     for problem in problems:
         yield Departure.of(
             problem.message,
@@ -102,7 +102,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 def _text_departures(
     rule: Requirement, document: PropertiesDocument, problems: Iterable[Problem], path: str
 ) -> Iterator[Departure]:
-    """Report entries with control characters or without a value, of which nothing worse is told."""
+    """Report entries with control characters or without a value, if no other check reports them."""
     missing = {problem.keyword for problem in problems if problem.kind == "missing-keyword"}
     broken = {problem.line for problem in problems if problem.kind in _SYNTAX["HATS-PROP-006"]}
     for entry in document.entries:
@@ -117,7 +117,7 @@ def _text_departures(
 
 @catalog_checks(_CONTROLS, _EMPTY)
 def clean_text(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]:
-    """Report odd entries of the catalog's properties."""
+    """Report control characters and empty values in the catalog's properties."""
     yield from _text_departures(
         rule, catalog.declared.document, catalog.declared.problems, catalog.declared.properties_path
     )
@@ -125,14 +125,14 @@ def clean_text(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departur
 
 @collection_checks(_CONTROLS, _EMPTY)
 def clean_collection_text(collection: CollectionEvidence, rule: Requirement) -> Iterator[Departure]:
-    """Report odd entries of the collection's properties."""
+    """Report control characters and empty values in the collection's properties."""
     document = collection.document
     yield from _text_departures(rule, document, collection.problems, layout.COLLECTION_PROPERTIES)
 
 
 @catalog_check("HATS-PROP-412")
 def known_version(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``hats_version`` is a version of the note that there is."""
+    """Check that ``hats_version`` is a version of the note."""
     version = catalog.declared.value("hats_version")
     if version.removeprefix("v") not in _VERSIONS and not any(
         problem.keyword == "hats_version" for problem in catalog.declared.problems
@@ -148,7 +148,7 @@ def known_version(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-PROP-004")
 def same_twice(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``hats.properties`` and ``properties`` say the same."""
+    """Check that ``hats.properties`` and ``properties`` agree."""
     if len(catalog.declared.documents) < 2:
         return
     texts = [document.to_dict() for document in catalog.declared.documents]
@@ -180,7 +180,7 @@ _COLLECTION_RULES = {
 
 
 def collection_rule_of(problem: Problem) -> str | None:
-    """Return the requirement that a problem of a collection's properties departs from."""
+    """Return the requirement that a problem of a collection's properties belongs to."""
     return _COLLECTION_RULES.get((problem.kind, problem.keyword or "")) or rule_of(problem)
 
 
@@ -202,7 +202,7 @@ def collection_problems(collection: CollectionEvidence, rule: Requirement) -> It
 
 @catalog_check("HATS-SUPP-001")
 def positive_threshold(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the margin's threshold is more than 0, and no more than half a circle."""
+    """Check that the margin's threshold is more than 0 and at most half a circle."""
     threshold = catalog.declared.value("hats_margin_threshold")
     if not 0 < threshold <= _HALF_CIRCLE:
         message = (

@@ -49,7 +49,7 @@ def right_ascension_in_range(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-HPX-010", "index values are missing or not valid pixel numbers")
 def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
-    """Check that every row has an index value that is a pixel of the column's order."""
+    """Check that every row has an index value that is a pixel number of the column's order."""
     order = batch.plan.index_order
     low, high = batch.index_range
     if low >= 0 and high < npix(order):
@@ -61,7 +61,7 @@ def index_is_a_pixel(batch: RowBatch) -> RowVerdict:
 @row_check("HATS-HPX-017", "rows are not sorted by the index column")
 @row_check("HATS-HPX-006", "rows are not sorted by the index column")
 def sorted_by_index(batch: RowBatch) -> RowVerdict:
-    """Check that the rows of a file are sorted by the index column."""
+    """Check that the rows of each file are sorted by the index column."""
     first = batch.index[0] if batch.before.index is None else batch.before.index
     if batch.ascends and first <= batch.index[0]:
         return RowVerdict(batch.nothing)
@@ -72,7 +72,7 @@ def sorted_by_index(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-HPX-016", "duplicate pixels in the map")
 def one_value_a_pixel(batch: RowBatch) -> RowVerdict:
-    """Check that a map has every pixel once; where it is sorted, the same pixels are neighbours."""
+    """Check that a map has every pixel only once. In a sorted map, duplicates are adjacent."""
     before = -1 if batch.before.index is None else batch.before.index
     previous = np.concatenate(([before], batch.index[:-1]))
     return RowVerdict((batch.index == previous) & (batch.index >= 0), batch.plan.index, batch.index)
@@ -80,7 +80,7 @@ def one_value_a_pixel(batch: RowBatch) -> RowVerdict:
 
 @row_check("HATS-HPX-009", "index values outside the statistics of their row group")
 def within_statistics(batch: RowBatch) -> RowVerdict:
-    """Check that the statistics of a row group enclose its index values."""
+    """Check that the statistics of a row group cover its index values."""
     if not batch.statistics or any(found.low is None for _, found in batch.statistics):
         raise NoEvidenceError("row groups have no statistics for the index column")
     parts = [(rows, found.low, found.high) for rows, found in batch.statistics if rows]
@@ -112,9 +112,9 @@ def index_is_position(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong, batch.plan.index, batch.index, expected)
 
 
-@row_check("HATS-HPX-011", "rows lie outside the tile of their leaf")
+@row_check("HATS-HPX-011", "rows outside the tile of their leaf")
 def in_own_tile(batch: RowBatch) -> RowVerdict:
-    """Check that a row lies in the tile that its position is in."""
+    """Check that every row is in the tile of its position."""
     if batch.tile is None:
         raise NoEvidenceError("the file does not belong to a tile")
     start, stop = batch.tile.range29
@@ -131,7 +131,7 @@ def in_own_tile(batch: RowBatch) -> RowVerdict:
 
 
 def _tile_names(order: int, pixels: IntArray, wrong: np.ndarray) -> list[str] | None:
-    """Return the name of the first wrong row's tile, where a verdict looks for it."""
+    """Return the tile of the first wrong row, as the expected value of a verdict."""
     if not wrong.any():
         return None
     at = int(np.argmax(wrong))
@@ -140,7 +140,7 @@ def _tile_names(order: int, pixels: IntArray, wrong: np.ndarray) -> list[str] | 
 
 @row_check("HATS-LEAF-010", "Norder, Dir or Npix column differs from the path")
 def hive_columns(batch: RowBatch) -> RowVerdict:
-    """Check that columns that repeat the path have the path's values."""
+    """Check that columns that repeat the path keys match the path."""
     if batch.tile is None:
         raise NoEvidenceError("the file does not belong to a tile")
     own = {"Norder": batch.tile.order, "Npix": batch.tile.pixel, "Dir": batch.tile.pixel // 10_000 * 10_000}
@@ -154,23 +154,23 @@ def hive_columns(batch: RowBatch) -> RowVerdict:
     return RowVerdict(wrong)
 
 
-@row_check("HATS-SUPP-002", "rows of the margin lie inside its own tile")
+@row_check("HATS-SUPP-002", "rows of a margin leaf are inside its own tile")
 def outside_own_tile(batch: RowBatch) -> RowVerdict:
-    """Check that no row of a margin lies inside its own tile."""
+    """Check that no row of a margin leaf is inside its own tile."""
     if batch.tile is None:
         raise NoEvidenceError("the file does not belong to a tile")
     start, stop = batch.tile.range29
     inside = (batch.pixels29 >= start) & (batch.pixels29 < stop)
     rows = np.flatnonzero(inside)
     if rows.size:
-        # On the edge, rounding may decide.
+        # On the edge, rounding may decide the tile.
         inside[rows] = (batch.nearby_pixels(rows, batch.tile.order) == batch.tile.pixel).all(axis=0)
     return RowVerdict(inside, None, [str(batch.tile)] * len(inside), "rows of other tiles")
 
 
-@row_check("HATS-SUPP-003", "rows of the margin lie too far from the tile")
+@row_check("HATS-SUPP-003", "rows of a margin leaf are too far from its tile")
 def near_own_tile(batch: RowBatch) -> RowVerdict:
-    """Check that the rows of a margin lie about as near to the tile as the threshold says."""
+    """Check that the rows of a margin are roughly within the threshold of their tile."""
     threshold = batch.plan.margin_threshold
     if batch.tile is None or threshold is None:
         raise NoEvidenceError("the threshold of the margin is unknown")
@@ -211,9 +211,9 @@ def index_names_tiles(batch: RowBatch) -> RowVerdict:
     return RowVerdict(~are_tiles(orders, pixels), "Npix", pixels, "a pixel of the order in Norder")
 
 
-@row_check(INDEX_IN_TILE, "index values lie outside the tile of their leaf", reported=False)
+@row_check(INDEX_IN_TILE, "index values outside the tile of their leaf", reported=False)
 def index_in_tile(batch: RowBatch) -> RowVerdict:
-    """Check that the index values of a leaf lie within its tile, where no statistics tell."""
+    """Check the index values of a leaf against its tile, if there are no statistics."""
     if batch.tile is None:
         raise NoEvidenceError("the file does not belong to a tile")
     start, stop = change_range(batch.tile, batch.plan.index_order)

@@ -1,4 +1,4 @@
-"""Comparing schemas: columns, types, nulls and order."""
+"""Compare schemas: columns, types, nullability and order."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hatsformat.validation.findings import Departure
 
 MOST_FILES = "most of the catalog's files"
 _REPETITIONS = {True: "optional", False: "required"}
-"""Parquet's words for a column that may lack values, and one that may not."""
+"""Parquet's names for nullable and non-nullable columns."""
 
 
 def compare_columns(
     path: str, schema: pa.Schema, expected: pa.Schema, whose: str = MOST_FILES
 ) -> Iterator[Departure]:
-    """Yield the columns that one of two schemas lacks; `whose` says what has the expected one."""
+    """Yield the columns that are missing from one of two schemas; `whose` names the expected one."""
     ours, theirs = ({field.name: field.type for field in each} for each in (schema, expected))
     for name in (name for name in theirs if name not in ours):
         yield Departure.of("missing column", path, name, actual="no such column", expected=f"as in {whose}")
@@ -29,7 +29,7 @@ def compare_columns(
 def compare_types(
     path: str, schema: pa.Schema, expected: pa.Schema, whose: str = MOST_FILES
 ) -> Iterator[Departure]:
-    """Yield the columns that two schemas have with different types."""
+    """Yield the columns with different types."""
     own = single_fields(schema)
     for name, field in single_fields(expected).items():
         if name in own:
@@ -41,7 +41,7 @@ def compare_types(
 
 
 def compare_nulls(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Departure]:
-    """Yield the columns that may lack values by one of two schemas, and by the other may not."""
+    """Yield the columns that are nullable in only one of two schemas."""
     own = single_fields(schema)
     for name, field in single_fields(expected).items():
         if name in own:
@@ -57,7 +57,7 @@ def compare_nulls(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator
 
 
 def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator[Departure]:
-    """Yield a departure where the columns that two schemas share are in another order."""
+    """Yield a departure if the shared columns of two schemas have different orders."""
     shared = set(schema.names) & set(expected.names)
     ours = [name for name in schema.names if name in shared]
     theirs = [name for name in expected.names if name in shared]
@@ -71,7 +71,7 @@ def compare_order(path: str, schema: pa.Schema, expected: pa.Schema) -> Iterator
 
 
 def is_nested(kind: pa.DataType) -> bool:
-    """Return whether a type is a table in a row: a structure of lists, or a list of structures."""
+    """Return whether a type is a struct of lists or a list of structs."""
     if is_list(kind):
         return bool(pa.types.is_struct(kind.value_type))
     return bool(pa.types.is_struct(kind)) and any(is_list(field.type) for field in kind)

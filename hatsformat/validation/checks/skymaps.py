@@ -18,9 +18,9 @@ from hatsformat.validation.findings import Departure
 from hatsformat.validation.registry import catalog_check
 
 _FRACTION_SLACK = 1e-5
-"""Writers give five decimals."""
+"""Writers use five decimals."""
 _LEAST_DIGITS = 50
-"""A fraction that is rounded further is off by a fiftieth at most: it has about two digits."""
+"""A fraction with fewer digits may be off by at most 1/50, about two digits."""
 
 
 @catalog_check("HATS-AUX-101")
@@ -44,7 +44,7 @@ def is_readable(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 
 def _maps(catalog: CatalogEvidence) -> Iterator[tuple[str, Skymap]]:
-    """Yield the sky maps that can be read, the main one first; raises `NoEvidenceError` where that cannot."""
+    """Yield the readable sky maps, the main map first; raise `NoEvidenceError` if that one cannot be read."""
     yield catalog.files.main_map.path, catalog.files.main_map.need()
     others = [catalog.files.point_map] if catalog.files.skymap.is_there else []
     orders = catalog.files.alt_orders if catalog.folder.can_list else ()
@@ -55,7 +55,7 @@ def _maps(catalog: CatalogEvidence) -> Iterator[tuple[str, Skymap]]:
 
 @catalog_check("HATS-AUX-103")
 def is_nested(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the sky maps are in the NESTED scheme; of ``point_map.fits``, none is asked for."""
+    """Check that the sky maps are in the NESTED scheme, except ``point_map.fits``."""
     catalog.files.skymap.need()
     for path, found in _maps(catalog):
         if found.ordering != "NESTED" and path != layout.POINT_MAP:
@@ -67,7 +67,7 @@ _SYSTEMS = {"equatorial": ("C", "Q"), "galactic": ("G",), "ecliptic": ("E",)}
 
 @catalog_check("HATS-AUX-113")
 def header_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the sky maps say that they are of HEALPix, and in the catalog's frame."""
+    """Check that the headers of the sky maps have the right pixel type and frame."""
     for path, found in _maps(catalog):
         if found.pixel_type not in ("", "HEALPIX"):
             message = "PIXTYPE of the sky map must be HEALPIX"
@@ -87,23 +87,23 @@ def header_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
 @catalog_check("HATS-AUX-104")
 def has_its_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the order of the sky map is ``hats_skymap_order``."""
-    stated, found = catalog.declared.value("hats_skymap_order"), catalog.files.skymap.need().order
-    if stated != found:
+    declared, found = catalog.declared.value("hats_skymap_order"), catalog.files.skymap.need().order
+    if declared != found:
         message = "hats_skymap_order differs from the order of skymap.fits"
         yield Departure.of(
-            message, catalog.declared.properties_path, "hats_skymap_order", actual=stated, expected=found
+            message, catalog.declared.properties_path, "hats_skymap_order", actual=declared, expected=found
         )
 
 
 @catalog_check("HATS-AUX-108")
-def is_there_if_told(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that there is a sky map where the properties tell its order."""
-    stated = catalog.declared.value("hats_skymap_order")
+def exists_if_declared(catalog: CatalogEvidence) -> Iterator[Departure]:
+    """Check that the catalog has a sky map if the properties declare its order."""
+    declared = catalog.declared.value("hats_skymap_order")
     if not catalog.files.skymap.is_there:
         yield Departure.of(
             "hats_skymap_order is set, but skymap.fits is missing",
             layout.SKYMAP,
-            actual=f"hats_skymap_order={stated}",
+            actual=f"hats_skymap_order={declared}",
         )
 
 
@@ -128,7 +128,7 @@ def counts_all_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-106")
 def counts_rows_by_tile(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the counts of the sky map within each tile are the rows of its leaf."""
+    """Check that the counts of the sky map within each tile add up to the rows of its leaf."""
     found = catalog.files.main_map
     skymap = found.need()
     tiles = catalog.files.tiles
@@ -156,7 +156,7 @@ def _tile(tile: HealpixPixel) -> str:
 
 @catalog_check("HATS-AUX-110")
 def counts_rows_by_pixel(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that each pixel of the sky map has the number of rows in it."""
+    """Check that each pixel of the sky map has the number of rows within it."""
     catalog.scope.require("rows")
     file, tally = catalog.files.main_map, catalog.rows.pixels
     skymap = file.need()
@@ -183,7 +183,7 @@ def _differs_by_tile(catalog: CatalogEvidence) -> bool:
 
 @catalog_check("HATS-AUX-107")
 def down_sampled_maps(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that every down-sampled map is there and is the main map at its order, listed or not."""
+    """Check that every down-sampled map exists and matches the main map, listed or not."""
     listed = set(catalog.declared.properties.hats_skymap_alt_orders or ())
     orders = listed | set(catalog.files.alt_orders if catalog.folder.can_list else ())
     if not orders:
@@ -210,7 +210,7 @@ def _compare(path: str, found: Skymap, order: int, main: Skymap) -> Iterator[Dep
 
 @catalog_check("HATS-AUX-111")
 def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that every down-sampled map that is there is listed."""
+    """Check that the order of every down-sampled map is listed."""
     if "hats_skymap_alt_orders" in catalog.declared.document.to_dict():
         listed = catalog.declared.value("hats_skymap_alt_orders")
     else:
@@ -227,7 +227,7 @@ def all_maps_are_listed(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-109")
 def same_point_map(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that ``point_map.fits`` and ``skymap.fits`` count the same rows."""
+    """Check that ``point_map.fits`` and ``skymap.fits`` have the same counts."""
     skymap, points = catalog.files.skymap.need(), catalog.files.point_map.need()
     order = min(skymap.order, points.order)
     if not np.array_equal(degrade(skymap.counts, order), degrade(points.counts, order)):
@@ -240,26 +240,26 @@ def sky_fraction(catalog: CatalogEvidence) -> Iterator[Departure]:
 
     A MOC can be of any order, and so are the pixels.
     """
-    stated = catalog.declared.value("moc_sky_fraction")
-    if not len(catalog.files.tiles) and stated != 0:
+    declared = catalog.declared.value("moc_sky_fraction")
+    if not len(catalog.files.tiles) and declared != 0:
         raise NoEvidenceError("the catalog has no tiles")
     area = catalog.files.tiles.sky_fraction
     found = catalog.files.main_map.value
     areas = np.array([area, *(() if found is None else _areas(found))])
     areas = areas[areas <= area]
-    unit = 10.0 ** int(Decimal(repr(float(stated))).as_tuple().exponent)
-    if not (np.abs(stated - areas) <= np.minimum(unit / 2, areas / _LEAST_DIGITS) + _FRACTION_SLACK).any():
+    unit = 10.0 ** int(Decimal(repr(float(declared))).as_tuple().exponent)
+    if not (np.abs(declared - areas) <= np.minimum(unit / 2, areas / _LEAST_DIGITS) + _FRACTION_SLACK).any():
         yield Departure.of(
             "moc_sky_fraction differs from the area of the tiles",
             catalog.declared.properties_path,
             "moc_sky_fraction",
-            actual=stated,
+            actual=declared,
             expected=f"{area:.5f}",
         )
 
 
 def _areas(skymap: Skymap) -> Iterator[float]:
-    """Yield the fractions of the sky that the pixels with rows cover, at the map's order and all below."""
+    """Yield the sky fractions of the pixels with rows, at the map's order and all lower orders."""
     counts = skymap.counts
     yield np.count_nonzero(counts) / counts.size
     for order in reversed(range(skymap.order)):

@@ -1,4 +1,4 @@
-"""Checks of supplements against the tables they supplement, row by row (Note, section 3.1)."""
+"""Checks of supplements against their primary tables, row by row (Note, section 3.1)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def margin_is_of_its_primary(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-009")
 def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the rows of a margin have the values of the same rows of its primary table."""
+    """Check that the rows of a margin have the same values as in its primary table."""
     catalog.scope.require("rows")
     for found in scan_margin_values(catalog, catalog.primary):
         yield Departure.of(
@@ -88,7 +88,7 @@ def margin_has_values_of_its_primary(catalog: CatalogEvidence) -> Iterator[Depar
 
 @catalog_check("HATS-SUPP-010")
 def margin_has_rows_once(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that a margin has no row oftener than its primary table."""
+    """Check that a margin leaf has no row more often than its primary table."""
     for path, (count, row) in _margin(catalog).again.items():
         yield Departure.of(
             "duplicate rows in the margin",
@@ -105,10 +105,10 @@ def margin_tiles_are_primary_tiles(catalog: CatalogEvidence) -> Iterator[Departu
     tiles = catalog.primary.files.tiles
     leaves = catalog.files.leaves
     strange = ~np.isin(leaves.uniq, uniq(tiles.orders, tiles.pixels))
-    told: set[str] = set()
+    reported: set[str] = set()
     for index in np.flatnonzero(strange).tolist():
-        if leaves.units[index] not in told:
-            told.add(leaves.units[index])
+        if leaves.units[index] not in reported:
+            reported.add(leaves.units[index])
             tile = HealpixPixel(int(leaves.orders[index]), int(leaves.pixels[index]))
             message = "the margin has a leaf for a tile that the primary table does not have"
             yield Departure.of(
@@ -142,7 +142,7 @@ def index_is_complete(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-106")
 def index_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the tiles that an index names have the values."""
+    """Check that the tiles that an index names contain the values."""
     for found in _index(catalog).wrong:
         yield Departure.of(
             "the index names tiles that do not contain the value",
@@ -156,11 +156,11 @@ def index_is_right(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-110")
 def index_carries_values(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the extra columns of an index have the values of the primary's rows, told of or not."""
+    """Check that the extra columns of an index have the values of the primary table, declared or not."""
     primary, column = catalog.primary, catalog.declared.value("hats_index_column")
-    told = catalog.declared.properties.hats_index_extra_column or ()
+    declared = catalog.declared.properties.hats_index_extra_column or ()
     shared = comparable_columns(catalog.footers.schema, primary.footers.schema)
-    extras = dict.fromkeys((*told, *(name for name in shared if name != column)))
+    extras = dict.fromkeys((*declared, *(name for name in shared if name != column)))
     if not extras:
         return
     _index(catalog)
@@ -178,7 +178,7 @@ def index_carries_values(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-SUPP-107")
 def index_has_its_type(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the indexed column has the type of the primary's."""
+    """Check that the indexed column has the same type in the primary table."""
     name = catalog.declared.value("hats_index_column")
     primary = catalog.primary.footers.schema
     kinds = [

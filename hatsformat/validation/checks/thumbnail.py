@@ -46,7 +46,7 @@ def thumbnail_rows_are_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-208")
 def thumbnail_has_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the thumbnail has rows where the catalog has."""
+    """Check that the thumbnail of a catalog with rows has rows."""
     if catalog.footers.thumbnail.need().rows == 0 and catalog.declared.value("hats_nrows") > 0:
         yield Departure.of(
             "the thumbnail has no rows", layout.THUMBNAIL, actual=0, expected="rows of the leaves"

@@ -16,7 +16,7 @@ from hatsformat.validation.requirements import Requirement
 
 _SIZE_FACTOR = 2
 _SIZE_SLACK = 64
-"""How far an estimated size may be off: a factor, and KB on top."""
+"""The tolerance of an estimated size: a factor, plus KB."""
 
 
 @catalog_check("HATS-PROP-001")
@@ -32,7 +32,7 @@ def has_properties(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-PROP-010")
 def small_properties(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the properties file is small enough to be one."""
+    """Check that the properties file has at most 1 MiB."""
     for name in catalog.declared.properties_files:
         if _is_too_large(catalog, name):
             yield Departure.of(
@@ -63,7 +63,7 @@ def properties_name(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Dep
 
 @catalog_check("HATS-TREE-001")
 def has_dataset(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the data files lie in ``dataset/``."""
+    """Check that the data files are in ``dataset/``."""
     outside = f"{catalog.folder.prefix}Norder="
     for path in catalog.folder.tree.files():
         if path.startswith(outside):
@@ -90,7 +90,7 @@ def tiles_exist(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-TREE-003")
 def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that a leaf lies in the right ``Dir=``."""
+    """Check that a leaf is in the right ``Dir=``."""
     for leaves in (catalog.files.dataset.leaves, catalog.files.dataset.strays):
         for index in leaves.wrong_dirs:
             expected = f"Dir={int(dir_number(leaves.pixels[index]))}"
@@ -102,14 +102,14 @@ def right_dir(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-TREE-004")
 def nothing_else(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that nothing but leaves and metadata lies in ``dataset/``."""
+    """Check that ``dataset/`` contains only leaves and metadata."""
     for path in catalog.files.dataset.unexpected:
         yield Departure.of("unexpected file in dataset/", path)
 
 
 @catalog_check("HATS-TREE-014")
 def index_part_names(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the files of an index are called ``part.N.parquet``."""
+    """Check that the files of an index are named ``part.N.parquet``."""
     for path in catalog.files.leaves.paths:
         if layout.parse_index_part(path) is None:
             expected = "dataset/index/part.N.parquet"
@@ -118,7 +118,7 @@ def index_part_names(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-TREE-005")
 def one_suffix(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that every leaf has the suffix that the properties say."""
+    """Check that every leaf has the declared suffix."""
     declared = catalog.declared.properties.npix_suffix
     found = catalog.files.dataset
     message = "the suffix of the leaf differs from hats_npix_suffix, so readers do not find it"
@@ -139,16 +139,16 @@ def one_suffix(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-TREE-006")
 def one_leaf(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that a tile has one leaf."""
+    """Check that a tile has only one leaf."""
     leaves = catalog.files.dataset.leaves
     _, tile, count = np.unique(leaves.uniq, return_inverse=True, return_counts=True)
     first: dict[int, str] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for index in np.flatnonzero(count[tile] > 1).tolist():
         unit = leaves.units[index]
         other = first.setdefault(int(tile[index]), unit)
-        if unit != other and unit not in told:
-            told.add(unit)
+        if unit != other and unit not in reported:
+            reported.add(unit)
             yield Departure.of(
                 "the tile has more than one leaf", unit, actual=f"{other} belongs to the same tile"
             )
@@ -169,7 +169,7 @@ def no_links_out(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-TREE-009")
 def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that no tile lies within another."""
+    """Check that no tile is within another."""
     catalog.folder.require_listing()
     if catalog.declared.no_leaf_files:
         raise NoEvidenceError("an association without leaf files has no leaves")
@@ -186,16 +186,16 @@ def tiles_disjoint(catalog: CatalogEvidence) -> Iterator[Departure]:
 @catalog_check("HATS-PROP-402")
 def deepest_order(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_order`` is the deepest order of the tiles."""
-    stated = catalog.declared.value("hats_order")
+    declared = catalog.declared.value("hats_order")
     if not len(catalog.files.tiles):
         raise NoEvidenceError("the catalog has no tiles")
-    if stated != catalog.files.tiles.max_order:
+    if declared != catalog.files.tiles.max_order:
         message = "hats_order differs from the deepest order of the tiles"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
             "hats_order",
-            actual=stated,
+            actual=declared,
             expected=catalog.files.tiles.max_order,
         )
 
@@ -203,7 +203,7 @@ def deepest_order(catalog: CatalogEvidence) -> Iterator[Departure]:
 @catalog_check("HATS-PROP-404")
 def plausible_size(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that ``hats_estsize`` is about the size of the files."""
-    stated = catalog.declared.value("hats_estsize")
+    declared = catalog.declared.value("hats_estsize")
     paths = [catalog.folder.prefix + path for path in catalog.folder.paths]
     start = f"{catalog.folder.prefix}{layout.DATASET}/"
     data = catalog.folder.tree.total_size([path for path in paths if path.startswith(start)])
@@ -212,12 +212,12 @@ def plausible_size(catalog: CatalogEvidence) -> Iterator[Departure]:
     ) / 1000
     data /= 1024
     low, high = data / _SIZE_FACTOR - _SIZE_SLACK, everything * _SIZE_FACTOR + _SIZE_SLACK
-    if not low <= stated <= high:
+    if not low <= declared <= high:
         message = "hats_estsize differs too much from the size of the files"
         yield Departure.of(
             message,
             catalog.declared.properties_path,
             "hats_estsize",
-            actual=f"{stated} KB",
+            actual=f"{declared} KB",
             expected=f"about {round(everything)} KB",
         )

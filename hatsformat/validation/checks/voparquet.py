@@ -34,10 +34,10 @@ _DATATYPES = {
     "double": "double",
     "string": "char unicodeChar",
 }
-"""By the type of a column, the datatypes of a VOTable that hold its values; other types are free."""
+"""The VOTable datatypes that can hold a column of a type; other types are not checked."""
 
 _DEEPEST = 50
-"""How deep the elements of a VOTable may be nested."""
+"""The maximum depth of the elements of a VOTable."""
 
 
 def _carries(footer: Footer) -> bool:
@@ -68,7 +68,7 @@ def auxiliary_vo_parquet(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 
 def _carriers(catalog: CatalogEvidence) -> Iterator[Footer]:
-    """Yield the footers with VOParquet metadata, of the data files last; see `FooterSet.each`."""
+    """Yield the footers with VOParquet metadata, the data files last; see `FooterSet.each`."""
     files = (catalog.footers.common_metadata, catalog.footers.thumbnail)
     yield from (file.value for file in files if file.value is not None and _carries(file.value))
     yield from filter(_carries, catalog.footers.leaves_and_strays())
@@ -91,7 +91,7 @@ def describes_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
         if content is None:
             continue
         found, columns = read_votable(content), len(footer.schema.names)
-        if "\N{REPLACEMENT CHARACTER}" in content:  # for bytes that are none
+        if "\N{REPLACEMENT CHARACTER}" in content:  # stands for invalid bytes
             yield Departure.of(
                 "the VOParquet content is not UTF-8", footer.path, actual="bytes of another encoding"
             )
@@ -110,7 +110,7 @@ def describes_columns(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 @catalog_check("HATS-AUX-306")
 def known_version(catalog: CatalogEvidence) -> Iterator[Departure]:
-    """Check that the version of VOParquet metadata is one that there is."""
+    """Check that the version of VOParquet metadata is known."""
     for footer in _carriers(catalog):
         version = footer.keys.get(_VERSION, _KNOWN_VERSION)
         if version != _KNOWN_VERSION:
@@ -137,7 +137,7 @@ def describes_each_column(catalog: CatalogEvidence) -> Iterator[Departure]:
 
 
 def _differences(table: VOTable, schema: pa.Schema) -> Iterator[tuple[str, str, str]]:
-    """Yield the columns that their fields do not describe, with what is and what should be there."""
+    """Yield the columns that do not match their fields, with the found and the expected value."""
     if table.problem is not None or len(table.fields) != len(schema):
         return
     for (name, datatype), column in zip(table.fields, schema, strict=True):
@@ -146,19 +146,19 @@ def _differences(table: VOTable, schema: pa.Schema) -> Iterator[tuple[str, str, 
             yield column.name, f"a field {name or 'without a name'}", "a field with the name of the column"
         elif held is not None and datatype not in held.split():
             actual = f"datatype {datatype}" if datatype else "no datatype"
-            yield column.name, actual, f"{held.split()[0]}, as the column holds {column.type}"
+            yield column.name, actual, f"{held.split()[0]}, for a column of type {column.type}"
 
 
 @dataclass(frozen=True, slots=True)
 class VOTable:
-    """What matters of a VOTable.
+    """The parts of a VOTable that are checked.
 
     Attributes
     ----------
     fields : tuple of (str, str)
         The name and the datatype of each field of the first table.
     problem : str or None
-        Why it is not one, or has rows.
+        Why it is not a valid VOTable without rows.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
@@ -166,7 +166,7 @@ class VOTable:
 
 
 class _Reader:
-    """Gathers the fields of the first table."""
+    """Collects the fields of the first table."""
 
     def __init__(self) -> None:
         self.path: list[str] = []
@@ -174,7 +174,7 @@ class _Reader:
         self.fields: list[tuple[str, str]] = []
         self.problem: str | None = None
 
-    def start(self, name: str, told: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         name = name.rpartition(":")[2]
         if len(self.path) == _DEEPEST:
             self.refuse("its elements are nested too deeply")
@@ -183,7 +183,7 @@ class _Reader:
             self.problem = f"the document is a {name}"
         self.tables += name == "TABLE"
         if self.tables == 1 and self.path[-2:] == ["TABLE", "FIELD"]:
-            self.fields.append((told.get("name", ""), told.get("datatype", "")))
+            self.fields.append((attributes.get("name", ""), attributes.get("datatype", "")))
         if self.tables == 1 and self.path[-2:] == ["TABLE", "DATA"]:
             self.problem = "its first table has data"
 
@@ -191,7 +191,7 @@ class _Reader:
         self.path.pop()
 
     def declare(self, *_: object) -> None:
-        # A few bytes of entities may stand for gigabytes.
+        # A few bytes of entities can expand to gigabytes.
         self.refuse("it declares entities and was not read")
 
     def refuse(self, problem: str) -> None:
@@ -201,7 +201,7 @@ class _Reader:
 
 @lru_cache(maxsize=64)
 def read_votable(content: str) -> VOTable:
-    """Read a VOTable without rows; whatever the text is, there is an answer."""
+    """Read a VOTable without rows; never raises."""
     reader = _Reader()
     parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler = reader.start

@@ -1,1 +1,1 @@
-"""What is known of a catalog: each piece is gathered when a check first asks for it, and at most once."""
+"""The evidence about a catalog, each part gathered at most once, when a check first needs it."""

@@ -1,4 +1,4 @@
-"""What is gathered from all rows together, as they are read for the row checks: never a second reading."""
+"""Values accumulated over all rows while the row checks read them, so rows are only read once."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from hatsformat.validation.evidence.schemas import plain
 from hatsformat.validation.evidence.streaming import read_batches
 
 MOST_THUMBNAIL_ROWS = 1_000_000
-"""A thumbnail with more rows is not held against the leaves."""
+"""A thumbnail with more rows is not compared with the leaves."""
 
 _SMALL_COUNTS = 8
-"""The deepest order at which a pixel may have more rows than 32 bits count."""
+"""The deepest order at which the rows of a pixel may exceed 32 bits."""
 
 
 class Tally(Protocol):
-    """Something that sees every batch of rows, one after the other."""
+    """An accumulator that sees every batch of rows."""
 
     def see(self, batch: RowBatch) -> None:
-        """Take a batch in, or raise `NoEvidenceError` where nothing can be said any more."""
+        """Add a batch, or raise `NoEvidenceError` if the result is no longer known."""
 
 
 class PixelTally:
-    """How many rows lie in each pixel.
+    """The number of rows in each pixel.
 
     Parameters
     ----------
@@ -68,42 +68,42 @@ class PixelTally:
             raise NoEvidenceError("some rows without a valid position")
         starts = np.append(0, np.flatnonzero(pixels[1:] != pixels[:-1]) + 1)
         rows = np.diff(np.append(starts, len(pixels)))
-        # Each pixel is there once, so this adds to all of them.
+        # The pixels are unique, so this adds to each of them.
         self.counts[pixels[starts]] += rows.astype(self.counts.dtype)
 
     def _pixels(self, batch: RowBatch) -> tuple[IntArray, bool]:
         """Return the pixel of each row, and whether they are known to ascend.
 
-        It is that of the position, or of the index value where both may be meant.
+        It is computed from the position, or from the index value if that is consistent with it.
         """
         deep = batch.plan.index_order
-        told = batch.index if deep >= self.order and batch.has_index else None
+        index = batch.index if deep >= self.order and batch.has_index else None
         if batch.plan.ra is None or batch.plan.dec is None:
-            if told is None:
+            if index is None:
                 raise NoEvidenceError(
                     "the rows have neither positions nor an index of the map's order or deeper"
                 )
-            return np.where(told < npix(deep), change_order(told, deep, self.order), -1), False
-        if told is not None and batch.index_agrees:
-            return change_order(told, deep, self.order), batch.ascends
+            return np.where(index < npix(deep), change_order(index, deep, self.order), -1), False
+        if index is not None and batch.index_agrees:
+            return change_order(index, deep, self.order), batch.ascends
         pixels = change_order(batch.pixels29, MAX_ORDER, self.order)
-        if told is not None:
-            other = change_order(told, deep, self.order)
-            rows = np.flatnonzero((other != pixels) & batch.on_sky & (told >= 0))
+        if index is not None:
+            other = change_order(index, deep, self.order)
+            rows = np.flatnonzero((other != pixels) & batch.on_sky & (index >= 0))
             if rows.size:
-                rows = rows[batch.may_be_in(rows, told[rows], deep)]
+                rows = rows[batch.may_be_in(rows, index[rows], deep)]
                 pixels[rows] = other[rows]
         return pixels, False
 
 
 @dataclass(frozen=True)
 class ThumbnailRows:
-    """The rows of a thumbnail, shape (n,) each, by where their leaf has them.
+    """The rows of a thumbnail, shape (n,) each, sorted for the search.
 
     Attributes
     ----------
     probes : ndarray of int64 or float64
-        The index values, or the right ascensions where there are none; ascending.
+        The index values, or the right ascensions if there are none; ascending.
     keys : ndarray of uint64
         A key for each row, of all its values that are compared.
     rows : ndarray of int64
@@ -116,7 +116,7 @@ class ThumbnailRows:
 
 
 class ThumbnailTally:
-    """Which rows of a thumbnail are rows of the leaves.
+    """Finds which rows of a thumbnail are rows of the leaves.
 
     A batch is searched by its index values, or its right ascensions: only rows that have one of those in the
     thumbnail are compared as a whole.
@@ -145,7 +145,7 @@ class ThumbnailTally:
 
     @property
     def strange(self) -> IntArray:
-        """The numbers of the thumbnail's rows that no leaf has, or that it has oftener than the leaves."""
+        """The indices of thumbnail rows that are not in the leaves, or more often than there."""
         order = np.lexsort((self.rows.rows, self._which))
         which = self._which[order]
         earlier = np.arange(len(which)) - np.searchsorted(which, which)  # rows before that are the same

@@ -1,4 +1,4 @@
-"""Everything that is known of one catalog."""
+"""The evidence about one catalog."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class CatalogEvidence:
-    """What checks may ask about one catalog; everything is gathered when it is first asked for, and once.
+    """The evidence about one catalog; each part is gathered once, when it is first needed.
 
-    Attributes that need what is missing raise `NoEvidenceError`, and the check that asked is not run.
+    Attributes raise `NoEvidenceError` if something is missing; the check is then not run.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class CatalogEvidence:
     footers : CatalogFooters
         The footers of the Parquet files, and the schema.
     rows : CatalogRows
-        What reading every row has shown.
+        The results of reading every row.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class CatalogEvidence:
 
     @cached_property
     def rows(self) -> CatalogRows:
-        """What reading every row has shown."""
+        """The results of reading every row."""
         try:
             primary = self.primary.files
         except NoEvidenceError:
@@ -74,7 +74,7 @@ class CatalogEvidence:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything of a catalog here: a properties file, or data."""
+        """Whether there is a properties file or data."""
         if self.declared.properties_files:
             return True
         try:
@@ -92,7 +92,7 @@ class CatalogEvidence:
         return self._primary
 
     def linked(self, reference: str) -> CatalogEvidence:
-        """Return a table that this one names, or raise `NoEvidenceError` where it is not within the tree.
+        """Return a table that this one names, or raise `NoEvidenceError` if it is not in the tree.
 
         Parameters
         ----------
@@ -106,9 +106,9 @@ class CatalogEvidence:
         raise NoEvidenceError(f"the table {one_line(reference)} is outside the validated path")
 
     def cached(self, name: str, gather: Callable[[], T]) -> T:
-        """Return what a function gathers, or raise the `NoEvidenceError` it raised; it is called once.
+        """Return the result of a function, or raise its `NoEvidenceError`; the function is called only once.
 
-        For what several checks share and no part of the evidence holds: comparisons with other tables.
+        For results that several checks share, such as comparisons with other tables.
         """
         if name not in self._gathered:
             try:

@@ -45,12 +45,12 @@ class CatalogFiles:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The files below ``dataset/``, sorted out."""
+        """The files below ``dataset/``, classified."""
         return sort_out(self._folder.paths, self._declared.table_type, self._declared.leaf_suffix)
 
     @cached_property
     def leaves(self) -> Leaves:
-        """The data files; by ``partition_info.csv`` where the storage cannot list."""
+        """The data files; from ``partition_info.csv`` if the storage cannot list."""
         if self._folder.can_list:
             return self.dataset.leaves
         if self._declared.no_leaf_files:
@@ -83,7 +83,7 @@ class CatalogFiles:
 
     @cached_property
     def tiles(self) -> PartitionInfo:
-        """The tiles that have leaves; by ``partition_info.csv`` where leaves cannot be listed."""
+        """The tiles with leaves; from ``partition_info.csv`` if the leaves cannot be listed."""
         if self._declared.no_leaf_files or not self._folder.can_list:
             return self.partition_info.need().tiles
         _, first = np.unique(self.leaves.uniq, return_index=True)
@@ -103,7 +103,7 @@ class CatalogFiles:
 
     @property
     def alt_orders(self) -> list[int]:
-        """The orders of the down-sampled maps that are there."""
+        """The orders of the existing down-sampled maps."""
         found = map(_ALT_SKYMAP.fullmatch, self._folder.paths)
         return sorted(int(name[1]) for name in found if name is not None)
 
@@ -118,5 +118,5 @@ class CatalogFiles:
 
     @property
     def main_map(self) -> Artefact[Skymap]:
-        """The sky map: ``skymap.fits``, or ``point_map.fits`` of older writers where there is no other."""
+        """The sky map: ``skymap.fits``, or ``point_map.fits`` of older writers if it is missing."""
         return self.skymap if self.skymap.is_there else self.point_map

@@ -52,7 +52,7 @@ class CatalogFooters:
 
     @cached_property
     def strays(self) -> FooterSet:
-        """The footers of Parquet files that lie between the leaves and have another suffix."""
+        """The footers of Parquet files among the leaves that have a different suffix."""
         self._scope.require("footers")
         if not self._folder.can_list:
             return FooterSet([], [])
@@ -89,7 +89,7 @@ class CatalogFooters:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The catalog's schema: that of most of its Parquet files, or ``_common_metadata`` where they tie.
+        """The catalog's schema: that of most of its Parquet files, or of ``_common_metadata`` on a tie.
 
         Every data file has a vote, and ``_common_metadata`` and ``_metadata`` have one each, so that the file
         that is wrong is found rather than those that are right.

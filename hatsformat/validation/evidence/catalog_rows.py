@@ -32,7 +32,7 @@ class CatalogRows:
     files : CatalogFiles
     footers : CatalogFooters
     primary : CatalogFiles or None
-        The files of the primary table, where there is one.
+        The files of the primary table, if any.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class CatalogRows:
         self._primary = primary
 
     def departures(self, rule: str) -> Iterator[Departure]:
-        """Yield what the row check of a requirement has found; see `RowScan.departures`."""
+        """Yield the departures found by a row check; see `RowScan.departures`."""
         yield from self._scan.departures(rule)
 
     @cached_property
@@ -106,7 +106,7 @@ class CatalogRows:
 
     @property
     def pixels(self) -> PixelTally:
-        """How many rows lie in each pixel of the sky map, once all of them were counted."""
+        """The number of rows in each pixel of the sky map."""
         tally = self._pixel_tally
         self._scan.check_tally(tally)
         return tally

@@ -1,4 +1,4 @@
-"""Everything that is known of a collection: its properties, and its members as catalogs."""
+"""The evidence about a collection: its properties, and its members as catalogs."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from hatsformat.validation.evidence.tree import Artefact, OutsideError, Tree
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A table that a collection names.
+    """A table that a collection lists.
 
     Attributes
     ----------
     keyword : str
         The keyword that names it.
-    told : str
-        The name as it stands in the file.
+    reference : str
+        The name in the file.
     path : str or None
-        The subdirectory, without a slash at its end; None where the name leads out of the collection.
+        The subdirectory, without a trailing slash; None if the name leads out of the collection.
     field : str or None
         The indexed field of an index table.
     """
 
     keyword: str
-    told: str
+    reference: str
     path: str | None
     field: str | None = None
 
@@ -74,22 +74,22 @@ class Extension:
 
     @cached_property
     def document(self) -> PropertiesDocument:
-        """The lines of the file; raises `NoEvidenceError` where it cannot be read."""
+        """The lines of the file; raises `NoEvidenceError` if it cannot be read."""
         return parse_properties_text(self.file.need())[0]
 
     @cached_property
     def properties(self) -> ExtensionProperties:
-        """What the file says."""
+        """The parsed properties."""
         return ExtensionProperties.from_document(self.document)
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """Everything that is wrong with the file."""
+        """The problems of the file."""
         return validate_extension(self.document)
 
 
 class CollectionEvidence:
-    """A collection: every attribute is gathered when it is first asked for; see `CatalogEvidence`.
+    """The evidence about a collection; each part is gathered once, when it is first needed.
 
     Parameters
     ----------
@@ -114,30 +114,32 @@ class CollectionEvidence:
 
     @cached_property
     def properties(self) -> CollectionProperties:
-        """What the properties file says."""
+        """The parsed properties."""
         return CollectionProperties.from_document(self.document)
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """Everything that is wrong with the properties file."""
+        """The problems of the properties file."""
         return validate_collection(self.document)
 
     @cached_property
     def members(self) -> list[Member]:
-        """The tables that the collection names, each once."""
-        told = self.properties
+        """The tables that the collection lists, without duplicates."""
+        properties = self.properties
         found = []
-        if told.hats_primary_table_url is not None:
-            found.append(_member("hats_primary_table_url", told.hats_primary_table_url))
-        found += [_member("all_margins", name) for name in told.all_margins or ()]
-        if told.default_margin is not None and told.default_margin not in (told.all_margins or ()):
-            found.append(_member("default_margin", told.default_margin))
-        found += [_member("all_indexes", path, field) for field, path in told.indexes.items()]
+        if properties.hats_primary_table_url is not None:
+            found.append(_member("hats_primary_table_url", properties.hats_primary_table_url))
+        found += [_member("all_margins", name) for name in properties.all_margins or ()]
+        if properties.default_margin is not None and properties.default_margin not in (
+            properties.all_margins or ()
+        ):
+            found.append(_member("default_margin", properties.default_margin))
+        found += [_member("all_indexes", path, field) for field, path in properties.indexes.items()]
         return found
 
     @cached_property
     def catalogs(self) -> dict[str, CatalogEvidence]:
-        """The members that are there, by their subdirectory; the primary first.
+        """The existing members by subdirectory, the primary first.
 
         Associations, and the tables that they and extensions join, are among them: the note has no keyword
         that lists them.
@@ -177,9 +179,9 @@ class CollectionEvidence:
             if extension.file.value is not None
         ]
         named = [
-            [path for path in readings(told, prefix) if path in self._folders]
-            for prefix, told in links
-            if told is not None
+            [path for path in readings(reference, prefix) if path in self._folders]
+            for prefix, reference in links
+            if reference is not None
         ]
         return [paths[0] for paths in named if paths]
 
@@ -190,7 +192,7 @@ class CollectionEvidence:
         return CatalogEvidence(folder, self.scope, role, primary, self.find)
 
     def find(self, path: str) -> CatalogEvidence | None:
-        """Return the catalog in a subdirectory, a member or not, or None."""
+        """Return the catalog in a subdirectory, or None; it need not be a member."""
         if path in self.catalogs:
             return self.catalogs[path]
         if path not in self._others:
@@ -199,9 +201,9 @@ class CollectionEvidence:
         return self._others[path]
 
     def catalog(self, member: Member) -> CatalogEvidence:
-        """Return what is known of a member, or raise `NoEvidenceError` where it is not there."""
+        """Return the evidence about a member, or raise `NoEvidenceError` if it is missing."""
         if member.path is None or member.path not in self.catalogs:
-            raise NoEvidenceError(f"the member {member.told} is missing")
+            raise NoEvidenceError(f"the member {member.reference} is missing")
         return self.catalogs[member.path]
 
     @cached_property
@@ -216,13 +218,13 @@ class CollectionEvidence:
 
     @property
     def unlisted(self) -> list[str]:
-        """Subdirectories with a catalog that the collection does not name."""
+        """Subdirectories with a catalog that the collection does not list."""
         named = {member.path for member in self.members} | set(self.catalogs)
         return [folder for folder in self._folders if folder not in named]
 
     @cached_property
     def extensions(self) -> list[Extension]:
-        """The extensions that the collection lists, each once."""
+        """The extensions that the collection lists, without duplicates."""
         return [
             Extension(name, path, self._read_inside(path))
             for name, path in self.properties.extensions.items()
@@ -235,7 +237,7 @@ class CollectionEvidence:
 
     @cached_property
     def unlisted_extensions(self) -> list[str]:
-        """Properties files at the root that say that they are of an extension, and are not listed."""
+        """Unlisted properties files of extensions at the root."""
         listed = {extension.path for extension in self.extensions}
         found = []
         for path in self.tree.files():
@@ -253,9 +255,9 @@ def _says_extension(content: bytes) -> bool:
     return parse_properties_text(content)[0].to_dict().get("dataproduct_type", "").strip() == "extension"
 
 
-def _member(keyword: str, told: str, field: str | None = None) -> Member:
+def _member(keyword: str, reference: str, field: str | None = None) -> Member:
     path: str | None = None
-    if layout.is_inside(told):
-        path = posixpath.normpath(told.replace("\\", "/"))
+    if layout.is_inside(reference):
+        path = posixpath.normpath(reference.replace("\\", "/"))
         path = "" if path == "." else path
-    return Member(keyword, told, path, field)
+    return Member(keyword, reference, path, field)

@@ -1,4 +1,4 @@
-"""What index and association tables say, held against the tables they are about (Note, section 3.1)."""
+"""Compare index and association tables with the tables they refer to (Note, section 3.1)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from hatsformat.validation.evidence.key_hashing import (
 from hatsformat.validation.evidence.streaming import Batch, need_batches, threads_for
 
 MOST_SHOWN = 1_000_000
-"""Values of which it is looked up where they stand."""
+"""The most values whose locations are looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The rows of a file that something is wrong with.
+    """The wrong rows of a file.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Sighting:
     rows : int
         How many.
     row : int
-        The number of the first.
+        The index of the first row.
     value : object
-        What the column holds there.
+        The value of the column in that row.
     """
 
     path: str
@@ -52,7 +52,7 @@ class Sighting:
 
 @dataclass
 class IndexScan:
-    """What an index lacks, and what it says that is not so.
+    """The missing and the wrong entries of an index.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ _Look: TypeAlias = Callable[[Footer, Batch], _Pairs]
 
 
 def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) -> IndexScan:
-    """Hold an index table against its primary table.
+    """Compare an index table with its primary table.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) ->
     Raises
     ------
     NoEvidenceError
-        If a file cannot be read, or a column is not there or cannot be compared.
+        If a file cannot be read, or a column is missing or cannot be compared.
     """
     kind = _kind([(index, column), (primary, column)])
     tile_of = dict(zip(primary.files.leaves.paths, primary.files.leaves.uniq.tolist(), strict=True))
@@ -100,28 +100,28 @@ def scan_index(index: CatalogEvidence, primary: CatalogEvidence, column: str) ->
         return keys, uniq(orders.clip(0, MAX_ORDER), pixels), there
 
     columns = [column, "Norder", "Npix"]
-    with PairSet() as held, PairSet() as told:
+    with PairSet() as held, PairSet() as listed:
         _gather(primary, [column], in_primary, held)
-        _gather(index, columns, in_index, told)
-        absent, wrong = _differences(held, told, tiles)
+        _gather(index, columns, in_index, listed)
+        absent, wrong = _differences(held, listed, tiles)
     return IndexScan(_locate(primary, [column], in_primary, absent), _locate(index, columns, in_index, wrong))
 
 
 def scan_index_extra(
     index: CatalogEvidence, primary: CatalogEvidence, column: str, extra: str
 ) -> list[Sighting]:
-    """Return the rows of an index whose extra column has another value than the primary's rows.
+    """Return the rows of an index whose extra column differs from the primary table.
 
     Parameters
     ----------
     index, primary : CatalogEvidence
     column, extra : str
-        The indexed column, and the one that is carried along.
+        The indexed column and the extra column.
 
     Raises
     ------
     NoEvidenceError
-        If a file cannot be read, or a column is not there or cannot be compared.
+        If a file cannot be read, or a column is missing or cannot be compared.
     """
     kind = _kind([(index, column), (primary, column)])
     extra_kind = _kind([(index, extra), (primary, extra)])
@@ -141,25 +141,25 @@ def scan_index_extra(
 
     columns = [extra, column, "Norder", "Npix"]
     wrong = [np.zeros((0, 2), dtype=np.uint64)]
-    with PairSet() as held, PairSet() as told:
+    with PairSet() as held, PairSet() as listed:
         _gather(primary, [column, extra], in_primary, held)
-        _gather(index, columns, in_index, told)
-        for ours, theirs in zip(held.buckets(), told.buckets(), strict=True):
+        _gather(index, columns, in_index, listed)
+        for ours, theirs in zip(held.buckets(), listed.buckets(), strict=True):
             odd = theirs[~is_among(theirs, ours)]
-            # Values and tiles that the primary has not are told by other checks.
+            # Values and tiles that are missing from the primary are reported by other checks.
             wrong.append(odd[np.isin(odd[:, 0], ours[:, 0])])
     return _locate(index, columns, in_index, np.concatenate(wrong)[:MOST_SHOWN])
 
 
-def _differences(held: PairSet, told: PairSet, tiles: IntArray) -> tuple[KeyArray, KeyArray]:
-    """Return the pairs that the index lacks, and those that it has and should not; shape (n, 2) each.
+def _differences(held: PairSet, listed: PairSet, tiles: IntArray) -> tuple[KeyArray, KeyArray]:
+    """Return the pairs that are missing from the index, and its wrong pairs; shape (n, 2) each.
 
     A value whose entry names another tile is wrong, and not absent as well. Entries that name tiles without
-    a leaf are left out: another check tells them.
+    a leaf are left out: another check reports them.
     """
     absent, wrong = [np.zeros((0, 2), dtype=np.uint64)], [np.zeros((0, 2), dtype=np.uint64)]
     count = 0
-    for ours, theirs in zip(held.buckets(), told.buckets(), strict=True):
+    for ours, theirs in zip(held.buckets(), listed.buckets(), strict=True):
         lost, odd = ours[~is_among(ours, theirs)], theirs[~is_among(theirs, ours)]
         if count < MOST_SHOWN:
             absent.append(lost[~np.isin(lost[:, 0], odd[:, 0])])
@@ -171,7 +171,7 @@ def _differences(held: PairSet, told: PairSet, tiles: IntArray) -> tuple[KeyArra
 def scan_keys(
     linked: CatalogEvidence, column: str, table: CatalogEvidence, table_column: str
 ) -> list[Sighting]:
-    """Return the rows of an association whose keys a table does not have.
+    """Return the rows of an association whose keys are missing from a table.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def scan_keys(
     Raises
     ------
     NoEvidenceError
-        If a file cannot be read, or a column is not there or cannot be compared.
+        If a file cannot be read, or a column is missing or cannot be compared.
     """
     kind = _kind([(linked, column), (table, table_column)])
 
@@ -199,10 +199,10 @@ def scan_keys(
         return found
 
     lost = [np.zeros((0, 2), dtype=np.uint64)]
-    with PairSet() as known, PairSet() as told:
+    with PairSet() as known, PairSet() as keys:
         _gather(table, [table_column], look_up(table_column), known)
-        _gather(linked, [column], look_up(column), told)
-        for ours, theirs in zip(told.buckets(), known.buckets(), strict=True):
+        _gather(linked, [column], look_up(column), keys)
+        for ours, theirs in zip(keys.buckets(), known.buckets(), strict=True):
             lost.append(ours[~is_among(ours, theirs)])
     return _locate(linked, [column], look_up(column), np.concatenate(lost)[:MOST_SHOWN])
 
@@ -212,7 +212,7 @@ def _kind(columns: list[tuple[CatalogEvidence, str]]) -> str:
     for catalog, name in columns:
         catalog.footers.leaves.check_complete(catalog.folder.prefix)
         if catalog.footers.schema.names.count(name) != 1:
-            raise NoEvidenceError(f"there is no column {name} in {catalog.folder.prefix or 'the table'}")
+            raise NoEvidenceError(f"the column {name} is missing from {catalog.folder.prefix or 'the table'}")
         kinds.append(catalog.footers.schema.field(name).type)
     return common_kind(kinds)
 
@@ -230,7 +230,7 @@ def _gather(catalog: CatalogEvidence, columns: list[str], look: _Look, into: Pai
         return found
 
     with threads_for(catalog.folder) as threads:
-        # Not all at once: files that are read and not yet taken would pile up.
+        # Not all at once: read files that are not consumed yet would pile up in memory.
         files, step = catalog.footers.leaves.readable, 4
         for start in range(0, len(files), step):
             for found in threads.map(read, files[start : start + step]):
@@ -239,7 +239,7 @@ def _gather(catalog: CatalogEvidence, columns: list[str], look: _Look, into: Pai
 
 
 def _locate(catalog: CatalogEvidence, columns: list[str], look: _Look, pairs: KeyArray) -> list[Sighting]:
-    """Return where pairs stand: one sighting a file."""
+    """Return the locations of pairs: one sighting per file."""
     if not len(pairs):
         return []
     wanted = np.sort(_one_number(pairs[:, 0], pairs[:, 1].view(np.int64)))

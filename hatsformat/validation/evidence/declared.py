@@ -1,4 +1,4 @@
-"""What a catalog declares: its properties files, and what follows from them."""
+"""The declarations of a catalog: its properties files, and what follows from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROPERTIES_LIMIT = 1 << 20
 """The most bytes of a properties file that are read."""
 
 PRIMARY_TYPES = ("object", "source", "nested", "map")
-"""The types of table that others may supplement."""
+"""The types of table that can have supplements."""
 
 
 class Declared:
@@ -43,13 +43,13 @@ class Declared:
 
     @cached_property
     def properties_files(self) -> dict[str, Artefact[bytes]]:
-        """The properties files that are there, the one that counts first."""
+        """The existing properties files, the preferred one first."""
         found = {name: self._folder.read_bytes(name, PROPERTIES_LIMIT) for name in layout.CATALOG_PROPERTIES}
         return {name: file for name, file in found.items() if file.is_there}
 
     @cached_property
     def properties_path(self) -> str:
-        """The properties file that counts."""
+        """The preferred properties file."""
         for name, file in self.properties_files.items():
             if file.value is not None:
                 return name
@@ -62,23 +62,23 @@ class Declared:
 
     @property
     def documents(self) -> list[PropertiesDocument]:
-        """The lines of all properties files that can be read, the one that counts first."""
+        """The lines of all readable properties files, the preferred one first."""
         files = self.properties_files.values()
         return [parse_properties_text(file.value)[0] for file in files if file.value is not None]
 
     @cached_property
     def properties(self) -> TableProperties:
-        """What the properties file says; an attribute is None where it does not, or cannot be read."""
+        """The parsed properties; an attribute is None if it is missing or invalid."""
         return TableProperties.from_document(self.document)
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """Everything that is wrong with the properties file."""
+        """The problems of the properties file."""
         return validate_table(self.document)
 
     @cached_property
     def table_type(self) -> str:
-        """The type of table; by the collection or the tree where the properties do not say."""
+        """The type of table; from the collection or the tree if the properties do not declare it."""
         with suppress(NoEvidenceError):
             declared = self.properties.dataproduct_type
             if declared in TABLE_TYPES:
@@ -91,7 +91,7 @@ class Declared:
         return "object"
 
     def value(self, keyword: str) -> Any:
-        """Return the value of a keyword, or raise `NoEvidenceError` where there is none."""
+        """Return the value of a keyword, or raise `NoEvidenceError` if there is none."""
         found = getattr(self.properties, keyword)
         if found is None:
             raise NoEvidenceError(f"the properties have no valid {keyword}")
@@ -115,7 +115,7 @@ class Declared:
 
     @property
     def index_column(self) -> str:
-        """The name of the HEALPix index column, whether there is one or not."""
+        """The name of the HEALPix index column, even if the column is missing."""
         try:
             return self.properties.healpix_column
         except NoEvidenceError:
@@ -131,7 +131,7 @@ class Declared:
 
     @property
     def association_keys(self) -> tuple[str, ...]:
-        """The columns of an association that hold the keys of the two tables it joins."""
+        """The columns of an association with the keys of its two tables."""
         found = self.properties
         names = (
             found.hats_col_assn_primary_assn or found.hats_col_assn_primary,
@@ -156,5 +156,5 @@ def readings(reference: str, prefix: str) -> list[str]:
         posixpath.normpath(posixpath.join(base, reference))
         for base in ("", posixpath.dirname(prefix.rstrip("/")), prefix)
     ]
-    # A path that climbs out of the tree is not one that was meant to end at its root.
+    # A path that leads out of the tree is not meant to end at its root.
     return ["" if path == "." else path for path in paths if not path.startswith("..")]

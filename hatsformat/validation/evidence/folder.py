@@ -40,7 +40,7 @@ class CatalogFolder:
         return self.tree.can_list
 
     def require_listing(self) -> None:
-        """Raise `NoEvidenceError` where the storage cannot list files."""
+        """Raise `NoEvidenceError` if the storage cannot list files."""
         self.tree.files()
 
     @cached_property
@@ -59,5 +59,5 @@ class CatalogFolder:
         return Artefact(path, found.value, found.error)
 
     def read(self, path: str, reader: Callable[[UPath], T]) -> Artefact[T]:
-        """Read a file with a function that raises `HatsError` where it cannot."""
+        """Read a file with a function that raises `HatsError` on failure."""
         return self.tree.attempt(self.prefix + path, reader, path)

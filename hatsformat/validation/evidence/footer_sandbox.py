@@ -1,8 +1,8 @@
-"""Footers are opened in another process, because some that are broken end the process that opens them.
+"""Open footers in another process, because some broken footers crash the process that opens them.
 
-Arrow's Python side has accessors through which an exception of C++ cannot pass: a broken footer would end
-the program of whoever validates. The processes are started when first needed, kept for later validations, and
-end with this one. Reading rows goes through other calls, which are safe, and stays here.
+Some accessors of pyarrow abort the process on a C++ exception, so a broken footer would crash the calling
+program. The processes are started when first needed, reused by later validations, and end with this one. Rows
+are read in this process, by other calls, which are safe.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROGRAM = Path(__file__).with_name("footer_worker.py")
 BATCH = 400
 PROCESSES = 2
 MOST_CRASHES = 30
-"""After so many files that end the process, the rest of a batch is not opened: each costs a new process."""
+"""After so many crashes, the rest of a batch is not opened, because each crash costs a new process."""
 
 FATAL = "it crashes the process that reads it"
 _UNREAD = "it was not opened because too many other files crashed the process that reads them"
@@ -47,7 +47,7 @@ class _Worker:
         self.parent = os.getpid()
         self._progress, writing = os.pipe()
         try:
-            # What Arrow prints when it ends the process is no concern of the user.
+            # Hide what Arrow prints when it crashes.
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(PROGRAM), str(writing)],
                 stdin=subprocess.PIPE,
@@ -63,7 +63,7 @@ class _Worker:
             os.close(writing)
 
     def ask(self, request: Request[T]) -> list[T | Failure] | int:
-        """Return the answers, or, where the process has ended, how many sources were done by then."""
+        """Return the answers or, if the process crashed, how many sources were done."""
         count = len(request.sources)
         try:
             send(self._pipe(self._process.stdin), request)
@@ -87,9 +87,9 @@ class _Worker:
         return stream
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if self.parent != os.getpid():
-            return  # of the process that this one was forked from
+            return  # inherited from the parent process
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 try:
@@ -112,11 +112,11 @@ def _end() -> None:
 
 
 def start() -> None:
-    """Start a process if none is idle: it loads its libraries while other things are looked at."""
+    """Start a process if none is idle, so that it loads its libraries in the meantime."""
     with _lock:
         if any(worker.parent == os.getpid() for worker in _idle):
             return
-    with suppress(StorageError):  # reported where footers are asked for
+    with suppress(StorageError):  # reported when footers are read
         _put_back(_Worker())
 
 
@@ -135,13 +135,13 @@ def _put_back(worker: _Worker) -> None:
 
 
 def read_all(question: Question[T], sources: Sequence[Source]) -> list[T | Failure]:
-    """Let other processes read footers.
+    """Read footers in other processes.
 
     Parameters
     ----------
     question : Question
     sources : sequence of str or bytes, shape (n,)
-        Local paths, or the ends of files.
+        Local paths, or the last bytes of files.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def _read(question: Question[T], batch: Sequence[Source]) -> list[T | Failure]:
             continue
         worker.close()
         crashes += 1
-        # Those before the culprit are asked for again, without it.
+        # Ask again for the sources before the one that crashed, without it.
         if answers:
             found += _read(question, rest[:answers])
         found.append(Failure("unreadable", FATAL))

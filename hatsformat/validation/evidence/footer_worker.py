@@ -1,9 +1,9 @@
-"""Reading footers: the program that opens them in a process of its own, and what it is asked and answers.
+"""The program that reads footers in a separate process, with its requests and answers.
 
-Arrow ends the whole process on some footers that are broken on purpose: where that is this program, it is an
-answer. It imports nothing of the package, so that it starts fast; `footer_sandbox` imports this module for
-the types of the questions and answers. These are pickled, since schemas and the values in statistics have no
-plainer form. After each source, one byte goes to a second pipe, so that the culprit is known.
+Arrow aborts the whole process on some maliciously broken footers; `footer_sandbox` reports that as a broken
+file. This module imports nothing from the package, so that it starts fast. Requests and answers are pickled,
+since schemas and statistics have no simpler form. After each source, one byte is sent to a second pipe, so
+that `footer_sandbox` knows which source crashed the process.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 MEMORY_LIMIT = 8 << 30
-"""Bytes of address space that this process may have; a footer that needs more is made to explode."""
+"""The address space of this process in bytes; a footer that needs more is malicious."""
 
 THRIFT_STRING_LIMIT = 256 << 20
 THRIFT_LIST_LIMIT = 4_000_000
-"""What one text and one list of a footer may hold: room for a ``_metadata`` of a million row groups."""
+"""Limits on a string and a list in a footer; enough for a ``_metadata`` with a million row groups."""
 
 BROKEN = (
     pa.ArrowException,
@@ -41,7 +41,7 @@ BROKEN = (
     RuntimeError,
     MemoryError,
 )
-"""What Arrow raises on a broken footer: that is the answer, then."""
+"""The errors that Arrow raises on a broken footer."""
 
 PRIVATE_KEYS = ("ARROW:schema", "pandas")
 
@@ -49,12 +49,12 @@ Source: TypeAlias = str | bytes
 """A local file, or the last bytes of another."""
 
 
-# What is asked and answered. Without slots, which would make pickling slower.
+# Requests and answers. Without slots, which would make pickling slower.
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no answer about a footer: no such file, one that cannot be read, or one without sense."""
+    """Why a footer could not be read: missing, unreadable or invalid."""
 
     kind: Literal["missing", "unreadable", "invalid"]
     reason: str = ""
@@ -62,7 +62,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the footer says of one column of integers in one row group; None where it does not say."""
+    """The statistics of an integer column in one row group; None if missing."""
 
     low: int | None = None
     high: int | None = None
@@ -71,7 +71,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class FooterSummary:
-    """What the checks need of a footer.
+    """The parts of a footer that the checks need.
 
     Attributes
     ----------
@@ -81,9 +81,9 @@ class FooterSummary:
     schema : pyarrow.Schema
         Without metadata.
     keys : mapping of str to str
-        The key-values, without what Arrow and pandas keep for themselves.
+        The key-value metadata, without entries of Arrow and pandas.
     statistics : tuple of Statistics
-        Of the column that was asked for, one a row group; empty where there is no such column.
+        Of the column that was asked for, one per row group; empty without the column.
     files : tuple of str
         The file that each row group is in, if asked for.
     """
@@ -99,7 +99,7 @@ class FooterSummary:
 
 @dataclass(frozen=True)
 class ChunkStatistics:
-    """Everything that a footer says of one column in one row group; None where it does not say."""
+    """All statistics of one column in one row group; None if missing."""
 
     min_value: Any
     max_value: Any
@@ -110,14 +110,14 @@ class ChunkStatistics:
 
 
 class Question(Protocol[T_co]):
-    """What may be asked about footers."""
+    """A question about footers."""
 
     @property
     def limit(self) -> int:
         """The most bytes of a footer that are read."""
 
     def answer(self, source: Source) -> T_co | Failure:
-        """Open a footer and return what was asked, or why not."""
+        """Open a footer and answer the question, or return a failure."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class SummaryQuestion:
     with_files: bool = False
 
     def answer(self, source: Source) -> FooterSummary | Failure:
-        """Return what the footer says."""
+        """Return the summary of the footer."""
         try:
             footer = _open(source, self.limit)
         except FileNotFoundError:
@@ -154,7 +154,7 @@ class StatisticsQuestion:
         try:
             footer = _open(source, self.limit)
             paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
-            # Statistics name the values inside lists by their fields alone.
+            # Statistics name values inside lists only by their fields.
             at = {path.replace(".list.element", ""): index for index, path in enumerate(paths)}
             numbers = [at.get(name) for name in self.names]
             return [
@@ -198,7 +198,7 @@ _known_schemas: list[pa.Schema] = []
 
 
 def _shared(schema: pa.Schema) -> pa.Schema:
-    """Return one object for all schemas that are the same, which is then pickled once."""
+    """Return one object for equal schemas, so that it is pickled only once."""
     for other in reversed(_known_schemas):
         if schema.equals(other):
             return other
@@ -215,7 +215,7 @@ def _summary(footer: Any, column: str | None, with_files: bool) -> FooterSummary
         if (name := key.decode("utf-8", "replace")) not in PRIVATE_KEYS
     }
     schema = _shared(schema.remove_metadata())
-    _ = schema.names  # names that are not text raise here
+    _ = schema.names  # raises for names that are not UTF-8
     width = footer.num_columns
     names = [footer.schema.column(index).path for index in range(width)]
     number = names.index(column) if column in names else None
@@ -262,7 +262,7 @@ def _chunk_statistics(chunk: Any) -> ChunkStatistics:
 
 _HEADER = struct.Struct("<Q")
 _OWN_NAMES = ("__main__", "hatsformat.validation.evidence.footer_worker")
-"""What this module is called in the process that it is run as, and in the one that imports it."""
+"""The name of this module in the worker process, and in the process that imports it."""
 
 
 class _Unpickler(pickle.Unpickler):
@@ -279,7 +279,7 @@ def send(stream: IO[bytes], message: object) -> None:
 
 
 def receive(stream: IO[bytes]) -> Any:
-    """Read what `send` has written; raises `EOFError` where the other process has ended."""
+    """Read what `send` wrote; raises `EOFError` if the other process has ended."""
     head = stream.read(_HEADER.size)
     if len(head) < _HEADER.size:
         raise EOFError
@@ -313,7 +313,7 @@ def _bound_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, OSError, ValueError):
-        return  # a system without such limits
+        return  # the system has no such limits
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The footers of the data files: read together, once, and boiled down to what the checks need."""
+"""The footers of the data files, read once and reduced to what the checks need."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Footer:
     group_rows, group_bytes : tuple of int
         Rows of each row group, and its bytes in the file.
     schema : pyarrow.Schema
-        One object for all files that have the same.
+        Equal schemas are one object.
     keys : mapping of str to str
-        Its key-values, without what Arrow and pandas keep for themselves.
+        Its key-value metadata, without entries of Arrow and pandas.
     statistics : tuple of Statistics
-        Of the index column, one a row group; empty where there is no such column.
+        Of the index column, one per row group; empty without the column.
     files : tuple of str
         The file that each row group of a ``_metadata`` is in; empty for data files.
     """
@@ -67,13 +67,13 @@ class Footer:
 
 @dataclass
 class SchemaPool:
-    """What is the same in many files becomes one object, so that 20,000 leaves are compared and held once."""
+    """Makes equal schemas and key-values one object, so that 20,000 leaves are compared and stored once."""
 
     known: list[pa.Schema] = field(default_factory=list)
     known_keys: dict[frozenset[tuple[str, str]], Mapping[str, str]] = field(default_factory=dict)
 
     def share(self, schema: pa.Schema) -> pa.Schema:
-        """Return the known schema that equals this one."""
+        """Return the pooled schema that equals this one."""
         for other in reversed(self.known):
             if schema is other or schema.equals(other):
                 return other
@@ -81,7 +81,7 @@ class SchemaPool:
         return schema
 
     def share_keys(self, keys: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the known key-values that equal these: a VOTable among them may be long."""
+        """Return the pooled key-values that equal these; a VOTable among them may be long."""
         return self.known_keys.setdefault(frozenset(keys.items()), keys)
 
 
@@ -94,21 +94,21 @@ class FooterSet:
     readable : list of Footer
         In the order of the paths.
     broken : list of Artefact
-        The files that cannot be opened, or are not there.
+        The files that are missing or cannot be opened.
     """
 
     readable: list[Footer]
     broken: list[Artefact[Footer]]
 
     def each(self) -> Iterator[Footer]:
-        """Yield the footers that can be read, and raise `NoEvidenceError` at the end if that is not all."""
+        """Yield the readable footers, then raise `NoEvidenceError` if there are others."""
         if not self.readable and not self.broken:
             raise NoEvidenceError("the catalog has no data files")
         yield from self.readable
         self.check_complete()
 
     def check_complete(self, prefix: str = "") -> None:
-        """Raise `NoEvidenceError` where a file cannot be read; `prefix` is the catalog's, to name it."""
+        """Raise `NoEvidenceError` if a file cannot be read; `prefix` names the catalog."""
         if self.broken:
             total = len(self.readable) + len(self.broken)
             of = f" of {prefix.rstrip('/')}" if prefix else ""
@@ -116,7 +116,7 @@ class FooterSet:
 
     @property
     def rows(self) -> int:
-        """The number of rows; raises `NoEvidenceError` where there is no file, or one cannot be read."""
+        """The number of rows; raises `NoEvidenceError` if there is no file, or a file cannot be read."""
         if not self.readable and not self.broken:
             raise NoEvidenceError("the catalog has no data files")
         self.check_complete()
@@ -126,7 +126,7 @@ class FooterSet:
 def read_footers(
     folder: CatalogFolder, paths: Sequence[str], pool: SchemaPool, column: str | None
 ) -> FooterSet:
-    """Read footers, away from this process; see `footer_sandbox`.
+    """Read footers in another process; see `footer_sandbox`.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def read_footers(
 def read_one_footer(
     folder: CatalogFolder, path: str, pool: SchemaPool, column: str | None = None
 ) -> Artefact[Footer]:
-    """Read the footer of one file, with the files that its row groups are in."""
+    """Read the footer of one file, with the file paths of its row groups."""
     question = SummaryQuestion(METADATA_LIMIT, column, with_files=True)
     ((_, found),) = ask_footers(folder, [path], question)
     if isinstance(found, HatsError):
@@ -163,7 +163,7 @@ def ask_footers(
 ) -> Iterator[tuple[str, T | HatsError]]:
     """Yield the answer about each footer, or why it cannot be read."""
     local = storage.is_local(folder.tree.root)
-    # In steps: a `map` over all of them would hold everything at once.
+    # In steps, since a `map` over all files would keep everything in memory.
     step = 4_000 if local else 400
 
     def look(path: str) -> Artefact[Source]:

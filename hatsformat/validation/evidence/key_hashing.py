@@ -1,7 +1,7 @@
-"""Values of columns as 64-bit keys, and sets of them that may be larger than memory.
+"""Hash the values of columns to 64-bit keys, and store sets of keys that may be larger than memory.
 
-What an index or an association says is held against its tables by keys: the same value has the same key, and
-two values share one about as often as never, so a difference that is found is there.
+Indexes and associations are compared with their tables by keys. Equal values have equal keys, and collisions
+are so rare that they are ignored; a reported difference is always real.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ KeyArray: TypeAlias = npt.NDArray[np.uint64]
 NESTED = "nested"
 BUCKET_BITS = 7
 MOST_IN_MEMORY = 6_000_000
-"""Pairs that are kept in memory, about 100 MB; more go to temporary files."""
+"""The most pairs kept in memory, about 100 MB; more go to temporary files."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _ODD_INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))
 
 
 def mixed(numbers: npt.NDArray[Any]) -> KeyArray:
-    """Return 64-bit numbers with their bits scattered, one to one (splitmix64)."""
+    """Return 64-bit numbers with mixed bits, a bijection (splitmix64)."""
     bits = np.asarray(numbers).view(np.uint64) + _ODD
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -58,7 +58,7 @@ def common_kind(kinds: Sequence[pa.DataType]) -> str:
 
 
 def family(kind: pa.DataType) -> str | None:
-    """Return how values of a type are compared; None where they are not. See `common_kind`."""
+    """Return how values of a type are compared; None if they cannot be. See `common_kind`."""
     if pa.types.is_dictionary(kind):
         return family(kind.value_type)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -84,7 +84,7 @@ def family(kind: pa.DataType) -> str | None:
 
 
 def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
-    """Return a key for each value, and which values there are; see `common_kind`.
+    """Return a key for each value, and which values are valid; see `common_kind`.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
         return _text_keys(column.cast(pa.string())), there
     if kind == "real":
         values = as_floats(column)
-        # Minus zero is zero; where there is no number, there is nothing to look up.
+        # Minus zero equals zero; NaN is treated as missing.
         return mixed(values + 0.0), there & ~np.isnan(values)
     if not pa.types.is_integer(column.type):
         column = column.cast(pa.int64())
@@ -120,7 +120,7 @@ def keys_of(column: Any, kind: str) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
 
 
 def _text_keys(column: Any) -> KeyArray:
-    """Return a key for each text: a polynomial of its bytes, from sums over all of them at once."""
+    """Return a key for each string: a polynomial of its bytes, from cumulative sums."""
     keys = []
     for chunk in column.cast(pa.large_binary()).chunks:
         if len(chunk) == 0:
@@ -145,7 +145,7 @@ def _text_keys(column: Any) -> KeyArray:
 
 
 def nested_keys(array: pa.Array) -> KeyArray:
-    """Return a key for each list or structure, of all that is in it; none and an empty one are the same."""
+    """Return a key for each list or struct, from all its values; missing and empty lists are the same."""
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
     kind = array.type
@@ -162,12 +162,12 @@ def nested_keys(array: pa.Array) -> KeyArray:
         inner = _inner_keys(array.values)
     offsets = as_integers(array.offsets)
     starts, stops = offsets[:-1], offsets[1:]
-    place = np.arange(len(inner), dtype=np.int64)
+    index = np.arange(len(inner), dtype=np.int64)
     if len(starts):
-        # How far each element is from its list's start; those of no list are not looked at.
-        place -= np.repeat(np.append(starts, 0), np.diff(np.append(np.append(0, stops), len(inner))))
+        # The index of each element in its list; elements outside lists are ignored.
+        index -= np.repeat(np.append(starts, 0), np.diff(np.append(np.append(0, stops), len(inner))))
     sums = np.zeros(len(inner) + 1, dtype=np.uint64)
-    np.cumsum(mixed(inner + place.view(np.uint64) * _ODD), out=sums[1:])
+    np.cumsum(mixed(inner + index.view(np.uint64) * _ODD), out=sums[1:])
     return mixed(sums[stops] - sums[starts] + (stops - starts).astype(np.uint64))
 
 
@@ -181,9 +181,9 @@ def _temporary() -> IO[bytes]:
 
 
 class PairSet:
-    """Pairs of a key and a number, in any number, of which one bucket at a time has to fit into memory.
+    """A set of pairs of a key and a number; only one bucket at a time has to fit into memory.
 
-    Use it as a context: temporary files end with it.
+    Use it as a context manager, which removes the temporary files.
     """
 
     def __init__(self, most: int = MOST_IN_MEMORY) -> None:
@@ -213,7 +213,7 @@ class PairSet:
             file.write(pairs.tobytes())
 
     def _sorted_out(self) -> list[KeyArray]:
-        """Take what waits, in arrays of shape (k, 2), one a bucket."""
+        """Return the pending pairs as arrays of shape (k, 2), one per bucket."""
         empty = (np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64))
         keys = np.concatenate([keys for keys, _ in (empty, *self._waiting)])
         numbers = np.concatenate([numbers for _, numbers in (empty, *self._waiting)])
@@ -239,7 +239,7 @@ class PairSet:
 
 
 def distinct(pairs: KeyArray) -> KeyArray:
-    """Return pairs, shape (n, 2), sorted and each once."""
+    """Return pairs, shape (n, 2), sorted and without duplicates."""
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     keep = np.ones(len(pairs), dtype=bool)
     keep[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
@@ -248,7 +248,7 @@ def distinct(pairs: KeyArray) -> KeyArray:
 
 
 def is_among(pairs: KeyArray, others: KeyArray) -> npt.NDArray[np.bool_]:
-    """Return which of the pairs, shape (n, 2), are among the others; both are distinct."""
+    """Return which of the pairs, shape (n, 2), are among the others; both have no duplicates."""
     both = np.concatenate((pairs, others))
     order = np.lexsort((both[:, 1], both[:, 0]))
     again = np.zeros(len(both), dtype=bool)
@@ -260,7 +260,7 @@ def is_among(pairs: KeyArray, others: KeyArray) -> npt.NDArray[np.bool_]:
 
 
 def comparable_columns(schema: pa.Schema, other: pa.Schema) -> list[str]:
-    """Return the columns that two schemas share, with a type whose values are compared.
+    """Return the shared columns of two schemas whose types can be compared.
 
     Not those that repeat a path, which not all files of a catalog have.
     """

@@ -1,4 +1,4 @@
-"""The data files of a catalog, by what their paths say."""
+"""The data files of a catalog, sorted by their paths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hatsformat.layout import (
 )
 
 INDEX_DIRECTORY = f"{DATASET}/index/"
-"""Where the files of an index table lie."""
+"""The folder of the files of an index table."""
 
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 
@@ -46,14 +46,14 @@ class Leaves:
 
     @classmethod
     def of_index(cls, paths: Iterable[str]) -> Leaves:
-        """Make it from the files of an index."""
+        """Create it from the files of an index."""
         known = sorted(paths)
         none = np.full(len(known), -1, dtype=np.int64)
         return cls(known, none, none, none)
 
     @classmethod
     def of_tiles(cls, orders: npt.NDArray[np.integer], pixels: IntArray, suffix: str) -> Leaves:
-        """Make it from the tiles of a catalog whose files cannot be listed."""
+        """Create it from the tiles of a catalog whose files cannot be listed."""
         paths = np.array(leaf_paths(orders, pixels, suffix), dtype=object)
         by_path = np.argsort(paths, kind="stable")
         wide, numbers = np.asarray(orders, dtype=np.int64)[by_path], pixels[by_path]
@@ -76,20 +76,20 @@ class Leaves:
 
     @property
     def wrong_dirs(self) -> list[int]:
-        """The indices of files whose ``Dir=`` is not that of their pixel."""
+        """The indices of files whose ``Dir=`` does not match their pixel."""
         tiled = self.orders >= 0
         return np.flatnonzero(tiled & (self.dirs != dir_number(self.pixels))).tolist()
 
 
 def unit_of(path: str) -> str:
-    """Return the leaf that a file belongs to: itself, or the directory ``Npix=K`` that it lies in."""
+    """Return the leaf that a file belongs to: itself, or the directory ``Npix=K`` of the file."""
     head, found, tail = path.rpartition("/Npix=")
     return f"{head}{found}{tail.partition('/')[0]}" if found else path
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The files below ``dataset/``, sorted out.
+    """The files below ``dataset/``, classified.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Dataset:
     strays : Leaves
         Parquet files at the path of a tile, with another suffix than the catalog's.
     impossible : list of str
-        Parquet files that do not lie at the path of a tile that exists.
+        Parquet files whose path is not that of an existing tile.
     unexpected : list of str
         Everything else but the two metadata files.
     suffix : str
@@ -113,7 +113,7 @@ class Dataset:
 
 
 def sort_out(files: Iterable[str], table_type: str, declared: str) -> Dataset:
-    """Sort the files of a catalog by what their paths say.
+    """Classify the files of a catalog by their paths.
 
     Parameters
     ----------
@@ -128,13 +128,13 @@ def sort_out(files: Iterable[str], table_type: str, declared: str) -> Dataset:
         path for path in files if path.startswith(start) and path not in (METADATA, COMMON_METADATA)
     )
     if table_type == "index":
-        # Readers open the directory as a whole, whatever the files in it are called.
+        # Readers open the whole directory, whatever the names of its files.
         parts = {path for path in paths if _is_index_part(path)}
         others = [path for path in paths if path not in parts]
         return Dataset(Leaves.of_index(parts), Leaves.of_index(()), [], others, declared)
     names = parse_leaf_paths(paths)
     is_folder = np.array([suffix == DIRECTORY_SUFFIX for suffix in (*names.suffixes, "")])[names.suffix]
-    # A file that is named like a leaf directory, and what readers pass over, are no leaves.
+    # Files named like a leaf directory, and files that readers ignore, are not leaves.
     is_leaf = names.found & ~(is_folder & ~names.has_part)
     suffix = _effective_suffix(names, is_leaf, declared)
     impossible: list[str] = []

@@ -1,7 +1,7 @@
-"""The values of a margin's rows, held against the same rows of the primary table (Note, section 3.1).
+"""Compare the values of a margin's rows with the primary table (Note, section 3.1).
 
-Every column of both tables would have to be read once more, so of large margins only some leaves are looked
-at, spread over the sky: a margin that was not made again after its primary changed differs everywhere.
+This reads every column of both tables once more, so only some leaves of large margins are checked, spread
+over the sky. A margin that was not rebuilt after its primary changed differs everywhere.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from hatsformat.validation.evidence.schemas import plain, single_fields
 from hatsformat.validation.evidence.streaming import Batch, need_batches
 
 MOST_CELLS = 50_000_000
-"""Values of the primary that are read, rows times columns."""
+"""The most values of the primary that are read, rows times columns."""
 
 _NOTHING = np.uint64(0)
 _OF_THE_TILE = ("Norder", "Dir", "Npix", "margin_Norder", "margin_Dir", "margin_Npix")
-"""Columns of older writers that tell the leaf, and so differ."""
+"""Columns of older writers that depend on the leaf, and so differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class OtherValues:
-    """The rows of a margin's file whose values in a column are not those of the primary.
+    """The rows of a margin's file whose values in a column differ from the primary.
 
     Attributes
     ----------
@@ -41,9 +41,9 @@ class OtherValues:
     rows : int
         How many.
     row : int
-        The number of the first.
+        The index of the first row.
     value : object
-        What the column holds there.
+        The value of the column in that row.
     """
 
     path: str
@@ -55,7 +55,7 @@ class OtherValues:
 
 @dataclass
 class _MarginRows:
-    """Rows of a margin's file: their positions, and which of their values the primary has there."""
+    """Rows of a margin's file: their positions, and which of their values match the primary."""
 
     batch: Batch
     keys: KeyArray
@@ -65,7 +65,7 @@ class _MarginRows:
 
 
 def scan_margin_values(margin: CatalogEvidence, primary: CatalogEvidence) -> list[OtherValues]:
-    """Return where the values of a margin's rows are not those of the primary.
+    """Return the rows of a margin whose values differ from the primary.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _positions(table: pa.Table, where: Coordinates) -> tuple[npt.NDArray[Any], n
 
 
 def _pairs(table: pa.Table, positions: KeyArray, name: str, kind: str) -> KeyArray:
-    """Return one key for each row's position and value; all rows without a value have the same value."""
+    """Return a key for each row's position and value; missing values are equal."""
     keys, there = keys_of(table.column(name), kind)
     return mixed(positions + mixed(np.where(there, keys, _NOTHING)))
 
@@ -146,7 +146,7 @@ def _margin_rows(
 
 
 def _compare(rows: _MarginRows, theirs: Batch, where: Coordinates, kinds: dict[str, str]) -> None:
-    """Mark what a batch of the primary's rows has of a margin's rows."""
+    """Mark the rows of a margin that match a batch of the primary's rows."""
     keys = position_keys(*_positions(theirs.table, where), where)
     at = np.flatnonzero(np.isin(keys, rows.keys))
     if not at.size:

@@ -1,7 +1,7 @@
-"""What a margin cache should hold, computed again from its primary table (Note, section 3.1).
+"""Recompute the expected rows of a margin from its primary table (Note, section 3.1).
 
-The sky is looked at in stretches of neighbouring tiles, so that memory does not grow with the catalog: of
-each, the rows of the primary that lie near the edges are held against the rows of the margin's leaves.
+The sky is processed in stretches of neighbouring tiles, so that memory does not grow with the catalog. For
+each stretch, the primary's rows near the edges are compared with the rows of the margin's leaves.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from hatsformat.validation.evidence.streaming import need_batches, threads_for
 
 MOST_ROWS = 2_000_000
 MOST_TILES = 5_000
-"""Rows of a margin, and tiles, that are looked at together."""
+"""The most margin rows, and tiles, that are checked together."""
 
 SURELY = 1 - 1e-6
-"""Only rows within this part of the threshold are asked for: programs round differently."""
+"""Rows must be present within this fraction of the threshold, because programs round differently."""
 
 _FILTER_BITS = 22
 
 
 @dataclass
 class MarginScan:
-    """What a margin lacks and what it should not have.
+    """The missing, duplicate and wrong rows of a margin.
 
     Attributes
     ----------
     absent : dict of int to (int, str)
-        By the index of the tile: how many rows are missing, and one of them in words.
+        By the index of the tile: the number of missing rows, and a description of one.
     again : dict of str to (int, int)
-        By the path of a leaf: how many rows stand there oftener than in the primary table, and one of them.
+        By the path of a leaf: the number of duplicate rows compared to the primary, and one of them.
     strange : dict of str to (int, int)
         By the path of a leaf: how many rows are not in the primary table, and the first of them.
     """
@@ -53,7 +53,7 @@ class MarginScan:
 
 
 def scan_margin(margin: CatalogEvidence, primary: CatalogEvidence, threshold: float) -> MarginScan:
-    """Hold a margin against its primary table.
+    """Compare a margin with its primary table.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _stretches(
     """Yield the indices of tiles of the primary, in stretches along the sky."""
     orders = tiles.orders.astype(np.int64)
     numbers = uniq(orders, tiles.pixels)
-    # What a tile has within the threshold of its edges, its neighbours' margins have.
+    # Rows within the threshold of a tile's edges belong to its neighbours' margins.
     part = np.minimum(1, 4 * radius / pixel_width(orders))
     rows = _rows_by_tile(margin, numbers) + part * _rows_by_tile(primary, numbers)
     stretch = np.maximum(np.cumsum(rows) // MOST_ROWS, np.arange(len(tiles)) // MOST_TILES)
@@ -106,7 +106,7 @@ def _rows_by_tile(catalog: CatalogEvidence, numbers: IntArray) -> FloatArray:
 
 @dataclass
 class _Found:
-    """Rows of the primary that the margin should have, in columns; and the margin's rows that it has."""
+    """The primary's rows that the margin should have, and the margin's rows that the primary has."""
 
     tiles: IntArray
     keys: KeyArray
@@ -116,7 +116,7 @@ class _Found:
 
     @classmethod
     def joined(cls, parts: list[_Found]) -> _Found:
-        """Put the columns of several end to end."""
+        """Concatenate several."""
         number, key = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
         none = cls(number, key, number, number, key)
         everything = [none, *parts]
@@ -131,7 +131,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class _MarginLeaf:
-    """A file of the margin: its tile, the keys of its rows, and the tiles of the primary that they lie in."""
+    """A file of the margin: its tile, the keys of its rows, and the primary tiles that contain them."""
 
     path: str
     tile: int
@@ -140,7 +140,7 @@ class _MarginLeaf:
 
 
 class _Stretch:
-    """Some tiles of the primary, with what is around them."""
+    """Some tiles of the primary, with their surroundings."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class _Stretch:
         self.where, self.threshold = where, threshold
 
     def judge(self, scan: MarginScan) -> None:
-        """Add what is wrong in this stretch to a scan."""
+        """Add the wrong rows of this stretch to a scan."""
         actual = self._margin_leaves()
         none = np.zeros(0, dtype=np.uint64)
         mine = np.unique(np.concatenate([none, *(leaf.keys for leaf in actual)]))
@@ -174,7 +174,7 @@ class _Stretch:
                 scan.strange[leaf.path] = int(strange.sum()), int(np.argmax(strange))
 
     def _find_again(self, scan: MarginScan, leaf: _MarginLeaf, known: KeyArray, times: IntArray) -> None:
-        """Add the rows that a leaf has oftener than the primary has rows at the same position."""
+        """Add the rows that a leaf has more often than the primary at the same position."""
         keys, last, have = np.unique(leaf.keys[::-1], return_index=True, return_counts=True)
         at = np.flatnonzero(np.isin(keys, known))
         surplus = have[at] - times[np.searchsorted(known, keys[at])]
@@ -183,7 +183,7 @@ class _Stretch:
             scan.again[leaf.path] = int(surplus[surplus > 0].sum()), first
 
     def _find_absent(self, scan: MarginScan, found: _Found, had: KeyArray) -> None:
-        """Add the rows that the margin should have and has not: as often as they are in the primary."""
+        """Add the rows that are missing from the margin, as often as they are in the primary."""
         wanted, first, times = np.unique(
             with_tile(found.keys, found.tiles), return_index=True, return_counts=True
         )
@@ -203,7 +203,7 @@ class _Stretch:
             )
 
     def _margin_leaves(self) -> list[_MarginLeaf]:
-        """Return what the leaves of the margin have."""
+        """Return the rows of the margin's leaves."""
         numbers = uniq(self.tiles.orders[self.chosen].astype(np.int64), self.tiles.pixels[self.chosen])
         tile_of = dict(zip(numbers.tolist(), self.chosen.tolist(), strict=True))
         leaves = [
@@ -229,16 +229,16 @@ class _Stretch:
     def _positions(
         self, catalog: CatalogEvidence, footer: Footer
     ) -> Iterator[tuple[int, FloatArray, FloatArray]]:
-        """Yield the positions of a file's rows, in degrees, each time with the first row's number."""
+        """Yield the positions of a file's rows, in degrees, with the index of the first row."""
         names = [self.where.ra, self.where.dec]
         for batch in need_batches(catalog.folder, footer, names):
             ra, dec = map(as_floats, batch.table.columns)
             yield batch.first_row, ra, dec
 
     def _primary_rows(self, mine: KeyArray, from_tiles: IntArray) -> _Found:
-        """Return the rows of the primary that are near the tiles, and those that the margin has."""
+        """Return the primary's rows near the tiles, and the margin's rows that are among them."""
         concerned = self.tiles.overlapping(surroundings(self.tiles.select(self.chosen), self.threshold))
-        concerned[from_tiles] = True  # a margin may have more than it has to
+        concerned[from_tiles] = True  # a margin may have more rows than required
         numbers = set(uniq(self.tiles.orders.astype(np.int64), self.tiles.pixels)[concerned].tolist())
         leaves = [
             (index, footer)
@@ -271,7 +271,7 @@ class _Stretch:
         mine: KeyArray,
         sieve: npt.NDArray[np.bool_],
     ) -> _Found:
-        """Return what a batch of the primary's rows has near the tiles."""
+        """Return the rows of a batch of the primary that are near the tiles."""
         at = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
         keys = position_keys(ra, dec, self.where)
         known = keys[sieve[(keys & np.uint64((1 << _FILTER_BITS) - 1)).astype(np.int64)]]
@@ -281,7 +281,7 @@ class _Stretch:
         return _Found(tile, keys[row], np.full(len(row), leaf), row + first, known)
 
     def _wanted(self, ra: FloatArray, dec: FloatArray) -> tuple[IntArray, IntArray]:
-        """Return the rows that margins of this stretch surely should have, and the tiles of these margins."""
+        """Return the rows that the margins of this stretch must have, and the tiles of these margins."""
         surely = self.threshold * SURELY - np.degrees(self.where.slack) * 3600
         if surely <= 0:
             return self.chosen[:0], self.chosen[:0]

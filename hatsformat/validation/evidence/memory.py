@@ -1,4 +1,4 @@
-"""Where Arrow takes memory from while rows are read."""
+"""The memory pool of Arrow while rows are read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _USUAL_MS = 1_000
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Let Arrow keep what a batch leaves for the next one.
+    """Let Arrow reuse the memory of a batch for the next one.
 
     Its usual pool gives freed pages back to the system within milliseconds, and takes new ones, which have to
     be cleared first: where pages are slow, as on virtual machines, that is a tenth of the time. A pool that

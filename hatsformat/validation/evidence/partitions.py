@@ -1,4 +1,4 @@
-"""``partition_info.csv`` and ``partition_join_info.csv`` as they stand, so that every line can be judged."""
+"""``partition_info.csv`` and ``partition_join_info.csv`` as written, so that every line can be checked."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class PartitionLines:
     Attributes
     ----------
     orders, pixels : ndarray of int64
-        As they stand, possible or not.
+        As written, valid or not.
     extra : mapping of str to ndarray of int64
-        Further columns of whole numbers.
+        Additional integer columns.
     others : tuple of str
-        The names of the columns that are none.
+        The names of the other columns.
     """
 
     orders: IntArray
@@ -50,7 +50,7 @@ class PartitionLines:
         Raises
         ------
         PartitionInfoError
-            If it is not a CSV with whole numbers in the columns ``Norder`` and ``Npix``.
+            If it is not a CSV with integers in the columns ``Norder`` and ``Npix``.
         """
         wanted = (prefix + ORDER_COLUMN, prefix + PIXEL_COLUMN)
         if not content.strip():
@@ -86,7 +86,7 @@ class PartitionLines:
 
     @cached_property
     def uniq(self) -> IntArray:
-        """One number for each tile, 0 for lines that name none."""
+        """The uniq number of each tile, 0 for invalid lines."""
         number: IntArray = np.where(
             self.possible, uniq(np.where(self.possible, self.orders, 0), self.pixels), 0
         )
@@ -94,7 +94,7 @@ class PartitionLines:
 
     @cached_property
     def tiles(self) -> PartitionInfo:
-        """The tiles that exist, each once."""
+        """The valid tiles, without duplicates."""
         _, first = np.unique(self.uniq, return_index=True)
         keep = first[self.possible[first]]
         return PartitionInfo(self.orders[keep], self.pixels[keep])

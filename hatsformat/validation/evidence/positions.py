@@ -1,4 +1,4 @@
-"""Positions as margins and their primary tables have them: what tells one row from another."""
+"""Keys of positions, which identify rows in margins and their primary tables."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def coordinates_of(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordin
     Raises
     ------
     NoEvidenceError
-        If they have not.
+        If they do not.
     """
-    told = primary.declared.properties
-    if told.hats_col_ra is None or told.hats_col_dec is None:
+    properties = primary.declared.properties
+    if properties.hats_col_ra is None or properties.hats_col_dec is None:
         raise NoEvidenceError("the primary table does not declare its coordinates")
     own = margin.declared.properties
-    names = own.hats_col_ra or told.hats_col_ra, own.hats_col_dec or told.hats_col_dec
-    if names != (told.hats_col_ra, told.hats_col_dec):
+    names = own.hats_col_ra or properties.hats_col_ra, own.hats_col_dec or properties.hats_col_dec
+    if names != (properties.hats_col_ra, properties.hats_col_dec):
         raise NoEvidenceError("the margin and the primary table have different coordinate columns")
     kinds = []
     for catalog in (margin, primary):
@@ -45,7 +45,7 @@ def coordinates_of(margin: CatalogEvidence, primary: CatalogEvidence) -> Coordin
                 raise NoEvidenceError(f"the column {name} is missing")
             kind = catalog.footers.schema.field(name).type
             if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-                raise NoEvidenceError(f"the column {name} does not hold numbers")
+                raise NoEvidenceError(f"the column {name} is not numeric")
             kinds.append(kind)
     is_single = any(pa.types.is_float32(kind) or pa.types.is_float16(kind) for kind in kinds)
     slack = np.radians(float(np.spacing(np.float32(360)))) if is_single else 1e-14

@@ -1,4 +1,4 @@
-"""The rows of a data file as checks see them: a batch at a time, with what follows from its columns."""
+"""The rows of a data file for the row checks: a batch at a time, with derived values."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from hatsformat.validation.evidence.footer_worker import Statistics
 from hatsformat.validation.evidence.row_groups import AT_THE_START, Before, FlatColumn, GroupPart
 
 _FLOAT64_SLACK = 1e-12
-"""Degrees within which two programs may compute another pixel for the same float64 position."""
+"""Degrees within which two programs may compute different pixels for the same float64 position."""
 
 
 @dataclass(frozen=True)
 class RowPlan:
-    """What is the same for all rows of a catalog: the names of the columns that matter."""
+    """The names of the relevant columns of a catalog."""
 
     ra: str | None
     dec: str | None
@@ -61,7 +61,7 @@ class RowBatch:
     statistics : tuple of (int, Statistics)
         For each row group: how many rows are of it, and the statistics of its index column.
     before : Before
-        What the rows before them leave.
+        The state after the previous rows.
     groups : tuple of GroupPart
         The row groups that they are of.
     """
@@ -75,12 +75,12 @@ class RowBatch:
 
     @cached_property
     def ra(self) -> FloatArray:
-        """Right ascensions in degrees, NaN where there is none."""
+        """Right ascensions in degrees, NaN if missing."""
         return self._degrees(self.plan.ra, "hats_col_ra")
 
     @cached_property
     def dec(self) -> FloatArray:
-        """Declinations in degrees, NaN where there is none."""
+        """Declinations in degrees, NaN if missing."""
         return self._degrees(self.plan.dec, "hats_col_dec")
 
     def _degrees(self, name: str | None, keyword: str) -> FloatArray:
@@ -89,7 +89,7 @@ class RowBatch:
         column = self.column(name)
         kind = column.type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-            raise NoEvidenceError(f"the column {name} does not hold numbers")
+            raise NoEvidenceError(f"the column {name} is not numeric")
         return as_floats(column)
 
     def column(self, name: str) -> Any:
@@ -100,13 +100,13 @@ class RowBatch:
 
     @cached_property
     def _single_columns(self) -> dict[str, int]:
-        """The places of the columns by name, of names that are there once."""
+        """The indices of the columns by name, without duplicate names."""
         names = self.table.column_names
         often = Counter(names)
         return {name: place for place, name in enumerate(names) if often[name] == 1}
 
     def integers(self, name: str) -> IntArray:
-        """Return a column of integers, -1 where there is none and for what is beyond 64 bits with a sign."""
+        """Return a column of integers, with -1 for missing values and values that do not fit into int64."""
         column = self.column(name)
         if not pa.types.is_integer(column.type):
             raise NoEvidenceError(f"the column {name} does not hold integers")
@@ -115,7 +115,7 @@ class RowBatch:
 
     @cached_property
     def index(self) -> IntArray:
-        """The index values, -1 where there is none."""
+        """The index values, -1 if missing."""
         return self.integers(self.plan.index)
 
     @property
@@ -142,7 +142,7 @@ class RowBatch:
 
     @property
     def leaves(self) -> Before:
-        """What these rows leave to the next of their file."""
+        """The state for the next rows of the file."""
         index = self.before.index
         if self.has_index and len(self.index):
             index = int(self.index[-1])
@@ -165,28 +165,28 @@ class RowBatch:
 
     @cached_property
     def ascends(self) -> bool:
-        """Whether the index values are sorted: then much else is known from the first and the last."""
+        """Whether the index values are sorted; then the first and last value are the range."""
         return not (self.index[1:] < self.index[:-1]).any()
 
     @cached_property
     def index_range(self) -> tuple[int, int]:
-        """The least and the greatest index value."""
+        """The minimum and maximum index value."""
         if self.ascends:
             return int(self.index[0]), int(self.index[-1])
         return int(self.index.min()), int(self.index.max())
 
     @cached_property
     def ra_range(self) -> tuple[float, float]:
-        """The least and the greatest right ascension; NaN where a row has none."""
+        """The minimum and maximum right ascension; NaN if any is missing."""
         return self._range(self.plan.ra, self.ra)
 
     @cached_property
     def dec_range(self) -> tuple[float, float]:
-        """The least and the greatest declination; NaN where a row has none."""
+        """The minimum and maximum declination; NaN if any is missing."""
         return self._range(self.plan.dec, self.dec)
 
     def _range(self, name: str | None, values: FloatArray) -> tuple[float, float]:
-        """Return the least and the greatest value; a column is looked through once for all checks."""
+        """Return the minimum and maximum of a column, computed once for all checks."""
         for column in self.flat.values():
             if column.name == name and column.bounds is not None:
                 least, most = zip(*column.bounds, strict=True)
@@ -195,14 +195,14 @@ class RowBatch:
 
     @cached_property
     def pixel_range(self) -> tuple[int, int]:
-        """The least and the greatest of `pixels29`."""
+        """The minimum and maximum of `pixels29`."""
         if self.plan.index_order == MAX_ORDER and self.index_agrees:
             return self.index_range
         return int(self.pixels29.min()), int(self.pixels29.max())
 
     @cached_property
     def nothing(self) -> npt.NDArray[np.bool_]:
-        """No row at all, as a mask."""
+        """A mask without any row."""
         return np.zeros(self.table.num_rows, dtype=bool)
 
     @cached_property
@@ -230,7 +230,7 @@ class RowBatch:
 
     @cached_property
     def pixels29(self) -> IntArray:
-        """The order-29 pixel of each row's position; -1 where there is none."""
+        """The order-29 pixel of each row's position; -1 without a position."""
         if self.is_on_sky:
             low, high = self.ra_range
             is_usual = low >= 0 and high < 360
@@ -267,7 +267,7 @@ class RowBatch:
         """
         steps = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
         ra, dec = self.ra[rows], self.dec[rows]
-        # Towards the poles a small angle is a large difference in right ascension.
+        # Near the poles, a small angle is a large difference in right ascension.
         stretch = np.minimum(1 / np.maximum(np.cos(np.radians(dec)), 1e-9), 180 / self.slack)
         return np.stack(
             [
@@ -299,6 +299,6 @@ class RowBatch:
             depth -= 1
         near = self.nearby_pixels(rows, depth)
         own = change_order(self.pixels29[rows], MAX_ORDER, depth)
-        told = change_order(pixels, order, depth)
-        found: npt.NDArray[np.bool_] = (near == told).any(axis=0) | (own == told)
+        given = change_order(pixels, order, depth)
+        found: npt.NDArray[np.bool_] = (near == given).any(axis=0) | (own == given)
         return found

@@ -1,4 +1,4 @@
-"""The parts of row groups that a batch of rows is of, and what their columns of numbers hold there."""
+"""The parts of row groups in a batch of rows, and the values of their columns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class GroupPart(NamedTuple):
 
 @dataclass(frozen=True)
 class Before:
-    """What the rows before a batch, of the same file, leave to it.
+    """The state that a batch inherits from the previous rows of its file.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ AT_THE_START = Before()
 
 @dataclass(frozen=True)
 class FlatColumn:
-    """A column in a batch that is neither a list nor a structure.
+    """A column in a batch that is neither a list nor a struct.
 
     Attributes
     ----------
@@ -79,12 +79,12 @@ class FlatColumn:
 
     @cached_property
     def is_time(self) -> bool:
-        """Whether it holds dates, times or durations: numbers to Parquet."""
+        """Whether it contains dates, times or durations, which Parquet stores as numbers."""
         return bool(pa.types.is_temporal(self.column.type))
 
     @cached_property
     def is_number(self) -> bool:
-        """Whether it holds numbers, or what Parquet keeps as such."""
+        """Whether it contains numbers, or values that Parquet stores as numbers."""
         kind = self.column.type
         return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind)) or (
             self.is_time and not pa.types.is_interval(kind)
@@ -108,7 +108,7 @@ class FlatColumn:
 
     @cached_property
     def bounds(self) -> list[tuple[Any, Any]] | None:
-        """The least and the greatest number in each part; None where a value is missing, NaN or no number."""
+        """The minimum and maximum number in each part; None if a value is missing, NaN or not a number."""
         if not self.is_number or not self.is_full or not len(self.column):
             return None
         values = as_numbers(self.column)
@@ -119,7 +119,7 @@ class FlatColumn:
 
     @cached_property
     def extremes(self) -> list[tuple[Any, Any]]:
-        """The same of the numbers that are there, NaN aside; None where there is none."""
+        """The minimum and maximum of the numbers other than NaN; None if there are none."""
         if self.bounds is not None:  # much faster
             return self.bounds
         if not self.is_number:

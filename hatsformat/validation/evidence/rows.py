@@ -1,8 +1,8 @@
-"""Every row of the data files, read once, batch by batch, for all row checks together.
+"""Read every row of the data files once, batch by batch, for all row checks.
 
-Files are read on a few threads, one batch of each at a time, so memory does not grow with the catalog. One
-batch is judged at a time: judging holds the interpreter for most of it, so that judges on two threads would
-keep each other, and the decoding of what comes next, waiting.
+Files are read on a few threads, one batch of each at a time, so memory does not grow with the catalog. Only
+one batch is checked at a time: checks hold the GIL most of the time, so two threads would be no faster and
+would delay the decoding of the next batches.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ DATA_RULE = "HATS-LEAF-009"
 
 @dataclass
 class FileScan:
-    """What the rows of one file have shown: the first departure and the number of wrong rows of each rule.
+    """The results for one file: the first departure and the number of wrong rows of each rule.
 
     Attributes
     ----------
     before : Before
-        What the rows so far leave to the next.
+        The state for the next rows.
     """
 
     path: str
@@ -52,13 +52,13 @@ class FileScan:
 
 @dataclass
 class Watched:
-    """A tally, and why it could not go on."""
+    """A tally, and why it failed."""
 
     tally: Tally
     failure: Exception | None = None
 
     def see(self, batch: RowBatch) -> None:
-        """Show a batch to the tally, unless it has failed."""
+        """Add a batch to the tally, unless it has failed."""
         if self.failure is not None or batch.table.num_rows == 0:
             return
         try:
@@ -71,13 +71,13 @@ class Watched:
 
 @dataclass(frozen=True)
 class RowScan:
-    """What all rows have shown."""
+    """The results for all rows."""
 
     files: list[FileScan]
     watched: list[Watched] = field(default_factory=list)
 
     def check_tally(self, tally: Tally) -> None:
-        """Raise why a tally is not of all rows: `NoEvidenceError`, or what it failed with."""
+        """Raise if a tally did not see all rows: `NoEvidenceError`, or the error it failed with."""
         if not self.files:
             raise NoEvidenceError("the catalog has no data files")
         for watched in self.watched:
@@ -87,7 +87,7 @@ class RowScan:
             raise NoEvidenceError("the data of a file cannot be read")
 
     def departures(self, rule: str) -> Iterator[Departure]:
-        """Yield the departure of each file, then raise `NoEvidenceError` where a file could not be judged."""
+        """Yield the departure of each file, then raise `NoEvidenceError` if a file could not be checked."""
         if not self.files:
             raise NoEvidenceError("the catalog has no data files")
         reasons: dict[str, int] = {}
@@ -119,7 +119,7 @@ def scan_rows(
     checks: Mapping[str, RowCheck],
     tallies: Sequence[Tally] = (),
 ) -> RowScan:
-    """Read every row of data files, and let all checks judge it.
+    """Read every row of the data files and run all row checks.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def scan_rows(
     checks : mapping of str to RowCheck
         By the requirement's id.
     tallies : sequence of Tally
-        What sees every batch as well.
+        Accumulators that also see every batch.
     """
     judge = RowJudge(plan, checks, [Watched(tally) for tally in tallies])
 
@@ -147,7 +147,7 @@ def scan_rows(
 
 @dataclass
 class RowJudge:
-    """All that judges rows: the same for every file, for one thread at a time."""
+    """The row checks and tallies, for one thread at a time."""
 
     plan: RowPlan
     checks: Mapping[str, RowCheck]
@@ -155,9 +155,13 @@ class RowJudge:
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def see(self, read: Batch, footer: Footer, tile: HealpixPixel | None, scan: FileScan) -> None:
-        """Let everything see a batch of a file, and note in the scan what is found."""
-        told = footer.statistics
-        statistics = tuple((part.rows, told[part.group]) for part in read.parts) if told else ()
+        """Run all row checks and tallies on a batch, and record the results."""
+        footer_statistics = footer.statistics
+        statistics = (
+            tuple((part.rows, footer_statistics[part.group]) for part in read.parts)
+            if footer_statistics
+            else ()
+        )
         groups = tuple(
             GroupPart(part.start, part.rows, read.metadata.row_group(part.group)) for part in read.parts
         )

@@ -1,4 +1,4 @@
-"""Schemas, apart from what is only Arrow's way of holding the same."""
+"""Schemas without differences that only exist in Arrow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def fingerprint(schema: pa.Schema) -> Fingerprint:
 
 
 def plain(kind: pa.DataType) -> pa.DataType:
-    """Return a type without what differs between writers and not in Parquet: large or encoded variants."""
+    """Return a type without variants that only exist in Arrow, such as large or dictionary-encoded types."""
     if pa.types.is_dictionary(kind):
         return plain(kind.value_type)
     if pa.types.is_large_string(kind) or str(kind) == "string_view":
@@ -28,11 +28,11 @@ def plain(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(kind):
         return pa.struct([(child.name, plain(child.type)) for child in kind])
     if pa.types.is_timestamp(kind):
-        return pa.timestamp("ms" if kind.unit == "s" else kind.unit, kind.tz)  # Parquet knows no seconds
+        return pa.timestamp("ms" if kind.unit == "s" else kind.unit, kind.tz)  # Parquet has no seconds
     return kind
 
 
 def single_fields(schema: pa.Schema) -> dict[str, pa.Field]:
-    """Return the columns by name, of names that are there once."""
+    """Return the columns by name, without duplicate names."""
     often = Counter(schema.names)
     return {field.name: field for field in schema if often[field.name] == 1}

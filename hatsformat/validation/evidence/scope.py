@@ -1,4 +1,4 @@
-"""How a validation was asked for, as the evidence needs to know it."""
+"""The parts of the settings that the evidence needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hatsformat.validation.requirements import LEVELS
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How a validation was asked for.
+    """The level, edition and row checks of a validation.
 
     Attributes
     ----------
@@ -25,10 +25,10 @@ class Scope:
     row_checks: Mapping[str, RowCheck] = field(default_factory=dict)
 
     def reaches(self, level: str) -> bool:
-        """Whether the validation goes as deep as `level`."""
+        """Return whether the validation includes `level`."""
         return LEVELS.index(self.level) >= LEVELS.index(level)
 
     def require(self, level: str) -> None:
-        """Raise `NoEvidenceError` where the validation does not go that deep."""
+        """Raise `NoEvidenceError` if the validation does not include `level`."""
         if not self.reaches(level):
             raise NoEvidenceError(f"not checked at level {self.level}; needs level {level}")

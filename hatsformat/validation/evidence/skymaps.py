@@ -1,4 +1,4 @@
-"""Sky maps as evidence: the counts, and how the file keeps them."""
+"""Sky maps: the counts, and how the file stores them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hatsformat.artefacts.skymap import decode_skymap
 from hatsformat.healpix import IntArray
 
 SKYMAP_LIMIT = 1 << 29
-"""The largest map that is read, in bytes: one of order 11 fits."""
+"""The largest map that is read, in bytes; enough for order 11."""
 
 _HEADERS = 40 * 2_880
 _CARD = re.compile(rb"(ORDERING|PIXTYPE |COORDSYS)= *'([ -~]*?) *'")
@@ -31,7 +31,7 @@ class Skymap:
     ordering : str
         The scheme of the file, ``NESTED`` or ``RING``.
     pixel_type, system : str
-        Its ``PIXTYPE`` and ``COORDSYS``; empty where it does not tell.
+        Its ``PIXTYPE`` and ``COORDSYS``; empty if missing.
     """
 
     order: int
@@ -41,21 +41,21 @@ class Skymap:
     system: str = ""
 
 
-def read_map(place: UPath, known: dict[bytes, Skymap] | None = None) -> Skymap:
+def read_map(path: UPath, known: dict[bytes, Skymap] | None = None) -> Skymap:
     """Read a sky map.
 
     Parameters
     ----------
-    place : UPath
+    path : UPath
     known : dict of bytes to Skymap, optional
         The maps read before, by the digests of their files; the same file under two names is decoded once.
 
     Raises
     ------
     HatsError
-        If it is no sky map.
+        If it is not a valid sky map.
     """
-    content = storage.read_bytes(place, limit=SKYMAP_LIMIT)
+    content = storage.read_bytes(path, limit=SKYMAP_LIMIT)
     known = {} if known is None else known
     digest = hashlib.blake2b(content).digest()
     if digest not in known:

@@ -1,4 +1,4 @@
-"""``per_partition_statistics.parquet`` held against the footers that it is made from."""
+"""Compare ``per_partition_statistics.parquet`` with the footers of the leaves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hatsformat.validation.evidence.streaming import Batch, need_batches
 FIELDS = ("min_value", "max_value", "null_count", "row_count", "disk_bytes", "memory_bytes")
 KEYS = ("Norder", "Npix", "row_group_index")
 MOST_REPORTED = 1_000
-"""Values that differ that are reported."""
+"""The most different values that are reported."""
 
 GroupKey: TypeAlias = tuple[int, int, int]
 """The order, the pixel and the number of a row group."""
@@ -29,15 +29,15 @@ GroupKey: TypeAlias = tuple[int, int, int]
 
 @dataclass
 class StatisticsScan:
-    """What is wrong with the rows of the statistics.
+    """The wrong rows of the statistics.
 
     Attributes
     ----------
     strange : list of (int, (int, int, int))
-        Rows for which the leaves have no row group, or that stand twice: the row, and its order, pixel and
+        Rows with an unknown or duplicate row group: the row, and its order, pixel and
         row group.
     wrong : list of (int, str, object, object)
-        Values that are not those of the footers: the row, the column, the value, and what it should be.
+        Values that differ from the footers: the row, the column, the value, and the expected value.
     sizes : list of (int, str, object, object)
         The same, of sizes in bytes.
     """
@@ -48,12 +48,12 @@ class StatisticsScan:
 
 
 def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
-    """Hold the statistics file against the footers.
+    """Compare the statistics file with the footers.
 
     Raises
     ------
     NoEvidenceError
-        If there is no such file, it lacks its columns, or a leaf is of several files.
+        If the file or one of its columns is missing, or a leaf has several files.
     """
     footer = catalog.footers.statistics.need()
     if any(footer.schema.names.count(name) != 1 for name in KEYS):
@@ -79,7 +79,7 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
             known[row] = own.path, key[2], number
         try:
             _compare(catalog, batch, known, scan)
-        except (ValueError, OverflowError) as error:  # dates that Python has not
+        except (ValueError, OverflowError) as error:  # dates outside Python's range
             raise NoEvidenceError(f"the statistics cannot be compared: {error}") from error
     return scan
 
@@ -119,7 +119,7 @@ def _compare(
 
 
 def _columns(names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return, by the name of the catalog's column, the columns of the statistics by what they hold."""
+    """Return the columns of the statistics by catalog column and field."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         column, separator, field_name = name.rpartition("::")
@@ -152,5 +152,5 @@ def _same(value: Any, expected: Any) -> bool:
     if isinstance(value, int | float) and isinstance(expected, int | float):
         return value == expected
     if type(value) is not type(expected):
-        return True  # what Arrow makes of dates and bytes differs between columns and statistics
+        return True  # Arrow converts dates and bytes differently in columns and statistics
     return bool(value == expected)

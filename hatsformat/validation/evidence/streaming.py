@@ -22,18 +22,18 @@ from hatsformat.validation.evidence.tree import BROKEN_DATA
 from hatsformat.validation.sanitizing import error_text
 
 BATCH_CELLS = 1 << 20
-"""Values that a batch should have, rows times columns: 8 MB in doubles, which the caches still help with."""
+"""The target number of values per batch, rows times columns: 8 MB of doubles, which fits into caches."""
 
 FETCHED_CELLS = 1 << 21
 """Values that are fetched from a remote file at once, unless a row group has more."""
 
 ROWS_PER_BYTE = 10_000
 ROWS_FOR_NOTHING = 10_000_000
-"""A row group with more rows than these allow for its size is not read: it would take forever."""
+"""Limits on the rows of a row group for its size; a row group with more is not read."""
 
 BYTES_PER_BYTE = 1_000
 BYTES_FOR_NOTHING = 256 << 20
-"""Row groups that grow to more bytes than both of these allow are not read: they would take all memory."""
+"""Limits on the decompressed size; a row group that exceeds both is not read."""
 
 LOCAL_THREADS = available_cores()
 REMOTE_THREADS = 8
@@ -96,26 +96,26 @@ def read_batches(
     Raises
     ------
     HatsError, pyarrow.ArrowException and others of `tree.BROKEN_DATA`
-        If the file is not what its footer says.
+        If the file does not match its footer.
     """
     try:
-        yield from _read(folder.tree.place(folder.prefix + footer.path), footer, columns)
+        yield from _read(folder.tree.resolve(folder.prefix + footer.path), footer, columns)
     except UnavailableError:
         folder.tree.outages += 1
         raise
 
 
-def _read(place: UPath, footer: Footer, columns: Sequence[str] | None) -> Iterator[Batch]:
-    metadata = read_footer(place)
+def _read(path: UPath, footer: Footer, columns: Sequence[str] | None) -> Iterator[Batch]:
+    metadata = read_footer(path)
     if metadata.num_row_groups != len(footer.group_rows):
         raise LeafError("the file has changed since its footer was read")
     width = max(1, len(footer.schema) if columns is None else len(columns))
     rows = max(1_024, BATCH_CELLS // width)
-    most = None if storage.is_local(place) else FETCHED_CELLS // width
+    most = None if storage.is_local(path) else FETCHED_CELLS // width
     first_row = 0
     for run in _runs(footer, metadata, most):
         cursor = _Cursor([Part(group, 0, footer.group_rows[group]) for group in run])
-        for table in leaf_reading.read_batches(place, metadata, run, columns, rows):
+        for table in leaf_reading.read_batches(path, metadata, run, columns, rows):
             yield Batch(first_row, cursor.take(table.num_rows), table, metadata)
             first_row += table.num_rows
         cursor.check_end()
@@ -123,14 +123,14 @@ def _read(place: UPath, footer: Footer, columns: Sequence[str] | None) -> Iterat
 
 @dataclass
 class _Cursor:
-    """Where the reading of some row groups is."""
+    """The progress of reading some row groups."""
 
     groups: list[Part]
     _at: int = 0
     _start: int = 0
 
     def take(self, rows: int) -> tuple[Part, ...]:
-        """Go on by some rows, and return which they are."""
+        """Advance by some rows, and return their parts."""
         taken = []
         while rows:
             if self._at == len(self.groups):
@@ -146,7 +146,7 @@ class _Cursor:
         return tuple(taken)
 
     def check_end(self) -> None:
-        """Raise where rows are missing."""
+        """Raise if rows are missing."""
         if any(group.rows for group in self.groups[self._at :]):
             raise self._error("fewer")
 
@@ -158,7 +158,7 @@ class _Cursor:
 def need_batches(
     folder: CatalogFolder, footer: Footer, columns: Sequence[str] | None = None
 ) -> Iterator[Batch]:
-    """Yield what `read_batches` does, or raise `NoEvidenceError` where the rows cannot be read."""
+    """Yield the batches of `read_batches`, or raise `NoEvidenceError` if the rows cannot be read."""
     try:
         yield from read_batches(folder, footer, columns)
     except UnavailableError as error:

@@ -1,4 +1,4 @@
-"""The files below what is validated: one listing, and reads that stay inside and within bounds."""
+"""The files below the validated path: one listing, and bounded reads that stay inside it."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ BROKEN_DATA = (
     RuntimeError,
     MemoryError,
 )
-"""What readers raise on files that are not what they seem."""
+"""The errors that readers raise on broken data."""
 
 
 MOST_OUTAGES = 50
-"""After so many failures of the storage it is asked no more: each may take a minute."""
+"""After so many storage failures no more requests are made, since each may take a minute."""
 
 _SIZE_SAMPLE = 20_000
-"""Files whose sizes are looked at for an estimate."""
+"""The number of files that are sampled to estimate a size."""
 
 
 class OutsideError(FormatError):
-    """A file that is a link out of what is validated."""
+    """Raised for a file that is a link out of the validated path."""
 
 
 @dataclass(frozen=True)
 class Artefact(Generic[T]):
-    """A file that may be there, may not, and may be broken.
+    """A file that may be missing or broken.
 
     Attributes
     ----------
     path : str
         Relative to the catalog.
     value : object or None
-        What it holds.
+        The content.
     error : HatsError or None
-        Why it could not be read; `NotFoundError` where it is not there.
+        Why it could not be read; `NotFoundError` if it is missing.
     """
 
     path: str
@@ -67,28 +67,28 @@ class Artefact(Generic[T]):
 
     @property
     def is_there(self) -> bool:
-        """Whether there is such a file, readable or not."""
+        """Whether the file exists, readable or not."""
         return not isinstance(self.error, NotFoundError)
 
     @property
     def is_broken(self) -> bool:
-        """Whether there is such a file and it cannot be read."""
+        """Whether the file exists and cannot be read."""
         return self.is_there and self.error is not None
 
     @property
     def is_unseen(self) -> bool:
-        """Whether nothing is known of it: a link out of what is validated, or the storage failed."""
+        """Whether nothing is known of the file: a link out of the validated path, or a storage failure."""
         return isinstance(self.error, OutsideError | UnavailableError)
 
     def check_seen(self) -> None:
-        """Raise `NoEvidenceError` where nothing is known of the file."""
+        """Raise `NoEvidenceError` if nothing is known of the file."""
         if isinstance(self.error, UnavailableError):
             raise outage(self.error)
         if isinstance(self.error, OutsideError):
             raise NoEvidenceError(f"{self.path} is a link out of the catalog and was not opened")
 
     def need(self) -> T:
-        """Return what the file holds, or raise `NoEvidenceError`."""
+        """Return the content of the file, or raise `NoEvidenceError`."""
         self.check_seen()
         if self.value is None:
             raise NoEvidenceError(
@@ -98,7 +98,7 @@ class Artefact(Generic[T]):
 
 
 class Tree:
-    """The files below a place.
+    """The files below a folder.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class Tree:
 
     @cached_property
     def listing(self) -> Mapping[str, int] | StorageError:
-        """All files with the sizes that the listing tells, -1 where it does not, or why there is none."""
+        """All files with their sizes (-1 if the listing has none), or why they cannot be listed."""
         try:
             if storage.is_local(self.root):
                 return _list_local(self.root.path, self._links, self._linked_folders)
@@ -134,7 +134,7 @@ class Tree:
         except OSError as error:
             return StorageError(f"listing failed: {error}", path=self.root)
         if not entries and self.is_http:
-            # A page without links is what a server shows that does not list.
+            # A server that does not list directories returns a page without links.
             return StorageError("this server does not list directories", path=self.root)
         if self.is_http:
             # Listings in HTML have encoded names and no sizes.
@@ -143,11 +143,11 @@ class Tree:
 
     @property
     def can_list(self) -> bool:
-        """Whether the storage tells which files there are."""
+        """Whether the storage can list its files."""
         return not isinstance(self.listing, StorageError)
 
     def files(self) -> Mapping[str, int]:
-        """Return what `listing` tells, or raise `NoEvidenceError` where the storage cannot list."""
+        """Return `listing`, or raise `NoEvidenceError` if the storage cannot list."""
         if isinstance(self.listing, UnavailableError):
             raise outage(self.listing)
         if isinstance(self.listing, StorageError):
@@ -155,10 +155,10 @@ class Tree:
         return self.listing
 
     def total_size(self, paths: Sequence[str]) -> float:
-        """Return the size of files in bytes, estimated from some where there are many."""
+        """Return the size of files in bytes, estimated from a sample if there are many."""
         listing = self.files()
         if storage.is_local(self.root):
-            # Files of one folder are of like sizes: every so many of the sorted paths are a fair sample.
+            # Files of one folder have similar sizes, so every n-th sorted path is a fair sample.
             step = max(1, len(paths) // _SIZE_SAMPLE)
             return float(sum(map(self._size, paths[::step]))) * len(paths) / max(1, len(paths[::step]))
         sizes = [listing[path] for path in paths]
@@ -189,52 +189,52 @@ class Tree:
             path for path in self._links if not os.path.realpath(os.path.join(root, path)).startswith(inside)
         )
 
-    def place(self, path: str) -> UPath:
-        """Return the place of a file, for reading.
+    def resolve(self, path: str) -> UPath:
+        """Return the full path of a file, for reading.
 
         Raises
         ------
         NotFoundError
-            If the listing does not have it.
+            If it is not in the listing.
         OutsideError
             If it is a link that leads out of the root.
         FormatError
-            If it is no file at all, but a pipe or a device, which may never end.
+            If it is not a regular file but a pipe or device, which may never end.
         UnavailableError
             If the storage has failed too often.
         """
-        place = self.root / path
+        full = self.root / path
         if self.outages >= MOST_OUTAGES:
-            raise UnavailableError("not requested because the storage failed too often", path=place)
+            raise UnavailableError("not requested because the storage failed too often", path=full)
         if not isinstance(self.listing, StorageError) and path not in self.listing:
-            raise NotFoundError("no such file", path=place)
+            raise NotFoundError("no such file", path=full)
         if path in self.links_out:
-            raise OutsideError("the file is a link out of the catalog and was not opened", path=place)
+            raise OutsideError("the file is a link out of the catalog and was not opened", path=full)
         if storage.is_local(self.root):
-            with storage.storage_errors(place, "looking at it"):
-                if not stat.S_ISREG(os.stat(place.path).st_mode):
-                    raise FormatError("this is not a file", path=place)
-        return place
+            with storage.storage_errors(full, "looking at it"):
+                if not stat.S_ISREG(os.stat(full.path).st_mode):
+                    raise FormatError("not a regular file", path=full)
+        return full
 
     def read(self, path: str, limit: int) -> Artefact[bytes]:
         """Read a file of at most `limit` bytes."""
-        return self.attempt(path, lambda place: storage.read_bytes(place, limit=limit))
+        return self.attempt(path, lambda full: storage.read_bytes(full, limit=limit))
 
     def attempt(self, path: str, read: Callable[[UPath], T], name: str | None = None) -> Artefact[T]:
-        """Read a file with a function that raises `HatsError` where it cannot.
+        """Read a file with a function that raises `HatsError` on failure.
 
         Parameters
         ----------
         path : str
             The file, relative to the root.
         read : callable
-            Takes the file's place.
+            Takes the full path of the file.
         name : str, optional
-            What to call the file; its path by default.
+            The name of the file in errors; its path by default.
         """
         label = path if name is None else name
         try:
-            return Artefact(label, read(self.place(path)))
+            return Artefact(label, read(self.resolve(path)))
         except HatsError as error:
             self.outages += isinstance(error, UnavailableError)
             return Artefact(label, error=error)
@@ -244,7 +244,7 @@ class Tree:
 
 
 def _list_local(root: str, links: list[str], folders: list[str]) -> dict[str, int]:
-    """Return all files below a directory, and tell which files and folders are links.
+    """Return all files below a directory, and which files and folders are links.
 
     A million files are listed in seconds, without a look at each. Links to directories are not followed, so
     loops end.
