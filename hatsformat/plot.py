@@ -172,7 +172,7 @@ def _draw_tiles(axes: Any, orders: npt.NDArray[Any], pixels: npt.NDArray[Any]) -
     for order in np.unique(orders).tolist():
         # The edges of large tiles are curves on the map; those of small tiles are nearly straight.
         ra, dec = outlines(pixels[orders == order], order, max(1, 32 >> order))
-        lines = LineCollection(_segments(ra, dec), linewidths=0.5, colors="black", alpha=0.7, zorder=2)
+        lines = LineCollection(list(_segments(ra, dec)), linewidths=0.5, colors="black", alpha=0.7, zorder=2)
         axes.add_collection(lines, autolim=False)
 
 
