@@ -11,6 +11,8 @@ TEST_EXTRAS := test,interop,s3,http,dask,plot,pandas,polars,duckdb
 # The other HATS tools need newer versions of much.
 LOWEST_EXTRAS := test,s3,http,dask,plot,pandas,polars,duckdb
 LOWEST := .venv-lowest
+# The oldest and the newest one that mypy checks for.
+LINT_PYTHONS := 3.11 3.14
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-lowest test-newest lint format docs dist bench clean
@@ -62,13 +64,15 @@ test-newest: $(STAMPS)/test ## the tests against the newest releases of the othe
 	@rm $(STAMPS)/test
 	@$(BIN)/python -m pytest -n 2 -m interop $(PYTEST_ARGS)
 
-lint: $(STAMPS)/lint ## ruff (rules and format) and mypy --strict, for Linux and macOS
+lint: $(STAMPS)/lint ## ruff (rules and format) and mypy --strict, for Linux and macOS, oldest and newest Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/mypy --platform darwin --python-version 3.14 --cache-dir .mypy_cache/darwin
+	@set -e; for platform in linux darwin; do for python in $(LINT_PYTHONS); do \
+		echo "mypy for $$platform, Python $$python"; \
+		$(BIN)/mypy --platform $$platform --python-version $$python --cache-dir .mypy_cache/$$platform-$$python; \
+	done; done
 
-format: $(STAMPS)/lint ## let ruff mend and format the tree
+format: $(STAMPS)/lint ## let ruff fix and format the tree
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,11 @@ from hatsformat.artefacts.skymap import degrade
 from hatsformat.catalog import Catalog
 from hatsformat.errors import MissingExtraError, UsageError
 from hatsformat.healpix import FloatArray, npix, order_of_npix, outlines, radec_to_pixel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
 
 PROJECTIONS = ("mollweide", "aitoff", "hammer")
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
@@ -66,7 +71,7 @@ class PlotOptions:
             )
 
 
-def plot_sky(catalog: Catalog, options: PlotOptions | None = None) -> Any:
+def plot_sky(catalog: Catalog, options: PlotOptions | None = None) -> Figure:
     """Draw the sky map of a catalog.
 
     Parameters
@@ -130,7 +135,7 @@ def save_plot(catalog: Catalog, path: storage.PathLike, options: PlotOptions | N
         figure.savefig(stream, format=suffix[1:])
 
 
-def _figure(options: PlotOptions) -> Any:
+def _figure(options: PlotOptions) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -150,7 +155,7 @@ def _counts(catalog: Catalog) -> npt.NDArray[Any] | None:
     return degrade(counts, order)
 
 
-def _draw_density(axes: Any, counts: npt.NDArray[Any]) -> Any:
+def _draw_density(axes: Axes, counts: npt.NDArray[Any]) -> QuadMesh:
     from matplotlib.colors import LogNorm
 
     lon = np.linspace(-180, 180, 1081)
@@ -166,13 +171,13 @@ def _draw_density(axes: Any, counts: npt.NDArray[Any]) -> Any:
     )
 
 
-def _draw_tiles(axes: Any, orders: npt.NDArray[Any], pixels: npt.NDArray[Any]) -> None:
+def _draw_tiles(axes: Axes, orders: npt.NDArray[Any], pixels: npt.NDArray[Any]) -> None:
     from matplotlib.collections import LineCollection
 
     for order in np.unique(orders).tolist():
         # The edges of large tiles are curves on the map; those of small tiles are nearly straight.
         ra, dec = outlines(pixels[orders == order], order, max(1, 32 >> order))
-        lines = LineCollection(_segments(ra, dec), linewidths=0.5, colors="black", alpha=0.7, zorder=2)
+        lines = LineCollection(list(_segments(ra, dec)), linewidths=0.5, colors="black", alpha=0.7, zorder=2)
         axes.add_collection(lines, autolim=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
@@ -28,6 +28,10 @@ from hatsformat.healpix import IntArray
 from hatsformat.outputs import conversion
 from hatsformat.partition_info import PartitionInfo
 from hatsformat.regions import as_region
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
 
 PIECE_ROWS = 262_144
 """Rows that are read together: enough to be worth a round trip, few enough to hold several in memory."""
@@ -105,11 +109,11 @@ class Scan:
         """Return the rows as an `astropy.table.Table`, with units where the files tell them."""
         return conversion.to_astropy(self.to_table())
 
-    def to_polars(self) -> Any:
+    def to_polars(self) -> pl.DataFrame:
         """Return the rows as a `polars.DataFrame`."""
         return conversion.to_polars(self.to_table())
 
-    def to_duckdb(self, connection: Any = None) -> Any:
+    def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
         """Return the rows as a DuckDB relation.
 
         The relation reads the catalog when it is executed, a few leaves at a time, and again each time. All

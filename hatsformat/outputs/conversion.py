@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,10 @@ import pyarrow.compute as pc
 
 from hatsformat.errors import MissingExtraError
 from hatsformat.outputs.descriptions import column_descriptions
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
 
 
 def to_pandas(table: pa.Table, **options: Any) -> Any:
@@ -32,16 +36,20 @@ class ArrowStream(Protocol):
         """Return the stream, a PyCapsule."""
 
 
-def to_polars(table: pa.Table) -> Any:
+def to_polars(table: pa.Table) -> pl.DataFrame:
     """Return a `polars.DataFrame`."""
     try:
         import polars as pl
     except ImportError as error:
         raise MissingExtraError("a polars data frame", "polars") from error
-    return pl.from_arrow(table)
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)  # only an array makes a series
+    return frame
 
 
-def to_duckdb(rows: ArrowStream, connection: Any = None) -> Any:
+def to_duckdb(
+    rows: ArrowStream, connection: duckdb.DuckDBPyConnection | None = None
+) -> duckdb.DuckDBPyRelation:
     """Return a `duckdb.DuckDBPyRelation`, which asks for the stream each time that it is executed."""
     try:
         import duckdb

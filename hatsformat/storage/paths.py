@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from upath import UPath
 
 from hatsformat.errors import HatsError, NotFoundError, StorageError, UnavailableError
 from hatsformat.storage.retries import RetryingFileSystem, is_outage
+
+if TYPE_CHECKING:
+    from aiohttp import ClientTimeout
 
 PathLike: TypeAlias = "str | os.PathLike[str] | UPath"
 
@@ -56,7 +59,7 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
     return UPath(os.path.abspath(resolved.path)) if is_local(resolved) else resolved
 
 
-def _web_timeout() -> Any:
+def _web_timeout() -> ClientTimeout:
     """Return a timeout without aiohttp's limit of five minutes for the whole response."""
     from aiohttp import ClientTimeout
 
