@@ -305,7 +305,9 @@ def _prepare_folder(folder: Path) -> None:
             raise OutputError("not a folder", path=folder)
         if folder.is_dir() and any(folder.iterdir()) and not mark.is_file():
             raise OutputError(
-                "the folder holds files that no demo made", path=folder, hint="choose another folder"
+                "the folder contains files that are not from a demo",
+                path=folder,
+                hint="choose another folder",
             )
         folder.mkdir(parents=True, exist_ok=True)
         for name in _CONTENTS:

@@ -104,7 +104,7 @@ def leaf_path(order: int, pixel: int, suffix: str = LEAF_SUFFIX, part: str | Non
     check_suffix(suffix)
     if part is not None and (suffix != DIRECTORY_SUFFIX or not is_inside(part)):
         raise LayoutError(
-            f"invalid part of a leaf: {part!r}",
+            f"invalid name for a file of a leaf directory: {part!r}",
             found=f"suffix {suffix!r}",
             expected="a relative path, and suffix / for a leaf directory",
         )

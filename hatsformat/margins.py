@@ -122,7 +122,7 @@ def as_arcsec(angle: Any) -> float:
         return float(angle.to_value("arcsec") if hasattr(angle, "to_value") else angle)
     except (TypeError, ValueError) as error:
         raise UsageError(
-            "this is not an angle",
+            "invalid angle",
             found=angle,
             expected="arcseconds, or an Astropy quantity with an angular unit",
         ) from error

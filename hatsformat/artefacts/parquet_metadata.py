@@ -103,7 +103,7 @@ def _append(merged: pq.FileMetaData, path: str, footer: pq.FileMetaData) -> None
         merged.append_row_groups(footer)
     except (RuntimeError, pa.ArrowException) as error:
         raise LeafError(
-            "the leaf's columns are not the catalog's", path=path, found=str(error).strip()
+            "the columns of the leaf differ from the catalog's schema", path=path, found=str(error).strip()
         ) from error
 
 

@@ -76,7 +76,9 @@ def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:
     """
     found = order_of_npix(len(counts))
     if not 0 <= order <= found:
-        raise UsageError("a sky map cannot be made finer", found=order, expected=f"order 0 to {found}")
+        raise UsageError(
+            "the order is higher than that of the sky map", found=order, expected=f"order 0 to {found}"
+        )
     summed: IntArray = np.asarray(counts, dtype=np.int64)
     for _ in range(2 * (found - order)):
         # Neighbours in pairs: numpy is several times slower at sums of four along an axis.
@@ -180,7 +182,7 @@ def decode_skymap(content: bytes) -> tuple[int, IntArray]:
 
     # Astropy would also decompress: a small file may then be a large one.
     if not content.startswith(b"SIMPLE"):
-        raise SkymapError("this is not a FITS file", found=content[:8] or "an empty file")
+        raise SkymapError("not a FITS file", found=content[:8] or "an empty file")
     with warnings.catch_warnings():
         # What Astropy finds odd but can read is no concern here; what it cannot, raises.
         warnings.simplefilter("ignore")
@@ -196,14 +198,12 @@ def decode_skymap(content: bytes) -> tuple[int, IntArray]:
 def _read_table(hdus: Any, file_size: int) -> tuple[int, IntArray]:
     header = hdus[1].header if len(hdus) > 1 else {}
     if header.get("XTENSION") != "BINTABLE":
-        raise SkymapError("the first extension is no binary table", expected="a HEALPix map")
+        raise SkymapError("the first extension must be a binary table with a HEALPix map")
     if header["NAXIS1"] * header["NAXIS2"] + header.get("PCOUNT", 0) > file_size:
         raise SkymapError("the file is shorter than its header says", found=f"{file_size} bytes")
     ordering = str(header.get("ORDERING", "")).strip().upper()
     if ordering not in ("NESTED", "NEST", "RING"):
-        raise SkymapError(
-            "the map's ORDERING is unknown", found=ordering or "none", expected="NESTED or RING"
-        )
+        raise SkymapError("invalid ORDERING", found=ordering or "none", expected="NESTED or RING")
     table = hdus[1].data
     first = table.field(0)
     explicit = _is_explicit(header, hdus[1].columns.names)
@@ -212,16 +212,16 @@ def _read_table(hdus: Any, file_size: int) -> tuple[int, IntArray]:
         counts = _whole_counts(first.ravel())
         return order, _nested(counts, order) if ordering == "RING" else counts
     if npix(order) > max(npix(_SPARSE_ORDER), _SPARSE_FACTOR * first.size):
-        raise SkymapError(f"a map of order {order} with {first.size} pixels is not expanded")
+        raise SkymapError(f"the map is too sparse to expand: {first.size} pixels at order {order}")
     pixels = _whole_counts(first.ravel())
     values = _whole_counts(table.field(1).ravel())
     if pixels.size and int(pixels.max()) >= npix(order):
         raise SkymapError(
-            f"there is no pixel {pixels.max()} at order {order}", expected=f"0 to {npix(order) - 1}"
+            f"invalid pixel for order {order}", found=int(pixels.max()), expected=f"0 to {npix(order) - 1}"
         )
     numbers = _from_ring(pixels, order) if ordering == "RING" else pixels
     if np.unique(numbers).size != numbers.size:
-        raise SkymapError("a pixel is there more than once")
+        raise SkymapError("duplicate pixel")
     counts = np.zeros(npix(order), dtype=np.int64)
     counts[numbers] = values
     return order, counts
@@ -234,7 +234,7 @@ def _is_explicit(header: Any, names: list[str]) -> bool:
     if scheme in ("EXPLICIT", "IMPLICIT"):
         return scheme == "EXPLICIT"
     if scheme:
-        raise SkymapError("the map's INDXSCHM is unknown", found=scheme, expected="IMPLICIT or EXPLICIT")
+        raise SkymapError("invalid INDXSCHM", found=scheme, expected="IMPLICIT or EXPLICIT")
     return coverage == "PARTIAL" or names[0].upper() in _PIXEL_NAMES
 
 
@@ -245,12 +245,16 @@ def _map_order(header: Any, count: int | None) -> int:
         nside = round((count // 12) ** 0.5)
     whole = isinstance(nside, int) and not isinstance(nside, bool) and nside > 0
     if not whole or nside & (nside - 1):
-        raise SkymapError("the map's NSIDE is no power of two", found=nside)
+        raise SkymapError("NSIDE must be a power of two", found=nside)
     order = int(nside).bit_length() - 1
     if order > MAX_SKYMAP_ORDER:
-        raise SkymapError(f"the map's order is {order}", expected=f"at most {MAX_SKYMAP_ORDER}")
+        raise SkymapError(
+            "the order of the map is too high", found=order, expected=f"at most {MAX_SKYMAP_ORDER}"
+        )
     if count is not None and count != npix(order):
-        raise SkymapError(f"a map of order {order} has {npix(order)} pixels", found=count)
+        raise SkymapError(
+            f"the number of pixels does not fit order {order}", found=count, expected=npix(order)
+        )
     return order
 
 
@@ -260,13 +264,17 @@ def _whole_counts(values: npt.NDArray[Any]) -> IntArray:
         unseen = np.isnan(values) | (np.abs(values - _UNSEEN) <= 1e-5 * abs(_UNSEEN))
         seen = np.where(unseen, 0, values)
         if (seen != np.rint(seen)).any() or (np.abs(seen) >= 2.0**63).any():
-            raise SkymapError("the values are no counts", expected="whole numbers")
+            raise SkymapError("the values of the map must be counts", expected="integers")
         values = seen
     elif values.dtype.kind not in "iu":
-        raise SkymapError("the values are no counts", found=str(values.dtype), expected="whole numbers")
+        raise SkymapError(
+            "the values of the map must be counts", found=str(values.dtype), expected="integers"
+        )
     counts: IntArray = values.astype(np.int64)
     if counts.size and counts.min() < 0:
-        raise SkymapError("the values are no counts", found=int(counts.min()), expected="0 or more")
+        raise SkymapError(
+            "the values of the map must be counts", found=int(counts.min()), expected="0 or more"
+        )
     return counts
 
 

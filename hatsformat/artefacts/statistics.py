@@ -60,7 +60,7 @@ class StatisticsWriter:
         """
         if footer.num_columns != len(self._kinds):
             raise LeafError(
-                f"the columns of the leaf {tile} are not the catalog's",
+                f"the columns of the leaf {tile} differ from the catalog's schema",
                 found=f"{footer.num_columns} columns",
                 expected=f"{len(self._kinds)}",
             )
@@ -85,7 +85,7 @@ class StatisticsWriter:
             table = rows.select(self._schema.names).cast(self._schema)
         except (pa.ArrowException, KeyError, ValueError) as error:
             raise LeafError(
-                "the statistics are of other columns than the catalog's", found=str(error)
+                "the columns of the statistics differ from the catalog's schema", found=str(error)
             ) from error
         self.rows += table.num_rows
         self._writer.write_table(table)

@@ -95,7 +95,7 @@ class FirstRows:
             self._waiting.append(table.take([0]).cast(self._schema))
         except (pa.ArrowException, ValueError) as error:
             raise LeafError(
-                "the leaves' columns are not the catalog's", path=self._path, found=str(error)
+                "the columns of a leaf differ from the catalog's schema", path=self._path, found=str(error)
             ) from error
         if len(self._waiting) == _BATCH:
             self._done.append(pa.concat_tables(self._waiting).combine_chunks())

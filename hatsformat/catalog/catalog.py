@@ -363,9 +363,9 @@ class Catalog:
     def _in_collection(self) -> Members:
         if self._members is None:
             raise UsageError(
-                "the catalog belongs to no collection, so it has no margins and no indexes",
+                "the catalog is not in a collection, so it has no margins or indexes",
                 path=self.path,
-                hint="open the collection, or build one",
+                hint="build a collection with hatsformat.build_collection",
             )
         return self._members
 
@@ -384,7 +384,7 @@ class Catalog:
     def _referred(self, keyword: str) -> Catalog:
         reference = getattr(self.properties, keyword)
         if reference is None:
-            raise UsageError(f"the catalog refers to no other table: it has no {keyword}", path=self.path)
+            raise UsageError(f"{keyword} is missing from the properties", path=self.path)
         collection = self.path.parent if self._given_members is None else self._given_members.path
         bases = [collection, self.path.parent, self.path, collection.parent]
         return open_checked(*locating.find_table(reference, bases), self._given_members)

@@ -61,7 +61,7 @@ def collection_properties(root: UPath) -> CollectionProperties | None:
 def not_found(root: UPath, names: Iterable[str], what: str) -> NotFoundError:
     """Return the error that says which files were looked for in vain."""
     hint = "check the path" if storage.is_local(root) and not root.exists() else None
-    return NotFoundError(f"there is no HATS {what} here: no file {' or '.join(names)}", path=root, hint=hint)
+    return NotFoundError(f"no HATS {what} here", path=root, expected=" or ".join(names), hint=hint)
 
 
 def join(base: UPath, reference: str) -> UPath:
@@ -98,6 +98,6 @@ def find_table(reference: str, bases: Iterable[UPath]) -> tuple[UPath, TableProp
         if properties is not None:
             return root, properties
     raise NotFoundError(
-        f"there is no table {reference!r}",
-        found=f"no {' or '.join(layout.CATALOG_PROPERTIES)} in {', '.join(map(str, tried))}",
+        f"the table {reference!r} is missing",
+        expected=f"{' or '.join(layout.CATALOG_PROPERTIES)} in {' or '.join(map(str, tried))}",
     )

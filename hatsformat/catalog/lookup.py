@@ -35,7 +35,7 @@ def as_values(values: Any, kind: pa.DataType, column: str) -> pa.Array:
         return array.cast(kind).unique().drop_null()
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise UsageError(
-            f"these are no values of the column {column!r}", found=values, expected=str(kind)
+            f"the values do not fit the type of the column {column!r}", found=values, expected=str(kind)
         ) from error
 
 
@@ -95,7 +95,7 @@ class IndexedTiles:
             found = found[found >= 0]
         else:
             raise FormatError(
-                "the index does not tell tiles",
+                "the index does not say which tiles its rows are in",
                 path=self.index.root,
                 expected=f"the columns Norder and Npix, or {healpix}",
             )
@@ -115,7 +115,7 @@ class IndexedTiles:
         if unknown.any():
             row = int(np.flatnonzero(unknown)[0])
             raise FormatError(
-                "the index names a tile that the catalog does not have",
+                "the index names a tile that is missing from the catalog",
                 path=self.index.root,
                 found=f"Norder {orders[row]}, Npix {pixels[row]}",
                 hint="build the index again",

@@ -134,9 +134,9 @@ class CatalogFiles:
 
     def _no_data(self) -> NotFoundError:
         return NotFoundError(
-            "there are properties but no data",
+            "the catalog has properties but no data",
             path=self.root,
-            found=f"no {layout.PARTITION_INFO}, {layout.METADATA} or data files",
+            expected=f"{layout.PARTITION_INFO}, {layout.METADATA} or data files",
         )
 
     @cached_property
@@ -163,9 +163,9 @@ class CatalogFiles:
         for file in self.data_files(None if self.is_index else first)[:1]:
             return arrow_schema(self.footer(file.path), self.full_path(file.path))
         raise FormatError(
-            "the catalog does not tell its columns",
+            "the columns of the catalog are unknown",
             path=self.root,
-            found=f"no {layout.COMMON_METADATA}, no {layout.METADATA} and no leaf files",
+            expected=f"{layout.COMMON_METADATA}, {layout.METADATA} or a leaf file",
         )
 
     @cached_property
@@ -181,7 +181,9 @@ class CatalogFiles:
         for path in paths:
             if not layout.is_inside(path):
                 metadata = self.full_path(layout.METADATA)
-                raise LayoutError("a row group is outside the catalog", path=metadata, found=path)
+                raise LayoutError(
+                    "a row group points to a file outside the catalog", path=metadata, found=path
+                )
         # Row groups without file names tell nothing.
         return tuple(paths) if paths or self._metadata.num_row_groups == 0 else self._listed
 
@@ -196,7 +198,7 @@ class CatalogFiles:
         # A server that does not list looks like an empty folder.
         if not _can_list(self.root):
             raise NotFoundError(
-                "the catalog does not tell its files, and they cannot be listed",
+                "the files of the catalog are unknown, because this server cannot list them",
                 path=self.root,
                 expected=f"{layout.PARTITION_INFO} or {layout.METADATA}",
             )
@@ -245,7 +247,7 @@ class CatalogFiles:
                     parts.get(layout.leaf_path(leaf.order, leaf.pixel, leaf.suffix), []).append(path)
         for folder, files in parts.items():
             if not files:
-                raise NotFoundError("the leaf directory has no files", path=self.full_path(folder))
+                raise NotFoundError("the leaf directory is empty or missing", path=self.full_path(folder))
             files.sort()
         return parts
 
@@ -255,7 +257,7 @@ def arrow_schema(footer: pq.FileMetaData, path: UPath) -> pa.Schema:
     try:
         return schema_without_views(footer.schema.to_arrow_schema())
     except (pa.ArrowException, OSError) as error:
-        raise LeafError("its columns cannot be read", path=path, found=str(error)) from error
+        raise LeafError("cannot read the Arrow schema", path=path, found=str(error)) from error
 
 
 def _may_hold_rows(path: str) -> bool:

@@ -32,7 +32,7 @@ class Members:
         reference = self.properties.hats_primary_table_url
         if reference is None:
             raise PropertiesError(
-                "the collection does not name its primary catalog",
+                "the primary catalog is not declared",
                 path=self.path / layout.COLLECTION_PROPERTIES,
                 expected="hats_primary_table_url",
             )
@@ -58,7 +58,7 @@ class Members:
         if chosen in known:
             return str(chosen)
         raise UsageError(
-            f"the collection has no {what} {chosen!r}" if chosen else f"which {what} is not said",
+            f"the collection has no {what} {chosen!r}" if chosen else f"name the {what} to open",
             path=self.path,
             expected=f"one of: {', '.join(known)}" if known else f"a collection with a {what}",
         )

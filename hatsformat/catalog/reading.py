@@ -119,7 +119,7 @@ class Reader:
                     column = column.cast(wanted)
                 except pa.ArrowException as error:
                     raise LeafError(
-                        f"the column {name!r} is not what the catalog's schema says",
+                        f"the type of the column {name!r} differs from the catalog's schema",
                         path=path,
                         found=str(column.type),
                         expected=str(wanted),
@@ -132,7 +132,7 @@ class Reader:
         leaf = layout.parse_leaf_path(piece.file.path)
         if leaf is None or name not in layout.HIVE_COLUMNS[:3]:
             raise LeafError(
-                f"the column {name!r} of the catalog's schema is missing",
+                f"the column {name!r} is missing",
                 path=self.files.full_path(piece.file.path),
             )
         value = {"Norder": leaf.order, "Dir": leaf.dir, "Npix": leaf.pixel}[name]
@@ -176,7 +176,7 @@ class Reader:
                 )
             except pa.ArrowException as error:
                 raise LeafError(
-                    "the coordinates are not numbers", path=self.files.root, found=str(error).strip()
+                    "the coordinates must be numbers", path=self.files.root, found=str(error).strip()
                 ) from error
         # Associations and maps have no coordinates: the centre of the index's tiny cell stands for them.
         order = properties.healpix_order

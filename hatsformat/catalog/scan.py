@@ -218,13 +218,13 @@ def make_scan(
     """Check what is asked for against the catalog and return the scan: see `Catalog.scan`."""
     if files.only_links_tiles:
         raise UsageError(
-            "the association links tiles only and has no rows to scan",
+            "this association links whole tiles and has no rows to scan",
             path=files.root,
             found="hats_assn_leaf_files=False",
-            hint="its tiles are in `partitions`",
+            hint="its tiles are in Catalog.partitions",
         )
     if limit is not None and limit < 0:
-        raise UsageError("limit is no number of rows", found=limit, expected="0 or more")
+        raise UsageError("limit must not be negative", found=limit, expected="0 or more")
     chosen = _choose_columns(files, columns)
     tests: list[str] = []
     if region is not None:
@@ -244,14 +244,14 @@ def _choose_columns(files: CatalogFiles, columns: Iterable[str] | str | None) ->
         return tuple(default or names)
     if isinstance(columns, str):
         if columns != "all":
-            raise UsageError("columns is one text", found=columns, expected='a list of names, or "all"')
+            raise UsageError("columns must be a list", found=columns, expected='a list of names, or "all"')
         return tuple(names)
     if not isinstance(columns, Iterable):
         raise UsageError(
-            "columns are no names",
+            "columns must be a list",
             found=type(columns).__name__,
-            expected='a list, or "all"',
-            hint="a region is given as region=",
+            expected='a list of names, or "all"',
+            hint="pass a region as region=...",
         )
     chosen = tuple(dict.fromkeys(columns))
     for name in chosen:
@@ -268,7 +268,7 @@ def _position_columns(files: CatalogFiles) -> list[str]:
         wanted = [properties.healpix_column]
     if files.is_index or not set(wanted) <= set(names):
         raise UsageError(
-            "the table has no positions, so no region can be read from it",
+            "the table has no positions, so it cannot be filtered by region",
             path=files.root,
             expected=f"the columns {' and '.join(wanted)}",
         )

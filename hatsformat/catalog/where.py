@@ -37,8 +37,7 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "is_valid": pc.is_valid,
 }
 _HINT = (
-    'write it like: mag < 15 and band in ("g", "r") and parallax is not None; '
-    "quote odd names with `backticks`"
+    'write it like: mag < 15 and band in ("g", "r") and parallax is not None; put other names in `backticks`'
 )
 
 
@@ -65,7 +64,7 @@ def as_condition(where: Any, schema: pa.Schema) -> Any:
         return _Reader(schema).read(where)
     if not isinstance(where, pc.Expression):
         raise UsageError(
-            "where is no condition", found=where, expected="a pyarrow.compute expression or a text"
+            "where must be a condition", found=where, expected="a string or a pyarrow.compute.Expression"
         )
     return where
 
@@ -84,7 +83,7 @@ def columns_of(condition: Any, schema: pa.Schema) -> tuple[str, ...]:
     text = str(condition)
     if "FieldPath(" in text:
         # Only some columns are read, so that a position would mean another column there.
-        raise UsageError("the condition gives the position of a column", found=text, hint="give its name")
+        raise UsageError("the condition refers to a column by number", found=text, hint="refer to it by name")
     needed = [name for name in schema.names if name in text]
     if _problem(condition, schema, needed) is not None:
         needed = schema.names
@@ -135,11 +134,11 @@ class _Reader:
         except HatsError:  # some are ValueErrors, too
             raise
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise UsageError("the condition cannot be understood", found=text, hint=_HINT) from error
+            raise UsageError("invalid condition", found=text, hint=_HINT) from error
         except TypeError as error:  # "mag & 3 < 5": operators of values that have none
-            raise UsageError("the condition cannot be understood", found=text, expected=str(error)) from error
+            raise UsageError("invalid condition", found=text, expected=str(error)) from error
         if not isinstance(condition, pc.Expression):
-            raise UsageError("the condition names no column", found=text, hint=_HINT)
+            raise UsageError("the condition does not contain a column", found=text, hint=_HINT)
         return condition
 
     def _stand_in(self, quoted: re.Match[str]) -> str:
@@ -172,7 +171,7 @@ class _Reader:
                 return self._comparison(node)
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
                 return _FUNCTIONS[name](self._expression(argument))
-        raise SyntaxError(f"{type(node).__name__} is not understood")
+        raise SyntaxError(f"{type(node).__name__} is not supported")
 
     def _column(self, name: str) -> str:
         name = self.quoted.get(name, name)

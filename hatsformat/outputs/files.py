@@ -20,9 +20,9 @@ def check_output(path: str, overwrite: bool) -> None:
 
     target = storage.resolve(path)
     if storage.is_local(target) and target.is_dir():
-        raise OutputError("this is a folder", path=target, hint="name a file in it")
+        raise OutputError("this is a folder", path=target, hint="give the path of a file")
     if not overwrite and storage.exists(target):
-        raise OutputError("the file exists", path=target, hint="remove it, or say --overwrite")
+        raise OutputError("the file exists", path=target, hint="remove it, or use --overwrite")
 
 
 def check_format(path: str) -> str:
@@ -31,7 +31,7 @@ def check_format(path: str) -> str:
 
     suffix: str = storage.resolve(path).suffix.lower()
     if suffix not in FORMATS:
-        raise UsageError("cannot write this kind of file", path=path, expected=", ".join(FORMATS))
+        raise UsageError("unknown file format", path=path, expected=", ".join(FORMATS))
     return suffix
 
 
@@ -68,7 +68,7 @@ def write_csv(rows: pa.RecordBatchReader, stream: IO[bytes]) -> None:
     nested = [field.name for field in rows.schema if pa.types.is_nested(field.type)]
     if nested:
         raise ColumnError(
-            "CSV cannot hold lists and structures",
+            "CSV cannot store lists or structs",
             found=", ".join(nested),
             hint="leave these columns out with --columns, or write .parquet",
         )

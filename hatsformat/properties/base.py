@@ -236,12 +236,12 @@ class BaseProperties:
     def _check_extra(cls, extra: Mapping[str, Any]) -> Mapping[str, str]:
         for name, text in extra.items():
             if not isinstance(text, str):
-                raise UsageError("an unknown keyword holds a text", found={name: text})
+                raise UsageError("the value of an unknown keyword must be a string", found={name: text})
             if not name or ALIASES.get(name, name) in cls.file_kind.keywords:
                 raise UsageError(
-                    "a keyword of the format cannot be an extra one" if name else "a keyword cannot be empty",
+                    "extra cannot contain a keyword of the format" if name else "a keyword must not be empty",
                     found=name,
-                    hint=f"give {ALIASES.get(name, name)} as an argument of its own" if name else None,
+                    hint=f"pass {ALIASES.get(name, name)} as its own argument" if name else None,
                 )
         return extra
 

@@ -86,9 +86,7 @@ class Keyword:
         except UsageError as error:
             raise UsageError(f"{self.name}: {error.message}", found=error.found, hint=error.hint) from None
         except (TypeError, ValueError, OverflowError):
-            raise UsageError(
-                f"{self.name} cannot hold this value", found=value, expected=self.expected
-            ) from None
+            raise UsageError(f"invalid value for {self.name}", found=value, expected=self.expected) from None
         return clean, text
 
     @property

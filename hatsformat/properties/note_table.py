@@ -142,7 +142,7 @@ ROWS = (
         optional="extension", edition="later",
     ),
     _row(
-        "hats_product_type_served", TEXT, "ValueType of data that the extension serves", optional="extension",
+        "hats_product_type_served", TEXT, "Kind of data that the extension serves", optional="extension",
         edition="later",
     ),
     _row("hats_index_column", COLUMN, "Column that the index is over", "index", "", vital=True),

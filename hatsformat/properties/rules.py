@@ -177,14 +177,16 @@ def _check_names(reading: _Reading, keyword: Keyword) -> Iterator[Problem]:
         entry = reading.entries.get(alias)
         if entry is None or not keyword.value_type.strip(entry.value):
             continue
-        fix = f"name it {keyword.name}"
-        yield Problem("alias", "warning", f"{alias} is another edition's name", alias, entry.line, fix=fix)
+        fix = f"rename it to {keyword.name}"
+        yield Problem(
+            "alias", "warning", f"{alias} is the name in another edition", alias, entry.line, fix=fix
+        )
         agreeing = ("", keyword.value_type.strip(entry.value))
         if own is not None and keyword.value_type.strip(own.value) not in agreeing:
             yield Problem(
                 "alias-conflict",
                 "error",
-                f"{alias} and {keyword.name} stand for the same and differ; {keyword.name} counts",
+                f"{alias} and {keyword.name} mean the same but differ; {keyword.name} is used",
                 alias,
                 entry.line,
                 entry.value,
@@ -199,7 +201,7 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
     try:
         keyword.parse(entry.value)
     except OverflowError:
-        kind, problem = "out-of-range", f"the value of {entry.keyword} is impossible"
+        kind, problem = "out-of-range", f"the value of {entry.keyword} is out of range"
     except ValueError:
         problem = f"the value of {entry.keyword} cannot be read"
     if problem is not None:
@@ -210,12 +212,10 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
         return
     expected = _expected_form(keyword, entry.value)
     if expected is not None:
-        message = f"the value of {entry.keyword} is not as the note has it"
+        message = f"the value of {entry.keyword} differs from the form in the note"
         yield Problem("odd-value", "warning", message, entry.keyword, entry.line, entry.value, expected)
     if keyword.value_type.name in _WORD_LIKE and entry.value != entry.value.strip(BLANKS):
-        message = (
-            f"the value of {entry.keyword} has blanks around it, which other readers take for a part of it"
-        )
+        message = f"the value of {entry.keyword} has blanks around it, which other readers keep"
         yield Problem(
             "stray-blank", "warning", message, entry.keyword, entry.line, entry.value, fix="remove the blanks"
         )
@@ -230,7 +230,7 @@ def _expected_form(keyword: Keyword, value: str) -> str | None:
     if keyword.choices and not set(words) <= set(keyword.choices):
         return keyword.expected
     if keyword.name == "hats_status" and any(len(group & set(words)) > 1 for group in _STATUS_GROUPS):
-        return "one word at most of private and public, of main, mirror and partial, and so on"
+        return "at most one word of each group, such as private or public, and main, mirror or partial"
     form = _FORM_OF_KEYWORD.get(keyword.name) or _FORM_OF_KIND.get(keyword.value_type.name)
     return None if form is None or form[0].fullmatch(text) else form[1]
 
@@ -249,7 +249,7 @@ def _check_missing(reading: _Reading, keyword: Keyword) -> Iterator[Problem]:
     yield Problem(
         "missing-keyword",
         "fatal" if essential else "error",
-        f"{keyword.name} is missing, which the properties of every {kind} have",
+        f"{keyword.name} is missing, which is required for type {kind}",
         keyword.name,
         expected=expected,
         fix=f"add a line {keyword.name} = …",
@@ -276,14 +276,14 @@ def _check_other_keywords(reading: _Reading) -> Iterator[Problem]:
                     f"{name} is not a keyword of the note",
                     name,
                     entry.line,
-                    fix=f"if {close[0]} is meant, name it so",
+                    fix=f"if you mean {close[0]}, rename it",
                 )
 
 
 def _unused(entry: Entry, table_type: str) -> Problem:
-    message = f"the properties of a table of type {table_type} have no use for {entry.keyword}"
+    message = f"{entry.keyword} is not used in a table of type {table_type}"
     if table_type in ("collection", "table"):
-        message = f"the properties of a {table_type} have no use for {entry.keyword}"
+        message = f"{entry.keyword} is not used in a {table_type}"
     return Problem("unused-keyword", "warning", message, entry.keyword, entry.line, entry.value)
 
 
@@ -292,16 +292,16 @@ def _check_collection(reading: _Reading) -> Iterator[Problem]:
         value = reading.values.get(default)
         listed = reading.values.get(listing) or ()
         if value is not None and value not in listed:
-            expected = f"one of {', '.join(listed)}" if listed else f"a list {listing} that has it"
+            expected = f"one of {', '.join(listed)}" if listed else f"{listing} to contain it"
             yield _inconsistent(reading, default, f"{default} is not in {listing}", expected)
     for listing, step in (("all_margins", 1), ("all_indexes", 2), ("all_extensions", 2)):
         members = split_list(reading.found[listing].value)[::step] if listing in reading.values else ()
         if len(set(members)) < len(members):
-            message = f"{listing} has a name twice" + ("; the last one counts" if step == 2 else "")
-            yield _inconsistent(reading, listing, message, "every name once")
+            message = f"{listing} contains a duplicate name" + ("; the last one is used" if step == 2 else "")
+            yield _inconsistent(reading, listing, message, "unique names")
     for path in (reading.values.get("all_extensions") or {}).values():
         if not path.endswith(".properties"):
-            message = "all_extensions does not lead to a properties file"
+            message = "all_extensions must point to properties files"
             yield _inconsistent(reading, "all_extensions", message, "paths that end in .properties")
 
 
@@ -312,13 +312,11 @@ def _check_table(reading: _Reading) -> Iterator[Problem]:
         yield _inconsistent(reading, "hats_col_dec", message, "the column of the declination")
     column = value("hats_col_healpix")
     if column not in (None, "_healpix_29") and value("hats_col_healpix_order") is None:
-        message = (
-            "hats_col_healpix names a column whose order hats_col_healpix_order does not tell; 29 is assumed"
-        )
+        message = "hats_col_healpix is declared without hats_col_healpix_order; order 29 is assumed"
         yield _inconsistent(reading, "hats_col_healpix", message, "hats_col_healpix_order", "warning")
     order = value("hats_skymap_order")
     if value("hats_skymap_alt_orders") and (order is None or max(value("hats_skymap_alt_orders")) >= order):
-        message = "hats_skymap_alt_orders has an order that is not below hats_skymap_order"
+        message = "the orders in hats_skymap_alt_orders must be below hats_skymap_order"
         expected = "hats_skymap_order" if order is None else f"orders below {order}"
         yield _inconsistent(reading, "hats_skymap_alt_orders", message, expected, "warning")
 

@@ -66,7 +66,7 @@ def parse_properties_text(source: str | bytes) -> tuple[PropertiesDocument, list
     if text.startswith("\ufeff"):
         text = text[1:]
         fix = "save the file as UTF-8 without a byte-order mark"
-        message = "the file begins with a byte-order mark, which other readers take for text"
+        message = "the file begins with a byte-order mark, which other readers treat as text"
         problems.append(Problem("byte-order-mark", "warning", message, line=1, fix=fix))
     lines = tuple(_read_lines(text, problems))
     problems.extend(_duplicates(lines))
@@ -151,9 +151,9 @@ def _read_entry(line: str, number: int, problems: list[Problem]) -> Entry:
             Problem("no-keyword", "error", message, line=number, found=line, expected="keyword = value")
         )
     elif "=" not in line[end:start] and ":" not in line[end:start]:
-        message = "the line has no separator, and is read as a keyword without a value"
+        message = "the line has no separator and is read as a keyword without a value"
         if start > end:
-            message = "the line has a blank instead of =, which not every reader takes for it"
+            message = "the line has a blank instead of =, which not every reader accepts"
         problems.append(
             Problem(
                 "no-separator",
@@ -189,13 +189,13 @@ def _unescape(text: str, number: int, problems: list[Problem]) -> str:
     if _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         if _SURROGATE.search(text):
-            problems.append(_bad_escape(number, ascii(text)[1:-1], "pairs of surrogates, or none"))
+            problems.append(_bad_escape(number, ascii(text)[1:-1], "paired surrogates"))
     return text
 
 
 def _bad_escape(line: int, found: str, expected: str) -> Problem:
-    message = "an escape sequence stands for no character"
-    fix = "write the character itself, and a backslash as two"
+    message = "invalid escape sequence"
+    fix = "write the character itself, and write a backslash as two"
     return Problem("bad-escape", "error", message, line=line, found=found, expected=expected, fix=fix)
 
 
@@ -209,13 +209,13 @@ def _duplicates(lines: Iterable[Entry | Comment]) -> Iterator[Problem]:
                 yield Problem(
                     "duplicate-keyword",
                     "warning" if same else "error",
-                    f"the keyword {line.keyword} is on line {before.line} already; the last one counts",
+                    f"duplicate keyword {line.keyword}, also on line {before.line}; the last one is used",
                     keyword=line.keyword,
                     line=line.line,
                     found=line.value,
                     expected=None
                     if same
-                    else f"one value, such as that of line {before.line}: {before.value[:80]!r}",
+                    else f"the same value as on line {before.line}: {before.value[:80]!r}",
                     fix="remove one of the lines",
                 )
             seen[line.keyword] = line

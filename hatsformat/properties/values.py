@@ -115,10 +115,10 @@ def check_member(name: object) -> str:
         If the name is empty or has a blank, comma or semicolon, where readers would split it.
     """
     if not isinstance(name, str):
-        raise UsageError("a list keyword holds names", found=name, expected="texts")
+        raise UsageError("the names in a list must be strings", found=name)
     if _MEMBER.fullmatch(name) is None:
         raise UsageError(
-            f"the name {name!r} cannot stand in a list, which readers split at blanks, commas and semicolons",
+            f"the name {name!r} cannot be in a list: readers split lists at blanks, commas and semicolons",
             hint="rename the column or table, or leave it out of the list",
         )
     return name

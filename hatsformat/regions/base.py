@@ -71,12 +71,12 @@ def degrees(value: Any, name: str) -> float:
         number = float(value.to_value("deg") if hasattr(value, "to_value") else value)
     except (TypeError, ValueError) as error:
         raise RegionError(
-            f"{name} is not an angle",
+            f"{name} must be an angle",
             found=value,
             expected="degrees, or an Astropy quantity with an angular unit",
         ) from error
     if not np.isfinite(number):
-        raise RegionError(f"{name} is not a finite number", found=number, expected="degrees")
+        raise RegionError(f"{name} must be finite", found=number, expected="degrees")
     return number
 
 
@@ -84,7 +84,7 @@ def declination(value: Any, name: str) -> float:
     """Return a declination in degrees, or raise `RegionError` if it is not between -90 and 90."""
     dec = degrees(value, name)
     if abs(dec) > 90:
-        raise RegionError(f"{name} is not on the sky", found=dec, expected="-90 to 90 degrees")
+        raise RegionError(f"{name} is out of range", found=dec, expected="-90 to 90 degrees")
     return dec
 
 

@@ -76,8 +76,6 @@ def as_region(region: Any) -> Region:
     # Recognized by an attribute: importing mocpy takes long.
     found = getattr(region, "to_depth29_ranges", None)
     if found is None or callable(found):
-        raise RegionError(
-            "this is not a region", found=region, expected="a Cone, a Box, a Polygon or a mocpy.MOC"
-        )
+        raise RegionError("not a region", found=region, expected="a Cone, a Box, a Polygon or a mocpy.MOC")
     pixels = np.asarray(found).astype(np.int64).reshape(-1, 2)
     return MocRegion(merge_ranges(pixels[:, 0], pixels[:, 1]))

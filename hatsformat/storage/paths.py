@@ -51,7 +51,7 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
         raise StorageError(
             f"unsupported path: {error}",
             path=path,
-            hint="install the extra for it: hatsformat[s3] or hatsformat[http]",
+            hint="for s3:// or https://, install hatsformat[s3] or hatsformat[http]",
         ) from error
     return UPath(os.path.abspath(resolved.path)) if is_local(resolved) else resolved
 

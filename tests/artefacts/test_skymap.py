@@ -123,7 +123,7 @@ class TestReading:
             storage.write_bytes(place, encode_skymap(sky(3, 0.5)))
             assert (read_skymap(place)[1] == sky(3, 0.5)).all()
             storage.write_bytes(place, b"junk")
-            with pytest.raises(SkymapError, match="this is not a FITS file") as caught:
+            with pytest.raises(SkymapError, match="not a FITS file") as caught:
                 read_skymap(place)
             assert str(caught.value).startswith(str(place))
 
@@ -194,7 +194,7 @@ class TestWhatIsNoMap:
             (table(FULL, NSIDE=2.0, **NESTED), "no power of two"),
             (table(FULL, NSIDE=True, **NESTED), "no power of two"),
             (table({"T": ("J", np.ones(13))}, **NESTED), "no power of two"),
-            (table({"T": ("D", np.full(48, 0.5))}, NSIDE=2, **NESTED), "whole numbers"),
+            (table({"T": ("D", np.full(48, 0.5))}, NSIDE=2, **NESTED), "integers"),
             (table({"T": ("D", np.full(48, np.inf))}, NSIDE=2, **NESTED), "no counts"),
             (table({"T": ("D", np.full(48, 1e19))}, NSIDE=2, **NESTED), "no counts"),
             (table({"T": ("J", np.full(48, -1))}, NSIDE=2, **NESTED), "no counts"),
@@ -205,8 +205,8 @@ class TestWhatIsNoMap:
             (table({**SPARSE, "PIXEL": ("K", [3, 3])}, NSIDE=8, **NESTED), "more than once"),
             (table({**SPARSE, "PIXEL": ("K", [-3, 3])}, NSIDE=8, **NESTED), "no counts"),
             (table({"PIXEL": ("K", [3, 4])}, NSIDE=8, **NESTED), "broken"),
-            (table(SPARSE, NSIDE=2**29, **NESTED), "the map's order is 29"),
-            (table(SPARSE, NSIDE=2**62, **NESTED), "the map's order is 62"),
+            (table(SPARSE, NSIDE=2**29, **NESTED), "too high.*found 29"),
+            (table(SPARSE, NSIDE=2**62, **NESTED), "too high.*found 62"),
             (table(SPARSE, **NESTED), "no power of two"),
         ],
     )
@@ -242,7 +242,7 @@ class TestWhatIsNoMap:
 
     def test_a_few_pixels_are_not_made_gigabytes(self) -> None:
         for order in (11, 12):
-            with pytest.raises(SkymapError, match="is not expanded"):
+            with pytest.raises(SkymapError, match="too sparse"):
                 decode_skymap(table(SPARSE, NSIDE=2**order, **NESTED))
         order, counts = decode_skymap(table(SPARSE, NSIDE=2**10, **NESTED))
         assert (order, counts.sum()) == (10, 12)
