@@ -1,4 +1,4 @@
-"""Conditions on rows: Arrow expressions, or text such as ``mag < 15 and band == "g"``."""
+"""Conditions on rows: Arrow expressions, or strings such as ``mag < 15 and band == "g"``."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ def as_condition(where: Any, schema: pa.Schema) -> Any:
     Parameters
     ----------
     where : pyarrow.compute.Expression or str
-        A text is read as a Python comparison: names of columns, numbers, strings,
+        A string may contain names of columns, numbers, strings,
         ``< <= > >= == != + - * /``, ``and or not in``, ``is None``, and the functions ``abs is_nan is_null
         is_valid``.
     schema : pyarrow.Schema
-        The columns there are.
+        The columns of the catalog.
 
     Raises
     ------
     ColumnError
-        If it names a column that is not there.
+        If it contains an unknown column.
     UsageError
-        If it is no condition.
+        If it is not a valid condition.
     """
     if isinstance(where, str):
         return _Reader(schema).read(where)
@@ -75,14 +75,14 @@ def columns_of(condition: Any, schema: pa.Schema) -> tuple[str, ...]:
     Raises
     ------
     ColumnError
-        If it needs one that is not there.
+        If it needs an unknown column.
     UsageError
-        If it does not come out true or false.
+        If the result is not true or false.
     """
-    # Arrow does not tell which columns an expression needs, so it is tried on tables without rows.
+    # Arrow does not say which columns an expression needs, so try it on tables without rows.
     text = str(condition)
     if "FieldPath(" in text:
-        # Only some columns are read, so that a position would mean another column there.
+        # Only some columns are read, so the number would refer to a different column.
         raise UsageError("the condition refers to a column by number", found=text, hint="refer to it by name")
     needed = [name for name in schema.names if name in text]
     if _problem(condition, schema, needed) is not None:
@@ -94,7 +94,7 @@ def columns_of(condition: Any, schema: pa.Schema) -> tuple[str, ...]:
         others = [other for other in needed if other != name]
         if others and _problem(condition, schema, others) is None:
             needed = others
-    # A condition without columns is evaluated for every row all the same, and rows are those of some column.
+    # A condition without columns still has to be evaluated for every row, which needs at least one column.
     return tuple(needed or schema.names[:1])
 
 
@@ -111,7 +111,7 @@ def _problem(condition: Any, schema: pa.Schema, names: Sequence[str]) -> HatsErr
 
 
 def unknown_column(name: object, names: Sequence[str]) -> ColumnError:
-    """Return the error for a column that is not there, with the names that come close."""
+    """Return the error for an unknown column, with similar names."""
     close = get_close_matches(str(name), names, n=3, cutoff=0.6) or [
         other for other in names if other.casefold() == str(name).casefold()
     ]
@@ -121,7 +121,7 @@ def unknown_column(name: object, names: Sequence[str]) -> ColumnError:
 
 
 class _Reader:
-    """Reads a text into an expression; only what is listed above is understood, and nothing is ever run."""
+    """Parse a string into an expression; only the syntax above is accepted, and nothing is executed."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
@@ -135,7 +135,7 @@ class _Reader:
             raise
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise UsageError("invalid condition", found=text, hint=_HINT) from error
-        except TypeError as error:  # "mag & 3 < 5": operators of values that have none
+        except TypeError as error:  # "mag & 3 < 5": operators that the values do not support
             raise UsageError("invalid condition", found=text, expected=str(error)) from error
         if not isinstance(condition, pc.Expression):
             raise UsageError("the condition does not contain a column", found=text, hint=_HINT)

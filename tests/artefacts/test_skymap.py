@@ -182,7 +182,10 @@ class TestWhatIsNoMap:
             (b"", "not a FITS"),
             (b"\x1f\x8b\x08\x00gz", "not a FITS"),
             (b"SIMPLE", "broken"),
-            (b"SIMPLE  =                    T" + b" " * 50 + b"END".ljust(2800), r"must be a binary table|broken"),
+            (
+                b"SIMPLE  =                    T" + b" " * 50 + b"END".ljust(2800),
+                r"must be a binary table|broken",
+            ),
             (table(FULL, NSIDE=2), "invalid ORDERING"),
             (table(FULL, NSIDE=2, ORDERING="NUNIQ"), "invalid ORDERING"),
             (table(FULL, NSIDE=2, INDXSCHM="OTHER", **NESTED), "invalid INDXSCHM"),
