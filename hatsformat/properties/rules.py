@@ -110,10 +110,10 @@ def validate_extension(document: PropertiesDocument) -> list[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A document with what the rules need to know of it.
+    """A document and what the rules need from it.
 
-    `table_type` is the type of table, ``collection``, or None for a type that is missing or unknown; `values`
-    has what can be read, and `found` the line that counts, by the keyword's present name.
+    `table_type` is the type of table, ``collection``, or None for a missing or unknown type. `values` and
+    `found` contain the values that could be read and the lines they are on, by the keyword's current name.
     """
 
     file_kind: FileKind
@@ -124,7 +124,7 @@ class _Reading:
 
 
 def find_problems(document: PropertiesDocument, file_kind: FileKind) -> list[Problem]:
-    """Find every problem of a document, those of its text included, as one kind of properties file.
+    """Return all problems of a document, including those of its text.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
 
 
 def _expected_form(keyword: Keyword, value: str) -> str | None:
-    """Return what the note expects, where a value that can be read is not in that form."""
+    """Return the form in the note if a value, although it can be read, is in a different form."""
     text = keyword.value_type.strip(value)
     words = split_list(text) if keyword.value_type.is_list else (text,)
     if keyword.choices and not set(words) <= set(keyword.choices):
@@ -237,7 +237,7 @@ def _expected_form(keyword: Keyword, value: str) -> str | None:
 
 def _check_missing(reading: _Reading, keyword: Keyword) -> Iterator[Problem]:
     essential = keyword.name in reading.file_kind.essential
-    # A file of one type only, such as a collection's, needs its keywords whatever it says its type is.
+    # A kind of file with only one type, such as a collection, needs its keywords whatever its type says.
     types = reading.file_kind.types if reading.table_type is None else (reading.table_type,)
     if not all(name in keyword.required for name in types):
         return
@@ -325,7 +325,7 @@ def _check_times(reading: _Reading) -> Iterator[Problem]:
     for first, last in (("t_min", "t_max"), ("hats_creation_date", "hats_release_date")):
         start, end = reading.values.get(first), reading.values.get(last)
         if isinstance(start, datetime) and isinstance(end, datetime):
-            # Some writers give the day alone.
+            # Some writers only write the day.
             start, end = start.date(), end.date()
         if start is not None and end is not None and end < start:
             expected = f"{reading.found[first].value} or later"

@@ -76,9 +76,9 @@ def parse_properties_text(source: str | bytes) -> tuple[PropertiesDocument, list
 def format_properties_text(document: PropertiesDocument) -> str:
     r"""Write a document as text: ``keyword=value`` lines that end in LF, comments and empty lines kept.
 
-    Backslashes, control characters, characters that some readers take for a line end, and a leading blank
-    are escaped; everything else stands as it is, so that readers that know no escapes get nearly all values
-    right. Reading the text gives the document back, and writing that gives the same text.
+    Backslashes, control characters, characters that some readers treat as line ends, and a leading blank are
+    escaped. Everything else is written as it is, so readers without escapes read nearly all values correctly.
+    Reading the text returns the same document.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _decode(data: bytes, problems: list[Problem]) -> str:
         found = f"0x{data[error.start]:02x}"
         fix = "convert the file to UTF-8"
         problems.append(Problem("encoding", "error", message, None, line, found, "UTF-8", fix))
-    # Latin-1 is what Java reads by default, and what such a file nearly always is.
+    # Java reads Latin-1 by default, and such files nearly always are Latin-1.
     return data.decode("utf-8", "surrogateescape").translate(_BYTE_OF_SURROGATE)
 
 
