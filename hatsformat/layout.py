@@ -134,8 +134,8 @@ def leaf_paths(orders: IntLike, pixels: IntLike, suffix: str = LEAF_SUFFIX) -> l
     ]
 
 
-# Digits are ASCII, bounded and without leading zeros, to reject "Npix=١", a number of a million digits, and
-# "Npix=007", which would be a second name for tile 7.
+# Digits are ASCII, bounded and without leading zeros, to reject "Npix=١", numbers of a million digits, and
+# "Npix=007", which would be another name for tile 7.
 _LEAF = re.compile(
     r"(?:^|/)Norder=(?P<order>0|[1-9][0-9]?)/Dir=(?P<dir>0|[1-9][0-9]{0,18})/"
     r"Npix=(?P<pixel>0|[1-9][0-9]{0,18})(?P<suffix>\.[^/]*|)(?P<part>/.*)?\Z"

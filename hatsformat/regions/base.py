@@ -1,4 +1,4 @@
-"""What all regions share: the interface that a scan uses, and angles."""
+"""The base class of regions, and functions for angles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOLERANCE = 1e-14
 
 
 class Region(ABC):
-    """A closed set on the sphere."""
+    """A region of the sky, including its edge."""
 
     __slots__ = ()
 
@@ -36,13 +36,12 @@ class Region(ABC):
         """
 
     def ranges(self, order: int = MAX_ORDER) -> IntArray:
-        """Return order-29 ranges that cover the whole region: a few thousand at most.
+        """Return order-29 ranges that cover the whole region: at most a few thousand.
 
         Parameters
         ----------
         order : int
-            The deepest order of the pixels to cover it with. It stops at a coarser order that already takes
-            many pixels.
+            The highest order of the covering pixels. A lower order is used if it already takes many pixels.
 
         Returns
         -------
@@ -55,7 +54,7 @@ class Region(ABC):
     def _clearance(self, vectors: FloatArray) -> FloatArray:
         """Return how far inside (positive) or outside (negative) of the edge unit vectors are, in radians.
 
-        The absolute value may be less than the true distance, never more.
+        The absolute value is a lower bound of the distance.
         """
 
 

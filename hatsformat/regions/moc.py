@@ -1,4 +1,4 @@
-"""MOCs as regions, and the function that takes any kind of region."""
+"""MOCs as regions, and a function that accepts any kind of region."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def as_region(region: Any) -> Region:
     """
     if isinstance(region, Region):
         return region
-    # Recognized by an attribute: importing mocpy takes long.
+    # Check an attribute instead of the class, because importing mocpy is slow.
     found = getattr(region, "to_depth29_ranges", None)
     if found is None or callable(found):
         raise RegionError("not a region", found=region, expected="a Cone, a Box, a Polygon or a mocpy.MOC")
