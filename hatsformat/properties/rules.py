@@ -1,4 +1,4 @@
-"""Every problem of a properties file, found from the keyword table and a few rules between keywords."""
+"""Find the problems of a properties file, by the keyword table and a few rules between keywords."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hatsformat.properties.problems import Problem, Severity, sort_problems
 from hatsformat.properties.values import BLANKS, split_list
 
 _WORDS = re.compile(r"[^ \t\n\r\f]*")
-_FORM_OF_KIND = {
+_FORM_OF_TYPE = {
     "word": (_WORDS, "one word"),
     "url": (
         re.compile(r"(?!(?i:https?|ftp):(?!//[^/\s]))[A-Za-z][A-Za-z0-9+.-]*:.*", re.DOTALL),
@@ -33,9 +33,9 @@ _FORM_OF_KIND = {
     "date": (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z"), "a date, YYYY-mm-ddTHH:MMZ"),
     "integer": (re.compile(r"[0-9]*"), "an integer without a decimal point"),
     "order": (re.compile(r"[0-9]*"), "an integer without a decimal point"),
-    "list": (re.compile(r"[^,;]*"), "names separated by blanks alone"),
-    "orders": (re.compile(r"[^,;]*"), "integers separated by blanks alone"),
-    "map": (re.compile(r"[^,;]*"), "names and directories separated by blanks alone"),
+    "list": (re.compile(r"[^,;]*"), "names separated by blanks only"),
+    "orders": (re.compile(r"[^,;]*"), "integers separated by blanks only"),
+    "map": (re.compile(r"[^,;]*"), "names and directories separated by blanks only"),
 }
 _IVOIDS = (re.compile(r"ivo://\S*(\s+ivo://\S*)*", re.IGNORECASE), "IVOIDs, separated by blanks")
 _IVOID = (re.compile(r"ivo://.*", re.DOTALL | re.IGNORECASE), "an IVOID, such as ivo://CDS/P/2MASS/J")
@@ -57,7 +57,7 @@ _STATUS_GROUPS = (
 )
 _WORD_LIKE = ("word", "column", "reference", "url", "suffix")
 _MAX_UNKNOWN = 20
-"""How many unknown keywords are compared with the known ones, which takes a while each."""
+"""The limit of unknown keywords to compare with known ones, which is slow."""
 
 
 def validate_table(document: PropertiesDocument) -> list[Problem]:
@@ -231,7 +231,7 @@ def _expected_form(keyword: Keyword, value: str) -> str | None:
         return keyword.expected
     if keyword.name == "hats_status" and any(len(group & set(words)) > 1 for group in _STATUS_GROUPS):
         return "at most one word of each group, such as private or public, and main, mirror or partial"
-    form = _FORM_OF_KEYWORD.get(keyword.name) or _FORM_OF_KIND.get(keyword.value_type.name)
+    form = _FORM_OF_KEYWORD.get(keyword.name) or _FORM_OF_TYPE.get(keyword.value_type.name)
     return None if form is None or form[0].fullmatch(text) else form[1]
 
 

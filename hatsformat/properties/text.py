@@ -1,9 +1,9 @@
-"""Java-properties text to an ordered document, and back (Note, section 3.6.1).
+"""Read and write the text of properties files (Note, section 3.6.1).
 
-The note asks for UTF-8 with one ``keyword = value`` a line, ``#`` starting a comment. Its own example escapes
-the colon of a date as Java writers do, and the existing tools read and write the files with a Java-properties
-library; so reading follows ``java.util.Properties`` in full, and writing keeps to what a Java reader and
-a reader that only splits lines at ``=`` both understand.
+The note requires UTF-8, one ``keyword = value`` per line, and comments that start with ``#``. Its example
+escapes the colon in a date, as Java does, and existing tools use a Java-properties library. So reading
+follows ``java.util.Properties`` completely. Writing only uses syntax that both a Java reader and a reader
+that just splits lines at ``=`` understand.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
 
-# Characters that some reader takes for the end of a line, or for nothing at all. A byte-order mark stands as
-# it is within a value: the library that hats reads with loses it where it is escaped.
+# Characters that some readers treat as line ends, or drop. A byte-order mark in a value is not escaped,
+# because the library that hats uses would drop it.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\\\]")
 _UNSAFE_IN_KEYWORD = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\\\\=:]")
 _ESCAPED = {
@@ -41,13 +41,13 @@ _BYTE_OF_SURROGATE = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 
 
 def parse_properties_text(source: str | bytes) -> tuple[PropertiesDocument, list[Problem]]:
-    r"""Read properties text. Never raises, whatever the text.
+    r"""Read the text of a properties file; never raises.
 
     The rules are those of ``java.util.Properties``: ``=``, ``:`` or blanks between keyword and value; ``#``
     or ``!`` for comments; ``\t``, ``\n``, ``\r``, ``\f``, ``\uXXXX``, and ``\`` before any other character
     for the character itself; ``\`` at the end of a line joins the next one; lines end in LF, CRLF or CR.
-    What Java does not accept is kept and reported: bytes that are not UTF-8 are taken as Latin-1, and
-    a ``\u`` without four hexadecimal digits stands for itself. The time is linear in the length.
+    Text that Java would reject is kept and reported: bytes that are not UTF-8 are read as Latin-1, and a
+    ``\u`` without four hexadecimal digits is kept. The time is linear in the length.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def parse_properties_text(source: str | bytes) -> tuple[PropertiesDocument, list
     Returns
     -------
     document : PropertiesDocument
-        The lines, in order; it carries the problems too.
+        The lines, in order, with the problems.
     problems : list of Problem
-        What is wrong with the text, each with its line.
+        The problems of the text, with their lines.
     """
     problems: list[Problem] = []
     text = _decode(source, problems) if isinstance(source, bytes) else source
