@@ -39,10 +39,10 @@ class MocRegion(Region):
         """Return which positions are in a pixel of the MOC (`Region.contains`)."""
         lon, lat = row(ra), row(dec)
         inside = np.isfinite(lon) & (np.abs(lat) <= 90)
-        inside[inside] = self.holds(radec_to_pixel(lon[inside], lat[inside], MAX_ORDER))
+        inside[inside] = self.contains_pixels(radec_to_pixel(lon[inside], lat[inside], MAX_ORDER))
         return inside
 
-    def holds(self, pixels: IntArray) -> BoolArray:
+    def contains_pixels(self, pixels: IntArray) -> BoolArray:
         """Return which order-29 pixels are in the MOC, shape (n,)."""
         # Among all starts and stops in order, an odd number is at or below a pixel that is inside.
         inside: BoolArray = np.searchsorted(self.pixels.ravel(), pixels, side="right") % 2 == 1
