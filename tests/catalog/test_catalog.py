@@ -117,7 +117,7 @@ class TestOpening:
     def test_a_collection_without_its_primary(self, tmp_path):
         (tmp_path / "collection.properties").write_text("obs_collection=c\nhats_primary_table_url=gone\n")
         for opens in (open_catalog, open_collection):
-            with pytest.raises(NotFoundError, match=r"no table 'gone'.*hats\.properties"):
+            with pytest.raises(NotFoundError, match=r"the table 'gone' is missing.*hats\.properties"):
                 opens(tmp_path)
 
     def test_a_collection_that_names_no_primary(self, tmp_path):
