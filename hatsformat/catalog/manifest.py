@@ -195,7 +195,7 @@ class CatalogFiles:
         # A server that does not list looks like an empty folder.
         if not _can_list(self.root):
             raise NotFoundError(
-                "the files of the catalog are unknown, because this server cannot list them",
+                "the files of the catalog are unknown and cannot be listed",
                 path=self.root,
                 expected=f"{layout.PARTITION_INFO} or {layout.METADATA}",
             )

@@ -53,7 +53,7 @@ class TestHttp:
         folder, expected = write(http.root, Tree(partition_info=False, metadata=False))
         assert ids(open_catalog(http.url_of(folder, listed=True)).scan(region=REGION)) == expected
         with pytest.raises(
-            NotFoundError, match=r"cannot list them.*partition_info\.csv or dataset/_metadata"
+            NotFoundError, match=r"cannot be listed.*partition_info\.csv or dataset/_metadata"
         ):
             ids(open_catalog(http.url_of(folder)).scan(region=REGION))
 
