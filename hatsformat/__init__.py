@@ -1,9 +1,9 @@
 """The Python reference implementation of HATS, the Hierarchical Adaptive Tiling Scheme.
 
-HATS keeps an all-sky catalog of the Virtual Observatory as a tree of Parquet files, one a HEALPix tile, with
-small tiles where the sky is dense and large ones where it is sparse.
+HATS stores an all-sky catalog as a tree of Parquet files, one for each HEALPix tile, with small tiles where
+the sky is dense and large ones where it is sparse.
 
-Each name below is loaded when it is first used, so that ``import hatsformat`` itself costs next to nothing.
+Each name is imported when it is first used, so that ``import hatsformat`` is fast.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ __all__ = [
     "validate",
 ]
 
-# Where each public name lives; everything not listed is an error.
+# The module of each public name; names that are not listed are in `errors`.
 _HOME = {
     "AppendOptions": "arguments",
     "Box": "regions",

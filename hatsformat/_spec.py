@@ -1,4 +1,4 @@
-"""Where ``spec/`` lies: beside the package in a checkout, inside it in a wheel."""
+"""The path of ``spec/``: beside the package in a checkout, inside it in a wheel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def spec_path(*parts: str) -> Path:
     Returns
     -------
     Path
-        It need not exist: the caller that reads it says what is missing.
+        It may not exist.
 
     Examples
     --------

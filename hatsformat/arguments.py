@@ -1,6 +1,6 @@
-"""The keyword arguments of the functions that build catalogs, as types: editors complete them from here.
+"""The types of the keyword arguments of functions that build catalogs, so that editors can complete them.
 
-What each one means is documented in `ImportOptions`.
+`ImportOptions` documents each of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias, TypedDict
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with a stage's name, the steps done and the steps in all."""
+"""Called with the name of a stage, the steps done and the total number of steps."""
 
 
 class _Workers(TypedDict, total=False):

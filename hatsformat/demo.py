@@ -51,7 +51,7 @@ class DemoOptions:
     rows : int
         Number of stars, from 1000 to `MAX_ROWS`.
     max_rows : int, optional
-        Most rows in a tile; a twentieth of all rows by default.
+        Maximum number of rows in a tile; a twentieth of all rows by default.
     plot : bool
         Whether to draw the sky map, if matplotlib is installed.
 
@@ -105,7 +105,7 @@ def mock_sky(rows: int = DEFAULT_ROWS, seed: int = _SEED) -> pa.Table:
     return pa.table(
         {
             "source_id": pa.array(np.arange(rows, dtype=np.int64) * 17 + 4_000_000_000),
-            # Rounded, so that machines whose sines differ in the last digit make the same table.
+            # Rounded, because sines differ in the last digit between machines.
             "ra": np.round(np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])), 9) % 360.0,
             "dec": np.round(np.degrees(np.arcsin(np.clip(vectors[:, 2], -1, 1))), 9),
             "pmra": np.round(motion[0], 3),
@@ -202,7 +202,7 @@ def run_demo(options: DemoOptions | None = None, print_line: Callable[[str], Non
     Raises
     ------
     OutputError
-        If the folder holds files that no demo made.
+        If the folder contains files that are not from a demo.
     """
     options = options or DemoOptions()
     return _Demo(options, print_line).run()
@@ -305,7 +305,9 @@ def _prepare_folder(folder: Path) -> None:
             raise OutputError("not a folder", path=folder)
         if folder.is_dir() and any(folder.iterdir()) and not mark.is_file():
             raise OutputError(
-                "the folder holds files that no demo made", path=folder, hint="choose another folder"
+                "the folder contains files that are not from a demo",
+                path=folder,
+                hint="choose another folder",
             )
         folder.mkdir(parents=True, exist_ok=True)
         for name in _CONTENTS:

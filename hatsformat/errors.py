@@ -1,21 +1,21 @@
-"""The errors this package raises on purpose.
+"""The errors of this package.
 
-Every one is a `HatsError`. Its text is a single line that names the file, what was found, what was
-expected and what to do about it, so that a program can log it and a person can act on it. ::
+All of them are `HatsError`. The message is one line that names the file, what was found, what was expected
+and how to fix it. ::
 
     HatsError
-    ├── UsageError            the call cannot be carried out (also a ValueError)
-    │   ├── RegionError       not a valid region
-    │   └── ColumnError       a missing column (also a KeyError)
-    ├── FormatError           a file is not what the format says
+    ├── UsageError            an invalid argument or call (also a ValueError)
+    │   ├── RegionError       an invalid region
+    │   └── ColumnError       an unknown column (also a KeyError)
+    ├── FormatError           a file violates the format
     │   ├── PropertiesError
     │   ├── PartitionInfoError
     │   ├── LayoutError
     │   ├── LeafError
     │   └── SkymapError
-    ├── StorageError          the storage did not deliver
-    │   ├── UnavailableError  a server fails, or does not answer
-    │   ├── NotFoundError     nothing at this path (also a FileNotFoundError)
+    ├── StorageError          the storage failed
+    │   ├── UnavailableError  a server fails or does not answer
+    │   ├── NotFoundError     a missing file or directory (also a FileNotFoundError)
     │   ├── ShortFileError
     │   └── ChangedError      a catalog changed after it was opened
     ├── BuildError            a catalog could not be built
@@ -36,18 +36,18 @@ from typing import Any
 
 
 class HatsError(Exception):
-    """Base of every error raised on purpose.
+    """Base class of all errors of this package.
 
     Parameters
     ----------
     message : str
         What is wrong, as a clause without the file's name.
     path : object, optional
-        The file or directory concerned.
+        The file or directory.
     found, expected : object, optional
-        What was there, and what should have been.
+        What was found, and what was expected.
     hint : str, optional
-        What to do about it.
+        How to fix it.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class HatsError(Exception):
         return " ".join(text.split())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors cross process boundaries; keyword-only arguments need a hand to be rebuilt.
+        # Errors cross process boundaries; by default, pickle cannot pass keyword-only arguments.
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -96,23 +96,23 @@ def _one_line(value: object, limit: int = 200) -> str:
 
 
 class UsageError(HatsError, ValueError):
-    """The caller asked for something that cannot be done."""
+    """An invalid argument, or a call that this catalog does not support."""
 
 
 class RegionError(UsageError):
-    """A region of the sky that is not one: a negative radius, a declination of 91 degrees."""
+    """An invalid region of the sky, such as a cone with a negative radius."""
 
 
 class ColumnError(UsageError, KeyError):
-    """A column that the catalog or the input does not have."""
+    """A column that is missing from the catalog or the input."""
 
 
 class FormatError(HatsError):
-    """A file is there, but is not what the format says it should be."""
+    """A file exists but violates the format."""
 
 
 class PropertiesError(FormatError):
-    """A properties file is wrong; `problems` holds everything that is wrong with it."""
+    """An invalid properties file; `problems` lists everything that is wrong with it."""
 
     def __init__(self, message: str, *, problems: Sequence[Any] = (), **context: Any) -> None:
         self.problems = tuple(problems)
@@ -120,85 +120,85 @@ class PropertiesError(FormatError):
 
 
 class PartitionInfoError(FormatError):
-    """A `partition_info.csv` that does not describe a set of tiles."""
+    """An invalid `partition_info.csv`."""
 
 
 class LayoutError(FormatError):
-    """A path that is not one of the format's."""
+    """An invalid path of a leaf."""
 
 
 class LeafError(FormatError):
-    """A Parquet file of a catalog that cannot be read as one."""
+    """A Parquet file of a catalog that cannot be read."""
 
 
 class SkymapError(FormatError):
-    """A sky map that is not a HEALPix map in FITS."""
+    """A sky map that is not a HEALPix map of counts in FITS."""
 
 
 class StorageError(HatsError):
-    """The file system, bucket or server did not do what was asked of it."""
+    """A file system, bucket or server failed."""
 
 
 class UnavailableError(StorageError):
-    """A server fails, hangs up or does not answer in time: nothing is known of what was asked for."""
+    """A server fails, drops the connection or times out. The file may still exist."""
 
 
 class NotFoundError(StorageError, FileNotFoundError):
-    """There is nothing at this path."""
+    """A missing file or directory."""
 
     errno = errno.ENOENT
 
     @property
     def filename(self) -> str | None:
-        """The path, under the name that `OSError` has for it."""
+        """The path, as in `OSError`."""
         return self.path
 
 
 class ShortFileError(StorageError):
-    """A file ends before the bytes that were asked for."""
+    """A file is shorter than expected."""
 
 
 class ChangedError(StorageError):
-    """A catalog changed after it was opened, and files it was opened with are gone: open it again."""
+    """A catalog changed after it was opened, and some of its files are missing now: open it again."""
 
 
 class BuildError(HatsError):
-    """A catalog could not be built; nothing that looks like a catalog is left behind."""
+    """A catalog could not be built; no partial catalog is left behind."""
 
 
 class InputError(BuildError):
-    """An input file that is missing, empty, broken or of no known kind."""
+    """An input file that is missing, empty, broken or in an unknown format."""
 
 
 class CoordinatesError(BuildError):
-    """Rows whose coordinates are not positions on the sky."""
+    """Rows without a valid position."""
 
 
 class SchemaError(BuildError):
-    """Input files whose columns do not fit into one table."""
+    """Input files whose columns do not fit together."""
 
 
 class ThresholdError(BuildError):
-    """A tile that holds more than the threshold and cannot be split further."""
+    """A tile that is above the threshold and cannot be split further."""
 
 
 class OutputError(BuildError):
-    """The place for the new catalog is taken or cannot be written."""
+    """The output already exists or cannot be written."""
 
 
 class WorkerError(BuildError):
-    """A worker died; what it had finished is kept, and the import can be resumed."""
+    """A worker died; finished work is kept, and the import can be resumed."""
 
 
 class MissingExtraError(HatsError):
-    """An optional dependency is needed and not installed.
+    """An optional dependency is not installed.
 
     Parameters
     ----------
     what : str
-        What was asked for, such as ``"plotting"``.
+        What needs it, such as ``"plotting"``.
     extra : str
-        The extra of this package that brings it.
+        The extra of this package that installs it.
     """
 
     def __init__(self, what: str, extra: str) -> None:

@@ -104,7 +104,7 @@ def leaf_path(order: int, pixel: int, suffix: str = LEAF_SUFFIX, part: str | Non
     check_suffix(suffix)
     if part is not None and (suffix != DIRECTORY_SUFFIX or not is_inside(part)):
         raise LayoutError(
-            f"invalid part of a leaf: {part!r}",
+            f"invalid name for a file of a leaf directory: {part!r}",
             found=f"suffix {suffix!r}",
             expected="a relative path, and suffix / for a leaf directory",
         )
@@ -134,8 +134,8 @@ def leaf_paths(orders: IntLike, pixels: IntLike, suffix: str = LEAF_SUFFIX) -> l
     ]
 
 
-# Digits are ASCII, bounded and without leading zeros, to reject "Npix=١", a number of a million digits, and
-# "Npix=007", which would be a second name for tile 7.
+# Digits are ASCII, bounded and without leading zeros, to reject "Npix=١", numbers of a million digits, and
+# "Npix=007", which would be another name for tile 7.
 _LEAF = re.compile(
     r"(?:^|/)Norder=(?P<order>0|[1-9][0-9]?)/Dir=(?P<dir>0|[1-9][0-9]{0,18})/"
     r"Npix=(?P<pixel>0|[1-9][0-9]{0,18})(?P<suffix>\.[^/]*|)(?P<part>/.*)?\Z"

@@ -1,4 +1,4 @@
-"""The machine: the cores and the memory that this process may use, and the memory that it has used."""
+"""The cores and memory that this process may use, and the memory that it has used."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which rows belong to the margins of which tiles (Note, section 3.1).
+"""Find the rows in the margins of tiles (Note, section 3.1).
 
-The margin of a tile has the rows of other tiles that are within a threshold of its border. Most rows are deep
-inside their tile, and their pixel number alone says so. For the others, the pixels around them give the few
-tiles that may be near, and the distance to the border of each is computed.
+The margin of a tile contains the rows of other tiles that are within a threshold of its border. Most rows are
+deep inside their tile, which their pixel shows. For the others, the pixels around them give the few tiles
+that may be near, and the distance to the border of each is computed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NARROWEST = 0.6
 """The ring of pixels around a pixel is at least this wide, times `pixel_width`."""
 
 WIDEST_ARCSEC = float(np.degrees(NARROWEST * pixel_width(0))) * 3600
-"""The largest threshold: all positions that near to a base tile are in the base tiles around it."""
+"""The largest threshold: all positions within it of a base tile are in the neighbouring base tiles."""
 
 _PAIRS = 500_000
 """Pairs of a row and a tile to compute at a time."""
@@ -116,13 +116,13 @@ def as_arcsec(angle: Any) -> float:
     Raises
     ------
     UsageError
-        If it is neither.
+        If it is not an angle.
     """
     try:
         return float(angle.to_value("arcsec") if hasattr(angle, "to_value") else angle)
     except (TypeError, ValueError) as error:
         raise UsageError(
-            "this is not an angle",
+            "invalid angle",
             found=angle,
             expected="arcseconds, or an Astropy quantity with an angular unit",
         ) from error

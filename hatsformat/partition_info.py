@@ -112,7 +112,9 @@ class PartitionInfo:
         """
         raw = content.encode() if isinstance(content, str) else content
         if not raw.strip():
-            raise PartitionInfoError("the file is empty", path=path, expected="a CSV with Norder and Npix")
+            raise PartitionInfoError(
+                "the file is empty", path=path, expected="a CSV file with Norder and Npix"
+            )
         # One block, because the first decides the type of a column: "3" there and "3.0" later would clash.
         # Threads gain nothing for one block, and a program that ends as they start may abort (arrow#34314).
         options = pyarrow.csv.ReadOptions(block_size=min(len(raw) + 2, _LARGEST_BLOCK), use_threads=False)
@@ -120,14 +122,14 @@ class PartitionInfo:
             table = pyarrow.csv.read_csv(pa.BufferReader(raw + b"\n"), options)
             titles = [name.strip() for name in table.column_names]
         except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise PartitionInfoError(f"the file is not a CSV table: {error}", path=path) from error
+            raise PartitionInfoError(f"invalid CSV: {error}", path=path) from error
         names = {name: index for index, name in enumerate(titles)}
         if len(names) < len(titles):
             raise PartitionInfoError("duplicate column", path=path, found=", ".join(titles))
         missing = [name for name in (ORDER_COLUMN, PIXEL_COLUMN) if name not in names]
         if missing:
             raise PartitionInfoError(
-                f"the column {' and '.join(missing)} is missing", path=path, found=", ".join(names)
+                f"missing column: {' and '.join(missing)}", path=path, found=", ".join(names)
             )
         try:
             return cls(
@@ -290,7 +292,7 @@ def _check_tiles(orders: IntArray, pixels: IntArray) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise PartitionInfoError(
-            f"{int(wrong.sum())} invalid tiles",
+            "invalid tiles" if wrong.sum() > 1 else "invalid tile",
             found=f"Norder {orders[row]}, Npix {pixels[row]} in row {row + 1}",
             expected=f"order 0 to {MAX_ORDER}, pixel below 12 * 4**order",
         )

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 PROJECTIONS = ("mollweide", "aitoff", "hammer")
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
 MAX_OUTLINES = 50_000
-"""Most tiles to draw outlines of: more would make the sky black and take minutes."""
+"""The limit of tiles to draw outlines for: more would turn the image black and take minutes."""
 
 _MAP_ORDER = 7
 """Order of the finest pixels to draw, half a degree wide: finer ones are invisible in the image."""
 
 _PIXEL_ROWS = 16
-"""Rows that a pixel should hold on average; with fewer, the map shows noise."""
+"""The minimum average number of rows per pixel; with fewer, the map shows noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def save_plot(catalog: Catalog, path: storage.PathLike, options: PlotOptions | N
     Raises
     ------
     UsageError
-        If the suffix is another one.
+        If the suffix is unknown.
     MissingExtraError
         If matplotlib is not installed.
     """

@@ -1,9 +1,9 @@
 """Leaf files: Parquet, sorted along the sky (Note, section 3.5).
 
-The encodings are chosen by measurement (``benchmarks/leaf_formats.py``): BYTE_STREAM_SPLIT for floats and
-DELTA_BINARY_PACKED for the index column and other 64-bit integers make smaller files that are faster to write
-and to read; numbers that repeat, such as magnitudes of two decimals, take least in a dictionary. Row groups
-are small enough that a cone of a few arcminutes skips most of a leaf.
+The encodings were measured (``benchmarks/leaf_formats.py``). BYTE_STREAM_SPLIT for floats and
+DELTA_BINARY_PACKED for 64-bit integers, such as the index column, make files smaller and faster to write and
+read. A dictionary is smallest for numbers that repeat, such as magnitudes with two decimals. Row groups are
+small enough that a cone of a few arcminutes skips most of a leaf.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from hatsformat.arrays import as_floats, as_integers
 from hatsformat.properties.table import HEALPIX_COLUMN
 
 ROW_GROUP_ROWS = 20_000
-"""Most rows in a row group unless the caller says otherwise: a cone of ten arcminutes reads a few of them."""
-
+"""The default limit of rows in a row group: a cone of ten arcminutes reads a few row groups."""
 
 SAMPLE_ROWS = 5_000
-"""Rows that tell whether the numbers of a column repeat."""
+"""Rows used to decide whether the numbers of a column repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,11 @@ class LeafFormat:
     Attributes
     ----------
     row_group_rows : int
-        Most rows in a row group.
+        Maximum number of rows in a row group.
     sorting : tuple of str
         The columns that the rows are sorted by, ascending; recorded as Parquet ``sorting_columns``.
     compression_level : int
-        Of zstd.
+        The level of zstd.
     """
 
     row_group_rows: int = ROW_GROUP_ROWS
@@ -55,18 +54,18 @@ _ENCODINGS = {
     pa.int64(): "DELTA_BINARY_PACKED",
     pa.uint64(): "DELTA_BINARY_PACKED",
 }
-"""How numbers that seldom repeat are written, by their type; all else goes into dictionaries."""
+"""The encodings of numbers that seldom repeat, by type; other columns use dictionaries."""
 
 
 def parquet_options(schema: pa.Schema, leaf: LeafFormat, sample: pa.Table | None = None) -> dict[str, Any]:
-    """Return the arguments of `pyarrow.parquet.ParquetWriter` that write leaves of this schema.
+    """Return the arguments of `pyarrow.parquet.ParquetWriter` for leaves of this schema.
 
     Parameters
     ----------
     schema : pyarrow.Schema
     leaf : LeafFormat
     sample : pyarrow.Table, optional
-        Some of the rows, to tell numbers that are all different from those of a few values.
+        Some of the rows, to decide which columns repeat their values.
     """
     encodings: dict[str, str] = {}
     plain: list[str] = []
@@ -81,7 +80,7 @@ def parquet_options(schema: pa.Schema, leaf: LeafFormat, sample: pa.Table | None
     return {
         "compression": "zstd",
         "compression_level": leaf.compression_level,
-        # pyarrow takes an encoding only for columns that have no dictionary.
+        # pyarrow accepts an encoding only for columns without a dictionary.
         "use_dictionary": [path for name in plain for path in _leaf_paths(schema.field(name))],
         "column_encoding": encodings or None,
         "write_page_index": True,
@@ -90,13 +89,12 @@ def parquet_options(schema: pa.Schema, leaf: LeafFormat, sample: pa.Table | None
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:
-    """Return whether the values are few: a dictionary takes a fraction of what their differences do.
+    """Return whether a column has so few distinct values that a dictionary is smaller.
 
-    Neighbours that repeat each other count as well as values that come back: with more than half of them
-    different, both take less without a dictionary.
+    That is so if at most half of the values in the sample are distinct.
     """
     some = column.slice(0, SAMPLE_ROWS)
-    # Sorting takes a tenth of the time of Arrow's count_distinct; NaN equals NaN in its bits.
+    # Sorting is ten times as fast as Arrow's count_distinct. As bits, NaN equals NaN.
     is_float = pa.types.is_floating(some.type)
     numbers = np.sort(as_floats(some).view(np.int64) if is_float else as_integers(some))
     changes = int(np.count_nonzero(numbers[1:] != numbers[:-1]))
@@ -139,7 +137,7 @@ class LeafSink:
 
     def _open_writer(self, sample: pa.Table | None) -> pq.ParquetWriter:
         if self._writer is None:
-            fits = sample is not None and sample.schema.equals(self._schema)  # the writer tells, if not
+            fits = sample is not None and sample.schema.equals(self._schema)  # otherwise the writer raises
             options = parquet_options(self._schema, self._leaf, sample if fits else None)
             self._writer = pq.ParquetWriter(
                 self._stream, self._schema, metadata_collector=self._footers, **options
@@ -152,22 +150,22 @@ class LeafSink:
         self.size = self._stream.tell()
 
     def abandon(self) -> None:
-        """Write no footer: the file is given up."""
-        # An open writer would try to write one when it is garbage, into a file that is closed by then.
+        """Discard the file, without writing a footer."""
+        # Otherwise the writer would write a footer to a closed file when it is garbage-collected.
         if self._writer is not None:
             self._writer.is_open = False
 
 
 @contextmanager
 def leaf_writer(path: UPath, schema: pa.Schema, leaf: LeafFormat) -> Iterator[LeafSink]:
-    """Write a leaf piece by piece; the file appears whole when the block ends, or not at all.
+    """Write a leaf in pieces; the file appears when the block ends, and not at all if the block raises.
 
     Parameters
     ----------
     path : UPath
         The file.
     schema : pyarrow.Schema
-        Of every piece; its metadata becomes the file's key-values.
+        The schema of all pieces; its metadata becomes the file's key-values.
     leaf : LeafFormat
         How to write it.
     """

@@ -1,4 +1,4 @@
-"""Reading leaf files, local and remote: footers, and row groups whole or in batches (Note, section 3.5)."""
+"""Read leaf files, local and remote: footers, and row groups, whole or in batches (Note, section 3.5)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hatsformat.arrays import without_views
 from hatsformat.errors import HatsError, LeafError, ShortFileError
 
 FOOTER_GUESS = 64 * 1024
-"""Bytes fetched from a remote file's end at first: most footers fit, so one request is enough."""
+"""Bytes to fetch first from the end of a remote file; most footers fit, so one request is enough."""
 
 FETCHED_BYTES = 64 << 20
-"""To go through larger row groups of remote files, their bytes are fetched as they are needed."""
+"""`read_batches` fetches more than this from a remote file only as it is needed."""
 
 
 @contextmanager
@@ -32,11 +32,11 @@ def _translate_errors(path: UPath) -> Iterator[None]:
         except HatsError:  # some are ValueErrors or OSErrors, too
             raise
         except (pa.ArrowException, ArithmeticError, LookupError, MemoryError, ValueError) as error:
-            # Arrow's Python side meets a broken footer with errors of many kinds: names that are no UTF-8
-            # text, indices and sizes out of range.
+            # Arrow raises many kinds of errors for a broken footer, such as invalid UTF-8 in names, and
+            # indices or sizes out of range.
             raise _unreadable(path, error) from error
         except OSError as error:
-            # Arrow says OSError of broken content, too, but then no system call failed.
+            # Arrow also raises OSError, without an errno, for broken content.
             if type(error) is not OSError or error.errno is not None:
                 raise
             raise _unreadable(path, error) from error
@@ -50,14 +50,14 @@ def _unreadable(path: UPath, error: Exception) -> LeafError:
 def read_footer(path: UPath) -> pq.FileMetaData:
     """Return the footer of a Parquet file.
 
-    A remote file's end is fetched in one request, or two where the footer is larger than usual.
+    The end of a remote file is fetched in one request, or two if the footer is large.
 
     Raises
     ------
     NotFoundError
-        If there is no such file.
+        If the file is missing.
     LeafError
-        If it is not Parquet.
+        If it is not a Parquet file.
     """
     with _translate_errors(path):
         if storage.is_local(path):
@@ -72,7 +72,7 @@ def read_footer(path: UPath) -> pq.FileMetaData:
 def chunk_ranges(
     footer: pq.FileMetaData, groups: Sequence[int], columns: Sequence[str] | None
 ) -> list[tuple[int, int]]:
-    """Return the byte ranges of the column chunks that hold `columns` (all if None) in row groups."""
+    """Return the byte ranges of the column chunks of `columns` (all if None) in row groups."""
     wanted = None if columns is None else set(columns)
     ranges = []
     for group in groups:
@@ -87,7 +87,7 @@ def chunk_ranges(
 
 
 def _belongs_to(path: str, columns: set[str]) -> bool:
-    """Return whether a Parquet path is one of the columns or lies within one; names may contain dots."""
+    """Return whether a Parquet path is one of the columns or inside one; names may contain dots."""
     parts = path.split(".")
     return any(".".join(parts[:count]) in columns for count in range(1, len(parts) + 1))
 
@@ -109,16 +109,16 @@ def read_row_groups(
     footer : pyarrow.parquet.FileMetaData
         Its footer, from `read_footer`.
     groups : sequence of int, optional
-        Which row groups; all by default.
+        Indices of the row groups to read; all by default.
     columns : sequence of str, optional
-        Top-level columns to read, all by default; the table has them in this order.
+        Top-level columns to read, in the order of the result; all by default.
     threads : bool
         Whether to decode columns in parallel.
 
     Raises
     ------
     LeafError
-        If the file's content is not what its footer says.
+        If the file's content does not match its footer.
     """
     chosen = list(range(footer.num_row_groups)) if groups is None else list(groups)
     with _translate_errors(path):
@@ -134,21 +134,21 @@ def read_batches(
     columns: Sequence[str] | None,
     rows: int,
 ) -> Iterator[pa.Table]:
-    """Yield the rows of consecutive row groups, piece by piece, whatever the sizes of the groups.
+    """Yield the rows of consecutive row groups in pieces of a given size.
 
-    One reader goes through all groups, which is faster than one for each.
+    One reader reads all row groups, which is faster than a reader for each.
 
     Parameters
     ----------
     path, footer, groups, columns
         See `read_row_groups`.
     rows : int
-        Most rows of a piece; a piece may be of several row groups.
+        Maximum number of rows in a piece, which may span several row groups.
 
     Raises
     ------
     LeafError
-        If the file's content is not what its footer says.
+        If the file's content does not match its footer.
     """
     wanted = None if columns is None else list(columns)
     with _translate_errors(path):
@@ -174,7 +174,7 @@ def _reader(
     columns: Sequence[str] | None,
     most: int | None = None,
 ) -> pq.ParquetFile:
-    """Return a reader of some row groups; of a remote file, up to `most` bytes are fetched together."""
+    """Return a reader of some row groups; up to `most` bytes of a remote file are fetched at once."""
     if storage.is_local(path):
         return pq.ParquetFile(path.path, metadata=footer, pre_buffer=False)
     ranges = chunk_ranges(footer, groups, columns)
@@ -185,7 +185,7 @@ def _reader(
 
 
 def _selected(table: pa.Table, columns: Sequence[str], footer: pq.FileMetaData, path: UPath) -> pa.Table:
-    """Return the table with its columns as they were asked for, which is not always how they are read."""
+    """Return the table with its columns in the requested order, which Arrow does not keep."""
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise LeafError(
@@ -197,7 +197,7 @@ def _selected(table: pa.Table, columns: Sequence[str], footer: pq.FileMetaData, 
 
 
 class _FetchedFile(io.RawIOBase):
-    """A file of which only some ranges are there, for a reader that asks for no others."""
+    """A file with only some byte ranges, for a reader that needs no others."""
 
     def __init__(self, ranges: Sequence[tuple[int, int]], blocks: Sequence[bytes]) -> None:
         pairs = sorted(zip(ranges, blocks, strict=True), key=lambda pair: pair[0])

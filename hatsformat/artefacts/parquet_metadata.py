@@ -1,7 +1,7 @@
-"""``_metadata`` and ``_common_metadata``: all leaves' footers, and their one schema (Note, section 3.6).
+"""``_metadata`` and ``_common_metadata``: the footers of all leaves, and their schema (Note, section 3.6).
 
-Both are optional. ``_common_metadata`` is small and holds the schema; ``_metadata`` grows with the number of
-leaves and is never needed to read a catalog.
+Both are optional. ``_common_metadata`` is small and contains the schema; ``_metadata`` grows with the number
+of leaves and is never needed to read a catalog.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from hatsformat.errors import LeafError
 
 _MAGIC = b"PAR1"
 _LIST_FIELD, _STRUCT = 0x19, 0x0C
-"""Of Thrift's compact protocol: a list in the field after the last one, and that it holds structures."""
+"""Thrift's compact protocol: a list in the next field, and elements that are structs."""
 
 _BATCH_CHUNKS = 50_000
-"""Column chunks whose footers are held as objects: these take many times the bytes that are written."""
+"""The limit of column chunks in memory as objects, which are many times larger than when written."""
 
 _MEMORY_BYTES = 16 * 1024 * 1024
-"""Bytes that wait in memory, before a file is made for them."""
+"""The limit of serialized row groups in memory; more are written to a temporary file."""
 
 
 def write_metadata(path: UPath, schema: pa.Schema, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
     """Write ``dataset/_metadata``: the row groups of all leaves, each with the path of its file.
 
-    The footers are taken one after the other, so a generator need not hold them all; the time is linear in
-    their number.
+    The footers are consumed one by one, so a generator does not have to keep them in memory. The time is
+    linear in their number.
 
     Parameters
     ----------
@@ -44,9 +44,8 @@ def write_metadata(path: UPath, schema: pa.Schema, footers: Iterable[tuple[str, 
     schema : pyarrow.Schema
         The catalog's schema; its metadata becomes the file's key-values.
     footers : iterable of (str, pyarrow.parquet.FileMetaData)
-        For every leaf its path relative to ``dataset/``, such as ``Norder=0/Dir=0/Npix=0.parquet``, and its
-        footer. The path is set in the footer itself (`FileMetaData.set_file_path`): hand over a copy where
-        that matters.
+        The path of each leaf relative to ``dataset/``, such as ``Norder=0/Dir=0/Npix=0.parquet``, and its
+        footer. The footer is modified (`FileMetaData.set_file_path`): pass a copy if that matters.
 
     Returns
     -------
@@ -56,7 +55,7 @@ def write_metadata(path: UPath, schema: pa.Schema, footers: Iterable[tuple[str, 
     Raises
     ------
     LeafError
-        If a leaf has another schema.
+        If the schema of a leaf differs.
     StorageError
         If the file cannot be written.
     """
@@ -68,12 +67,12 @@ def write_metadata(path: UPath, schema: pa.Schema, footers: Iterable[tuple[str, 
 
 
 def extend_metadata(existing: UPath, path: UPath, footers: Iterable[tuple[str, pq.FileMetaData]]) -> int:
-    """Write a ``dataset/_metadata`` with the row groups of another and, after them, those of new leaves.
+    """Write ``dataset/_metadata`` with the row groups of an existing one, followed by those of new leaves.
 
     Parameters
     ----------
     existing : UPath
-        The one there is.
+        The existing file.
     path : UPath
         The file to write.
     footers : iterable of (str, pyarrow.parquet.FileMetaData)
@@ -87,7 +86,7 @@ def extend_metadata(existing: UPath, path: UPath, footers: Iterable[tuple[str, p
     Raises
     ------
     LeafError
-        If a leaf has another schema.
+        If the schema of a leaf differs.
     """
     merged = read_footer(existing)
     for leaf, footer in footers:
@@ -103,25 +102,26 @@ def _append(merged: pq.FileMetaData, path: str, footer: pq.FileMetaData) -> None
         merged.append_row_groups(footer)
     except (RuntimeError, pa.ArrowException) as error:
         raise LeafError(
-            "the leaf's columns are not the catalog's", path=path, found=str(error).strip()
+            "the columns of the leaf differ from the catalog's schema", path=path, found=str(error).strip()
         ) from error
 
 
 class MetadataWriter:
-    """Gathers the footers of leaves for a ``_metadata``, few of them in memory: the row groups of the others
-    wait in a temporary file as they are going to be written.
+    """Collect the footers of leaves for ``_metadata``.
+
+    Only a few are in memory as objects; the row groups of the others are serialized to a temporary file.
 
     Parameters
     ----------
     path : UPath
-        The file to write in the end.
+        The file to write.
     schema : pyarrow.Schema
         The catalog's schema.
 
     Attributes
     ----------
     rows : int
-        In all leaves so far.
+        The number of rows in all leaves that were serialized.
     """
 
     def __init__(self, path: UPath, schema: pa.Schema) -> None:
@@ -144,19 +144,19 @@ class MetadataWriter:
         self._waiting.close()
 
     def add(self, path: str, footer: pq.FileMetaData) -> None:
-        """Add a leaf by its path relative to ``dataset/``, which is set in the footer itself.
+        """Add a leaf by its path relative to ``dataset/``; the footer is modified to contain the path.
 
         Raises
         ------
         LeafError
-            If it has another schema.
+            If its schema differs.
         """
         _append(self._merged, path, footer)
         if self._merged.num_row_groups * self._merged.num_columns >= _BATCH_CHUNKS:
             self._flush()
 
     def _flush(self) -> None:
-        """Put the row groups that are in memory behind those that wait."""
+        """Append the row groups in memory to the serialized ones."""
         if not self._merged.num_row_groups:
             return
         rows, groups = self._merged.num_rows, self._merged.num_row_groups
@@ -174,7 +174,7 @@ class MetadataWriter:
 
     @property
     def _rest(self) -> bytes:
-        """What follows the row groups, in any footer of this schema."""
+        """The bytes after the row groups, which are the same in all footers of this schema."""
         return self._empty[(self._counts_at or 0) + len(_counts(0, 0)) :]
 
     def write(self) -> None:
@@ -198,14 +198,14 @@ class MetadataWriter:
 
 
 def _serialized(footer: pq.FileMetaData) -> bytes:
-    """Return a footer as its Thrift structure alone."""
+    """Return a footer as a Thrift struct, without the framing of Parquet."""
     sink = pa.BufferOutputStream()
     footer.write_metadata_file(sink)
     return bytes(sink.getvalue().to_pybytes()[len(_MAGIC) : -len(_MAGIC) - 4])
 
 
 def _counts(rows: int, groups: int) -> bytes:
-    """Return what a footer says first of its row groups: the rows in all, and the head of their list."""
+    """Return the bytes before the row groups: the total number of rows, and the header of the list."""
     is_short = groups < 15
     head = bytes([_LIST_FIELD, (groups << 4 | _STRUCT) if is_short else (0xF0 | _STRUCT)])
     return _varint(2 * rows) + head + (b"" if is_short else _varint(groups))
@@ -240,24 +240,24 @@ def write_common_metadata(path: UPath, schema: pa.Schema) -> None:
 
 
 def metadata_leaves(footer: pq.FileMetaData) -> list[str]:
-    """Return the leaves that a ``_metadata`` names: paths relative to ``dataset/``, in order, each once.
+    """Return the distinct paths of the leaves in a ``_metadata``, relative to ``dataset/``, in order.
 
     Parameters
     ----------
     footer : pyarrow.parquet.FileMetaData
-        The content of ``_metadata``, from `hatsformat.artefacts.leaf.read_footer`.
+        The footer of ``_metadata``, from `hatsformat.artefacts.leaf_reading.read_footer`.
 
     Returns
     -------
     list of str
-        As they stand in the file: a broken one may name paths outside the catalog
-        (see `hatsformat.layout.is_inside`). Row groups that name no file are left out.
+        Paths as in the file. A broken file may contain paths outside the catalog: see
+        `hatsformat.layout.is_inside`. Row groups without a path are skipped.
     """
     return list(rows_per_leaf(footer))
 
 
 def rows_per_leaf(footer: pq.FileMetaData) -> dict[str, int]:
-    """Return the leaves that a ``_metadata`` names, as `metadata_leaves`, with the rows of each."""
+    """Return the number of rows of each leaf in a ``_metadata``; see `metadata_leaves`."""
     rows: dict[str, int] = {}
     if footer.num_columns:
         for number in range(footer.num_row_groups):

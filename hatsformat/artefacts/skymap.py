@@ -1,7 +1,7 @@
-"""``skymap.fits``: how many rows lie in each HEALPix pixel (Note, section 3.6.3, and its later editions).
+"""``skymap.fits``: the number of rows in each HEALPix pixel (Note, section 3.6.3, and later editions).
 
-The FITS binary table follows the HEALPix conventions that healpy, cdshealpix and Aladin share. In Python a
-sky map is dense and NESTED: an ``int64`` array whose index is the pixel number.
+The FITS binary table follows the HEALPix conventions that healpy, cdshealpix and Aladin share. In Python, a
+sky map is a dense ``int64`` array, indexed by the NESTED pixel.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from hatsformat.errors import SkymapError, UsageError
 from hatsformat.healpix import IntArray, npix, order_of_npix
 
 MAX_SKYMAP_ORDER = 12
-"""The deepest map that is read: 1.6 GB as an array. Writers use 8 to 10."""
+"""The highest order that can be read: 1.6 GB as an array. Writers use 8 to 10."""
 
 DEFAULT_ORDER = 8
-"""The deepest order that is chosen for a map without need: 3 MB."""
+"""The highest order that is chosen by default: 3 MB."""
 
-# A few rows must not become gigabytes: beyond order 10 (100 MB), the array is bounded by the rows there are.
+# A small file must not become gigabytes: above order 10 (100 MB), the array is limited by the number of rows.
 _SPARSE_ORDER = 10
 _SPARSE_FACTOR = 1_000
 _FITS_BLOCK = 2_880
@@ -34,19 +34,19 @@ _PIXEL_NAMES = ("PIXEL", "PIX", "PIXNUM", "IPIX")
 
 
 def skymap_order(rows: int, tile_order: int, counts_order: int) -> int:
-    """Return the order at which to keep a catalog's sky map.
+    """Return the order of a catalog's sky map.
 
-    About as many pixels as rows and not coarser than the tiles, but at most order 8, so that the map stays
-    small: 3 MB beside the data, and few enough pixels for readers that hold the whole sky in memory.
+    It has about as many pixels as rows and is not coarser than the tiles, but at most of order 8, so that it
+    stays small: 3 MB, which readers can keep in memory.
 
     Parameters
     ----------
     rows : int
-        Rows of the catalog.
+        The number of rows in the catalog.
     tile_order : int
-        The deepest order of its tiles.
+        The highest order of its tiles.
     counts_order : int
-        The order at which the rows were counted: the map cannot be finer.
+        The order at which the rows were counted, which is an upper limit.
     """
     order = 0
     while npix(order + 1) <= rows:
@@ -55,7 +55,7 @@ def skymap_order(rows: int, tile_order: int, counts_order: int) -> int:
 
 
 def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:
-    """Return the sky map at a lower order, each pixel the sum of its children.
+    """Return the sky map at a lower order; each pixel is the sum of its children.
 
     Parameters
     ----------
@@ -67,19 +67,21 @@ def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:
     Returns
     -------
     ndarray of int64, shape (12 * 4**order,)
-        The map itself where it has that order.
+        The map itself if it has that order.
 
     Raises
     ------
     UsageError
-        If `order` is deeper than the map, or the map's length is no number of pixels.
+        If `order` is higher than that of the map, or the length of the map is invalid.
     """
     found = order_of_npix(len(counts))
     if not 0 <= order <= found:
-        raise UsageError("a sky map cannot be made finer", found=order, expected=f"order 0 to {found}")
+        raise UsageError(
+            "the order is higher than that of the sky map", found=order, expected=f"order 0 to {found}"
+        )
     summed: IntArray = np.asarray(counts, dtype=np.int64)
     for _ in range(2 * (found - order)):
-        # Neighbours in pairs: numpy is several times slower at sums of four along an axis.
+        # Sum pairs: in numpy, sums of four along an axis are several times slower.
         summed = summed[0::2] + summed[1::2]
     return summed
 
@@ -87,23 +89,23 @@ def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:
 def encode_skymap(counts: npt.NDArray[Any]) -> bytes:
     """Return the content of a ``skymap.fits``.
 
-    Every pixel is written (``INDXSCHM = IMPLICIT``), or only those with rows beside their numbers
-    (``EXPLICIT``), whichever is smaller; in 32 bits where the counts fit.
+    It contains all pixels (``INDXSCHM = IMPLICIT``), or only those with rows and their indices
+    (``EXPLICIT``), whichever is smaller; in 32 bits if the counts fit.
 
     Parameters
     ----------
     counts : ndarray of int, shape (npix,)
-        Rows per pixel, dense and NESTED.
+        Rows per pixel, in NESTED order.
 
     Returns
     -------
     bytes
-        The same for the same counts.
+        The same bytes for the same counts.
 
     Raises
     ------
     UsageError
-        If the length of `counts` is no number of pixels.
+        If the length of `counts` is invalid.
     """
     from astropy.io import fits
 
@@ -144,19 +146,19 @@ def _padded(size: int) -> int:
 
 
 def read_skymap(path: UPath) -> tuple[int, IntArray]:
-    """Return a sky map: NESTED or RING, every pixel or only some, integers or whole floats.
+    """Read a sky map: NESTED or RING, with all pixels or only some, of integers or integral floats.
 
     Parameters
     ----------
     path : UPath
-        A FITS file, not compressed.
+        An uncompressed FITS file.
 
     Returns
     -------
     order : int
         The map's HEALPix order.
     counts : ndarray of int64, shape (12 * 4**order,)
-        Dense and NESTED. Pixels that the file leaves out, or marks as unseen (NaN, or -1.6375e30), are 0.
+        All pixels, in NESTED order; 0 for pixels that are missing or unseen (NaN or -1.6375e30).
 
     Raises
     ------
@@ -175,14 +177,14 @@ def read_skymap(path: UPath) -> tuple[int, IntArray]:
 
 
 def decode_skymap(content: bytes) -> tuple[int, IntArray]:
-    """Return the order and the dense NESTED counts of a sky map's content: see `read_skymap`."""
+    """Return the order and the counts of a sky map from the content of its file: see `read_skymap`."""
     from astropy.io import fits
 
-    # Astropy would also decompress: a small file may then be a large one.
+    # Astropy would also decompress, and a small file could become huge.
     if not content.startswith(b"SIMPLE"):
-        raise SkymapError("this is not a FITS file", found=content[:8] or "an empty file")
+        raise SkymapError("not a FITS file", found=content[:8] or "an empty file")
     with warnings.catch_warnings():
-        # What Astropy finds odd but can read is no concern here; what it cannot, raises.
+        # Astropy warns about files that it can still read.
         warnings.simplefilter("ignore")
         try:
             with fits.open(io.BytesIO(content), memmap=False) as hdus:
@@ -196,14 +198,12 @@ def decode_skymap(content: bytes) -> tuple[int, IntArray]:
 def _read_table(hdus: Any, file_size: int) -> tuple[int, IntArray]:
     header = hdus[1].header if len(hdus) > 1 else {}
     if header.get("XTENSION") != "BINTABLE":
-        raise SkymapError("the first extension is no binary table", expected="a HEALPix map")
+        raise SkymapError("the first extension must be a binary table with a HEALPix map")
     if header["NAXIS1"] * header["NAXIS2"] + header.get("PCOUNT", 0) > file_size:
         raise SkymapError("the file is shorter than its header says", found=f"{file_size} bytes")
     ordering = str(header.get("ORDERING", "")).strip().upper()
     if ordering not in ("NESTED", "NEST", "RING"):
-        raise SkymapError(
-            "the map's ORDERING is unknown", found=ordering or "none", expected="NESTED or RING"
-        )
+        raise SkymapError("invalid ORDERING", found=ordering or "none", expected="NESTED or RING")
     table = hdus[1].data
     first = table.field(0)
     explicit = _is_explicit(header, hdus[1].columns.names)
@@ -212,61 +212,69 @@ def _read_table(hdus: Any, file_size: int) -> tuple[int, IntArray]:
         counts = _whole_counts(first.ravel())
         return order, _nested(counts, order) if ordering == "RING" else counts
     if npix(order) > max(npix(_SPARSE_ORDER), _SPARSE_FACTOR * first.size):
-        raise SkymapError(f"a map of order {order} with {first.size} pixels is not expanded")
+        raise SkymapError(f"the map is too sparse to expand: {first.size} pixels at order {order}")
     pixels = _whole_counts(first.ravel())
     values = _whole_counts(table.field(1).ravel())
     if pixels.size and int(pixels.max()) >= npix(order):
         raise SkymapError(
-            f"there is no pixel {pixels.max()} at order {order}", expected=f"0 to {npix(order) - 1}"
+            f"invalid pixel for order {order}", found=int(pixels.max()), expected=f"0 to {npix(order) - 1}"
         )
     numbers = _from_ring(pixels, order) if ordering == "RING" else pixels
     if np.unique(numbers).size != numbers.size:
-        raise SkymapError("a pixel is there more than once")
+        raise SkymapError("duplicate pixel")
     counts = np.zeros(npix(order), dtype=np.int64)
     counts[numbers] = values
     return order, counts
 
 
 def _is_explicit(header: Any, names: list[str]) -> bool:
-    """Return whether pixel numbers are written, by the keywords or else by the first column's name."""
+    """Return whether the file contains pixel indices, by its keywords or the name of the first column."""
     scheme = str(header.get("INDXSCHM", "")).strip().upper()
     coverage = str(header.get("OBJECT", "")).strip().upper()
     if scheme in ("EXPLICIT", "IMPLICIT"):
         return scheme == "EXPLICIT"
     if scheme:
-        raise SkymapError("the map's INDXSCHM is unknown", found=scheme, expected="IMPLICIT or EXPLICIT")
+        raise SkymapError("invalid INDXSCHM", found=scheme, expected="IMPLICIT or EXPLICIT")
     return coverage == "PARTIAL" or names[0].upper() in _PIXEL_NAMES
 
 
 def _map_order(header: Any, count: int | None) -> int:
-    """Return the order that NSIDE and, in a map of every pixel, the number of values agree on."""
+    """Return the order by NSIDE; if the map has all pixels, check it against the number of values."""
     nside = header.get("NSIDE", None)
     if nside is None and count is not None and count % 12 == 0:
         nside = round((count // 12) ** 0.5)
     whole = isinstance(nside, int) and not isinstance(nside, bool) and nside > 0
     if not whole or nside & (nside - 1):
-        raise SkymapError("the map's NSIDE is no power of two", found=nside)
+        raise SkymapError("NSIDE must be a power of two", found=nside)
     order = int(nside).bit_length() - 1
     if order > MAX_SKYMAP_ORDER:
-        raise SkymapError(f"the map's order is {order}", expected=f"at most {MAX_SKYMAP_ORDER}")
+        raise SkymapError(
+            "the order of the map is too high", found=order, expected=f"at most {MAX_SKYMAP_ORDER}"
+        )
     if count is not None and count != npix(order):
-        raise SkymapError(f"a map of order {order} has {npix(order)} pixels", found=count)
+        raise SkymapError(
+            f"the number of pixels does not fit order {order}", found=count, expected=npix(order)
+        )
     return order
 
 
 def _whole_counts(values: npt.NDArray[Any]) -> IntArray:
-    """Return a column as integers of at least 0, pixels marked as unseen as 0."""
+    """Return a column as integers, 0 or more; unseen pixels are 0."""
     if values.dtype.kind == "f":
         unseen = np.isnan(values) | (np.abs(values - _UNSEEN) <= 1e-5 * abs(_UNSEEN))
         seen = np.where(unseen, 0, values)
         if (seen != np.rint(seen)).any() or (np.abs(seen) >= 2.0**63).any():
-            raise SkymapError("the values are no counts", expected="whole numbers")
+            raise SkymapError("the values of the map must be counts", expected="integers")
         values = seen
     elif values.dtype.kind not in "iu":
-        raise SkymapError("the values are no counts", found=str(values.dtype), expected="whole numbers")
+        raise SkymapError(
+            "the values of the map must be counts", found=str(values.dtype), expected="integers"
+        )
     counts: IntArray = values.astype(np.int64)
     if counts.size and counts.min() < 0:
-        raise SkymapError("the values are no counts", found=int(counts.min()), expected="0 or more")
+        raise SkymapError(
+            "the values of the map must be counts", found=int(counts.min()), expected="0 or more"
+        )
     return counts
 
 

@@ -1,7 +1,7 @@
-"""``per_partition_statistics.parquet``: what the footers of all leaves say of their columns, as a table.
+"""``per_partition_statistics.parquet``: the column statistics in the footers of all leaves, as a table.
 
-One row a row group: ``Norder``, ``Npix``, ``row_group_index``, and for each column six more, such as
-``ra::min_value``. The names are those that hats gives them.
+It has one row for each row group: ``Norder``, ``Npix``, ``row_group_index``, and six values for each column,
+such as ``ra::min_value``. The names are those of the hats package.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from hatsformat.healpix import HealpixPixel
 KEYS = ("Norder", "Npix", "row_group_index")
 FIELDS = ("min_value", "max_value", "null_count", "row_count", "disk_bytes", "memory_bytes")
 _BATCH_VALUES = 500_000
-"""Values that are held before they are written: a catalog may have a million leaves of a thousand columns."""
+"""Values to keep in memory before writing: a catalog may have a million leaves with a thousand columns."""
 
 
 class StatisticsWriter:
-    """An open statistics file, to which the footers of leaves are added along the sky.
+    """An open statistics file; add the footers of leaves in the order of the tiles.
 
     Parameters
     ----------
     stream : binary file, open for writing
     schema : pyarrow.Schema
-        Of the leaves.
+        The schema of the leaves.
     """
 
     def __init__(self, stream: IO[bytes], schema: pa.Schema) -> None:
@@ -56,11 +56,11 @@ class StatisticsWriter:
         Raises
         ------
         LeafError
-            If the file has other columns than the schema.
+            If its columns differ from the schema.
         """
         if footer.num_columns != len(self._kinds):
             raise LeafError(
-                f"the columns of the leaf {tile} are not the catalog's",
+                f"the columns of the leaf {tile} differ from the catalog's schema",
                 found=f"{footer.num_columns} columns",
                 expected=f"{len(self._kinds)}",
             )
@@ -79,13 +79,13 @@ class StatisticsWriter:
         Raises
         ------
         LeafError
-            If they have other columns.
+            If their columns differ.
         """
         try:
             table = rows.select(self._schema.names).cast(self._schema)
         except (pa.ArrowException, KeyError, ValueError) as error:
             raise LeafError(
-                "the statistics are of other columns than the catalog's", found=str(error)
+                "the columns of the statistics differ from the catalog's schema", found=str(error)
             ) from error
         self.rows += table.num_rows
         self._writer.write_table(table)
@@ -99,26 +99,26 @@ class StatisticsWriter:
         self._rows = []
 
     def close(self) -> None:
-        """Write what is waiting, and the footer."""
+        """Write the remaining rows and the footer."""
         if self._rows:
             self._flush()
         self._writer.close()
 
     def abandon(self) -> None:
-        """Write no footer: the file is given up."""
+        """Discard the file, without writing a footer."""
         self._writer.is_open = False
 
 
 @contextmanager
 def statistics_writer(path: UPath, schema: pa.Schema) -> Iterator[StatisticsWriter]:
-    """Write a statistics file; it appears whole when the block ends, or not at all.
+    """Write a statistics file; it appears when the block ends, and not at all if the block raises.
 
     Parameters
     ----------
     path : UPath
         The file.
     schema : pyarrow.Schema
-        Of the leaves.
+        The schema of the leaves.
     """
     with storage.atomic_writer(path) as stream:
         writer = StatisticsWriter(stream, schema)
@@ -140,10 +140,10 @@ def write_statistics(
     path : UPath
         The file.
     schema : pyarrow.Schema
-        Of the leaves.
+        The schema of the leaves.
     footers : iterable of (HealpixPixel, pyarrow.parquet.FileMetaData)
-        Every leaf's tile and footer, along the sky; taken one after the other. The files of a leaf directory
-        follow each other, and the row groups of each count from 0.
+        The tile and footer of each leaf, in the order of the tiles; consumed one by one. The files of a leaf
+        directory are consecutive, and the row groups of each file are counted from 0.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def write_statistics(
     Raises
     ------
     LeafError
-        If a leaf has other columns than the schema.
+        If the columns of a leaf differ from the schema.
     StorageError
         If the file cannot be written.
     """
@@ -166,16 +166,16 @@ def write_statistics(
 def extend_statistics(
     existing: UPath, path: UPath, schema: pa.Schema, footers: Iterable[tuple[HealpixPixel, pq.FileMetaData]]
 ) -> int:
-    """Write a statistics file with the rows of another and, after them, those of new leaves.
+    """Write a statistics file with the rows of an existing one, followed by those of new leaves.
 
     Parameters
     ----------
     existing : UPath
-        The one there is.
+        The existing file.
     path : UPath
         The file to write.
     schema : pyarrow.Schema
-        Of the leaves.
+        The schema of the leaves.
     footers : iterable of (HealpixPixel, pyarrow.parquet.FileMetaData)
         As in `write_statistics`.
 
@@ -187,7 +187,7 @@ def extend_statistics(
     Raises
     ------
     LeafError
-        If a leaf, or the file there is, has other columns than the schema.
+        If the columns of a leaf or of the existing file differ from the schema.
     """
     footer = read_footer(existing)
     with statistics_writer(path, schema) as writer:
@@ -199,7 +199,7 @@ def extend_statistics(
 
 
 def column_names(footer: pq.FileMetaData) -> list[str]:
-    """Return what the columns of a file are called in the statistics: Parquet paths such as ``lc.mjd``."""
+    """Return the names of a file's columns in the statistics: Parquet paths such as ``lc.mjd``."""
     paths = (footer.schema.column(number).path for number in range(footer.num_columns))
     return [path.removesuffix(".list.element") for path in paths]
 
@@ -224,15 +224,15 @@ def _values(chunk: pq.ColumnChunkMetaData) -> tuple[Any, ...]:
     if found is not None:
         nulls = found.null_count if found.has_null_count else None
         if found.has_min_max:
-            with suppress(ValueError, OverflowError):  # dates that Python has not
+            with suppress(ValueError, OverflowError):  # dates that Python cannot represent
                 low, high = found.min, found.max
     return low, high, nulls, chunk.num_values, chunk.total_compressed_size, chunk.total_uncompressed_size
 
 
 def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array:
-    """Return statistics as an array; nothing but nulls where they are of no order that Arrow knows."""
+    """Return statistics as an array; nulls if Arrow cannot convert them."""
     listed = list(values)
-    if pt.is_time64(kind) and kind.unit == "ns":  # Python's times end at microseconds
+    if pt.is_time64(kind) and kind.unit == "ns":  # Python's times have no nanoseconds
         return pa.nulls(len(listed), kind)
     try:
         return pa.array(listed, kind)

@@ -13,7 +13,7 @@ from hatsformat.artefacts.leaf import LeafFormat, write_leaf
 from hatsformat.errors import LeafError
 
 _BATCH = 1_000
-"""Tables of one row cost far more than their row: so many are joined into one at a time."""
+"""Tables of one row have a large overhead, so they are concatenated in batches of this size."""
 
 
 def write_thumbnail(
@@ -32,12 +32,12 @@ def write_thumbnail(
     schema : pyarrow.Schema
         The catalog's schema, which the thumbnail shares.
     first_rows : FirstRows, or iterable of pyarrow.Table
-        One table a leaf, of which the first row is taken; an empty one adds nothing.
+        One table for each leaf, of which the first row is used; empty tables are skipped.
     max_rows : int
-        The most rows to write: the threshold at which leaves are split, which no thumbnail may pass. Of more
-        leaves, evenly spaced ones are chosen.
+        Maximum number of rows: the threshold at which leaves are split, which also applies to thumbnails. If
+        there are more leaves, evenly spaced ones are chosen.
     leaf : LeafFormat
-        How leaves are written; the rows are sorted as theirs are.
+        How leaves are written and sorted; the same is done here.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def write_thumbnail(
     Raises
     ------
     LeafError
-        If a row has other columns than the schema.
+        If the columns of a row differ from the schema.
     StorageError
         If the file cannot be written.
     """
@@ -67,12 +67,12 @@ def write_thumbnail(
 
 
 class FirstRows:
-    """Gathers the first rows of many tables.
+    """Collect the first rows of many tables.
 
     Parameters
     ----------
     path : UPath
-        The file that they are for, for messages.
+        The path of the thumbnail, for messages.
     schema : pyarrow.Schema
     """
 
@@ -86,7 +86,7 @@ class FirstRows:
         Raises
         ------
         LeafError
-            If it has other columns than the schema.
+            If its columns differ from the schema.
         """
         if table.num_rows == 0:
             return
@@ -95,7 +95,7 @@ class FirstRows:
             self._waiting.append(table.take([0]).cast(self._schema))
         except (pa.ArrowException, ValueError) as error:
             raise LeafError(
-                "the leaves' columns are not the catalog's", path=self._path, found=str(error)
+                "the columns of a leaf differ from the catalog's schema", path=self._path, found=str(error)
             ) from error
         if len(self._waiting) == _BATCH:
             self._done.append(pa.concat_tables(self._waiting).combine_chunks())

@@ -1,7 +1,7 @@
-"""Catalogs and collections: opening them, and reading the rows one asks for.
+"""Open catalogs and collections, and read rows from them.
 
-`open_catalog` opens a catalog of any type, `Catalog.scan` says which rows and columns are wanted, and the
-`Scan` it gives reads only the leaves, row groups and columns that can hold them.
+`open_catalog` opens a catalog of any type. `Catalog.scan` selects rows and columns, and the `Scan` that it
+returns reads only the leaves, row groups and columns that are needed.
 """
 
 from __future__ import annotations

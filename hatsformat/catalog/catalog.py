@@ -1,4 +1,4 @@
-"""A catalog as one opens it."""
+"""The catalog class: metadata, members of its collection, scans and updates."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from hatsformat.properties import TableProperties
 
 
 class Catalog:
-    """A catalog: the tiles of a table on the sky, or a table that supplements one.
+    """A catalog: a table of rows in tiles on the sky, or a supplement of such a table.
 
-    Open one with `open_catalog`. Its files are read when they are first needed, and once.
+    Open one with `open_catalog`. Each metadata file is read once, when it is first needed.
 
     Parameters
     ----------
@@ -57,29 +57,27 @@ class Catalog:
 
     def __repr__(self) -> str:
         rows = self.properties.hats_nrows
-        told = "" if rows is None else f", {rows} rows"
-        return f"<Catalog {self.name!r} ({self.properties.dataproduct_type}{told}) at {self.path}>"
+        rows_text = "" if rows is None else f", {rows} rows"
+        return f"<Catalog {self.name!r} ({self.properties.dataproduct_type}{rows_text}) at {self.path}>"
 
     @property
     def name(self) -> str:
-        """Its name: ``obs_collection``, or else that of its directory."""
+        """The name: ``obs_collection``, or else the name of the directory."""
         return self.properties.obs_collection or self.path.name
 
     @property
     def partitions(self) -> PartitionInfo:
-        """Its tiles: from ``partition_info.csv``, or else ``_metadata``, or else a listing. Indexes have
-        none.
-        """
+        """The tiles, from ``partition_info.csv``, ``_metadata`` or a listing; empty for an index."""
         return self._files.partitions
 
     @property
     def schema(self) -> pa.Schema:
-        """Its columns: from ``_common_metadata``, or else ``_metadata``, or else a leaf."""
+        """The columns, from ``_common_metadata``, ``_metadata`` or a leaf."""
         return self._files.schema
 
     @cached_property
     def _members(self) -> Members | None:
-        """The collection it was opened from, or one here or above of which it is the primary."""
+        """The collection it was opened from, or the one around it whose primary catalog it is."""
         if self._given_members is not None:
             return self._given_members
         for root in (self.path, self.path.parent):
@@ -91,26 +89,26 @@ class Catalog:
 
     @property
     def collection_path(self) -> UPath | None:
-        """The directory of its collection; None where it belongs to none."""
+        """The directory of its collection, or None."""
         return None if self._members is None else self._members.path
 
     @property
     def margins(self) -> tuple[str, ...]:
-        """The names of the margin caches of its collection, as `margin` takes them."""
+        """The names of the margin caches in its collection; see `margin`."""
         return () if self._members is None else self._members.properties.margins
 
     @property
     def indexes(self) -> tuple[str, ...]:
-        """The columns that its collection has index tables for, as `lookup` takes them."""
+        """The columns with an index table in its collection; see `lookup`."""
         return () if self._members is None else tuple(self._members.properties.indexes)
 
     def margin(self, name: str | None = None) -> Catalog:
-        """Return a margin cache of its collection, the default one unless told: see `Collection.margin`."""
+        """Return a margin cache of its collection, by default the default one: see `Collection.margin`."""
         members = self._in_collection()
         return open_checked(*members.margin(name), members)
 
     def index(self, column: str | None = None) -> Catalog:
-        """Return an index table of its collection, the default one unless told: see `Collection.index`."""
+        """Return an index table of its collection, by default the default one: see `Collection.index`."""
         members = self._in_collection()
         return open_checked(*members.index(column), members)
 
@@ -120,18 +118,18 @@ class Catalog:
         Raises
         ------
         UsageError
-            If it supplements none.
+            If ``hats_primary_table_url`` is missing.
         NotFoundError
-            If that catalog is not there.
+            If that catalog is missing.
         """
-        return self._referred("hats_primary_table_url")
+        return self._linked("hats_primary_table_url")
 
     def join_table(self) -> Catalog:
         """Return the other table of an association (``hats_assn_join_table_url``): see `primary`."""
-        return self._referred("hats_assn_join_table_url")
+        return self._linked("hats_assn_join_table_url")
 
     def moc(self) -> Any:
-        """Return the part of the sky that its tiles cover, as a `mocpy.MOC`."""
+        """Return the area of the tiles as a `mocpy.MOC`."""
         from mocpy import MOC
 
         ranges = merge_ranges(self.partitions.starts, self.partitions.stops).astype(np.uint64)
@@ -141,23 +139,23 @@ class Catalog:
         )
 
     def skymap(self, order: int | None = None) -> npt.NDArray[np.int64] | None:
-        """Return how many rows lie in each HEALPix pixel.
+        """Return the number of rows in each HEALPix pixel.
 
         Parameters
         ----------
         order : int, optional
-            The order of the map; that of ``skymap.fits`` by default. The smallest map among the files that is
-            deep enough is read, and summed.
+            The order of the map; by default that of ``skymap.fits``. The smallest file of at least this order
+            is read and summed up.
 
         Returns
         -------
         ndarray of int64, shape (12 * 4**order,), or None
-            NESTED. None where the catalog has no sky map.
+            NESTED. None if the catalog has no sky map.
 
         Raises
         ------
         UsageError
-            If the catalog's map is coarser than `order`.
+            If `order` is higher than that of the catalog's map.
         """
         from hatsformat.artefacts.skymap import degrade
 
@@ -176,21 +174,21 @@ class Catalog:
         where: Any = None,
         limit: int | None = None,
     ) -> Scan:
-        """Say which rows and columns to read; nothing but the schema is read before the scan is asked for
-        rows.
+        """Select rows and columns. Only the schema is read until the scan is asked for rows.
 
         Parameters
         ----------
         columns : iterable of str, optional
-            The columns of the result, in order; ``"all"`` for all. By default those of ``hats_cols_default``,
-            or all where the catalog does not say.
+            The columns of the result, in order, or ``"all"``. By default those in ``hats_cols_default``, or
+            all if it is missing.
         region : Cone, Box, Polygon or mocpy.MOC, optional
-            Where the rows have to be, edges included. Rows of a table without coordinates are where the
-            centre of their HEALPix index is.
+            Only rows inside or on the edge. In a table without coordinates, the position of a row is the
+            centre of its HEALPix pixel.
         where : pyarrow.compute.Expression or str, optional
-            What the rows have to meet: an expression, or a text such as ``'mag < 15 and band == "g"'``.
+            Only rows that meet this condition: an expression, or a string such as
+            ``'mag < 15 and band == "g"'``.
         limit : int, optional
-            How many rows are enough.
+            The maximum number of rows.
 
         Returns
         -------
@@ -199,40 +197,40 @@ class Catalog:
         Raises
         ------
         ColumnError
-            If there is no such column.
+            If a column is missing.
         UsageError
-            If the catalog has no rows or no positions, or `where` or `limit` is none.
+            If the catalog has no rows or no positions, or `where` or `limit` is invalid.
         RegionError
-            If `region` is no region.
+            If `region` is invalid.
         """
         return make_scan(self._files, columns, region, where, limit)
 
     def lookup(self, column: str, values: Any, columns: Iterable[str] | str | None = None) -> Scan:
-        """Scan the rows with some values in an indexed column.
+        """Select the rows with certain values in an indexed column.
 
-        The index says which tiles to read; it is read when the scan is asked for rows or for its plan.
+        The index, which says which tiles to read, is read when the scan is asked for rows or its plan.
 
         Parameters
         ----------
         column : str
-            A column that the collection has an index table for.
+            One of `indexes`.
         values : array_like or a single value
-            What to look for.
+            The values to look up.
         columns : iterable of str, optional
             As in `scan`.
 
         Returns
         -------
         Scan
-            Its rows come along the sky, not in the order of `values`. Values that no row has are ignored. The
-            scan raises `FormatError` if the index does not fit the catalog.
+            Rows are in the order of the tiles, not of `values`. Values without rows are ignored. The scan
+            raises `FormatError` if the index does not fit the catalog.
 
         Raises
         ------
         ColumnError
-            If there is no such column.
+            If a column is missing.
         UsageError
-            If there is no index for the column, or `values` cannot be values of it.
+            If the column has no index, or `values` do not fit its type.
 
         Examples
         --------
@@ -261,21 +259,21 @@ class Catalog:
     ) -> Catalog:
         """Add rows.
 
-        Rows in a tile become one more file of its leaf directory, rows between tiles get new tiles. Counts,
-        metadata, sky maps, the thumbnail, and the margins and indexes of the collection are updated. On a
-        local disk all of it is seen at once or not at all.
+        Rows in an existing tile are written as a new file of its leaf directory; other rows get new tiles.
+        Counts, metadata, sky maps, the thumbnail, and the margins and indexes of the collection are updated.
+        On a local disk, readers see either none or all of the new rows.
 
-        The catalog itself is updated, too. Others that were opened from the same path, and scans made before,
-        go on reading what was there: open them again.
+        This object is updated too. Other objects opened from the same path, and scans created before, keep
+        reading the old state: open them again.
 
         Parameters
         ----------
         inputs : path, table, or iterable of them
-            As in `import_catalog`; their columns are those of the catalog.
+            As in `import_catalog`, with the columns of the catalog.
         executor : concurrent.futures.Executor, optional
-            Where to work; threads of this process otherwise.
+            Runs the work; threads of this process by default.
         progress : callable, optional
-            Called with a stage's name, the steps done and the steps in all.
+            Called with the name of a stage, the steps done and the total number of steps.
         **options
             As in `ImportOptions`: ``ra``, ``dec``, their units and ``frame``, ``format``, ``delimiter``,
             ``comment``, ``table``, ``bad_coordinates``, ``lowest_order``, ``highest_order``,
@@ -292,9 +290,9 @@ class Catalog:
         UsageError
             If the leaves are single files: see `rebuild`.
         SchemaError
-            If a column is missing, is one too many, or does not fit.
+            If the columns differ from those of the catalog.
         HatsError
-            As `import_catalog` does; nothing has changed then.
+            As in `import_catalog`. The catalog is unchanged then.
 
         Examples
         --------
@@ -317,14 +315,14 @@ class Catalog:
         progress: Progress | None = None,
         **options: Unpack[RebuildOptions],
     ) -> Catalog:
-        """Bring leaves that have drifted back to what an import makes.
+        """Rewrite leaves that have grown too large or have many files, as an import would write them.
 
-        Leaves of several files become one file, leaves above the threshold are split; leaves that are as they
-        should be are kept. The rows stay the same. Margins and indexes are built again. It needs a local
-        disk, where all of it is seen at once or not at all.
+        Leaves of several files become one file, and leaves above the threshold are split; other leaves are
+        kept. The rows stay the same. Margins and indexes are built again. The catalog must be on a local
+        disk, where readers see either the old or the new state.
 
-        The catalog itself is updated, too. Others that were opened from the same path, and scans made before,
-        raise `ChangedError` where they need files that are gone.
+        This object is updated too. Other objects opened from the same path, and scans created before, raise
+        `ChangedError` if they need files that were removed.
 
         Parameters
         ----------
@@ -334,7 +332,7 @@ class Catalog:
             As in `ImportOptions`: ``max_rows``, ``max_bytes``, ``leaf``, ``lowest_order``, ``highest_order``,
             ``keep_empty_siblings``, ``row_group_rows``, ``row_group_bytes``, ``subtile_order_delta``,
             ``workers``, ``processes``, ``scheduler`` and ``memory``.
-            The threshold and the kind of leaves are the catalog's own unless given.
+            The threshold and the kind of leaves are those of the catalog by default.
 
         Returns
         -------
@@ -344,7 +342,7 @@ class Catalog:
         Raises
         ------
         HatsError
-            As `import_catalog` does; nothing has changed then.
+            As in `import_catalog`. The catalog is unchanged then.
         """
         from hatsformat.updates.rebuilding import rebuild
 
@@ -352,7 +350,7 @@ class Catalog:
         return self._refreshed()
 
     def _refreshed(self) -> Catalog:
-        """Return this catalog, as if it were opened again."""
+        """Read the properties again and drop everything that was cached; return this object."""
         members = self._given_members
         properties = locating.catalog_properties(self.path) or self.properties
         for name in ("_members", "_maps"):
@@ -363,9 +361,9 @@ class Catalog:
     def _in_collection(self) -> Members:
         if self._members is None:
             raise UsageError(
-                "the catalog belongs to no collection, so it has no margins and no indexes",
+                "the catalog is not in a collection, so it has no margins or indexes",
                 path=self.path,
-                hint="open the collection, or build one",
+                hint="build a collection with hatsformat.build_collection",
             )
         return self._members
 
@@ -381,17 +379,17 @@ class Catalog:
     def _maps(self) -> dict[str, IntArray | None]:
         return {}
 
-    def _referred(self, keyword: str) -> Catalog:
+    def _linked(self, keyword: str) -> Catalog:
         reference = getattr(self.properties, keyword)
         if reference is None:
-            raise UsageError(f"the catalog refers to no other table: it has no {keyword}", path=self.path)
+            raise UsageError(f"{keyword} is missing from the properties", path=self.path)
         collection = self.path.parent if self._given_members is None else self._given_members.path
         bases = [collection, self.path.parent, self.path, collection.parent]
         return open_checked(*locating.find_table(reference, bases), self._given_members)
 
 
 def open_checked(path: UPath, properties: TableProperties, members: Members | None = None) -> Catalog:
-    """Return a catalog, or raise `NotFoundError` if it can be seen to have properties and nothing else."""
+    """Return a catalog; raise `NotFoundError` if it is local and has properties but no data."""
     catalog = Catalog(path, properties, members)
     catalog._files.check_present()
     return catalog

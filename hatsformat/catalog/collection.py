@@ -1,4 +1,4 @@
-"""Collections, and opening them and catalogs."""
+"""The collection class, and functions that open catalogs and collections."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from hatsformat.properties import CollectionProperties
 def open_catalog(path: storage.PathLike, **storage_options: Any) -> Catalog:
     """Open a catalog of any type, or the primary catalog of a collection.
 
-    Only properties are read; every other file is read when it is first needed. A directory that is both
-    a catalog and a collection is opened as the catalog.
+    Only properties are read; other files are read when they are first needed. A directory that is both a
+    catalog and a collection is opened as the catalog.
 
     Parameters
     ----------
     path : path-like
         The directory of a catalog or a collection, or its properties file: a local path or a URL.
     **storage_options
-        Handed to the file system, such as ``anon=True`` for a public bucket.
+        Passed to the file system, such as ``anon=True`` for a public bucket.
 
     Returns
     -------
@@ -36,10 +36,10 @@ def open_catalog(path: storage.PathLike, **storage_options: Any) -> Catalog:
     Raises
     ------
     NotFoundError
-        If there is no catalog, or nothing of it but properties. Away from the local disk the latter is
-        noticed only when its tiles are first needed.
+        If there is no catalog, or only its properties. In remote storage, the latter is only noticed when the
+        tiles are first needed.
     PropertiesError
-        If its properties make it unusable.
+        If its properties are invalid, so that it cannot be used.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def open_collection(path: storage.PathLike, **storage_options: Any) -> Collectio
     path : path-like
         Its directory, or its ``collection.properties``: a local path or a URL.
     **storage_options
-        Handed to the file system.
+        Passed to the file system.
 
     Returns
     -------
@@ -76,9 +76,9 @@ def open_collection(path: storage.PathLike, **storage_options: Any) -> Collectio
     Raises
     ------
     NotFoundError
-        If there is no collection, or its primary catalog is not there.
+        If there is no collection, or its primary catalog is missing.
     PropertiesError
-        If its properties make it unusable.
+        If its properties are invalid, so that it cannot be used.
     """
     root = _root(storage.resolve(path, **storage_options))
     properties = locating.collection_properties(root)
@@ -90,7 +90,7 @@ def open_collection(path: storage.PathLike, **storage_options: Any) -> Collectio
 
 
 class Collection:
-    """A collection: a primary catalog with the margin caches and index tables that belong to it.
+    """A collection: a primary catalog with its margin caches and index tables.
 
     Open one with `open_collection`.
 
@@ -120,7 +120,7 @@ class Collection:
 
     @property
     def name(self) -> str:
-        """Its name: ``obs_collection`` or ``name``, or else that of its directory."""
+        """The name: ``obs_collection`` or ``name``, or else the name of the directory."""
         return self.properties.label or self.path.name
 
     @cached_property
@@ -130,12 +130,12 @@ class Collection:
 
     @property
     def margins(self) -> tuple[str, ...]:
-        """The names of its margin caches."""
+        """The names of the margin caches."""
         return self.properties.margins
 
     @property
     def indexes(self) -> tuple[str, ...]:
-        """The columns that it has index tables for."""
+        """The columns with an index table."""
         return tuple(self.properties.indexes)
 
     def margin(self, name: str | None = None) -> Catalog:
@@ -144,12 +144,12 @@ class Collection:
         Parameters
         ----------
         name : str, optional
-            One of `margins`; ``default_margin`` by default, or the only one.
+            One of `margins`; by default ``default_margin``, or the only one.
 
         Raises
         ------
         UsageError
-            If there is none such.
+            If it is missing, or there are several and none is the default.
         """
         return open_checked(*self._members.margin(name), self._members)
 
@@ -159,12 +159,12 @@ class Collection:
         Parameters
         ----------
         column : str, optional
-            One of `indexes`; ``default_index`` by default, or the only one.
+            One of `indexes`; by default ``default_index``, or the only one.
 
         Raises
         ------
         UsageError
-            If there is none such.
+            If it is missing, or there are several and none is the default.
         """
         return open_checked(*self._members.index(column), self._members)
 
@@ -178,7 +178,7 @@ class Collection:
     ) -> Collection:
         """Add rows to the primary catalog, its margins and its indexes: see `Catalog.append`.
 
-        The collection itself is updated and returned; take its members from it again.
+        This object is updated and returned. Get its members from it again.
         """
         from hatsformat.updates.appending import append
 
@@ -192,9 +192,9 @@ class Collection:
         progress: Progress | None = None,
         **options: Unpack[RebuildOptions],
     ) -> Collection:
-        """Bring leaves that have drifted back to what an import makes: see `Catalog.rebuild`.
+        """Rewrite leaves that have grown too large or have many files: see `Catalog.rebuild`.
 
-        The collection itself is updated and returned; take its members from it again.
+        This object is updated and returned. Get its members from it again.
         """
         from hatsformat.updates.rebuilding import rebuild
 
@@ -202,7 +202,7 @@ class Collection:
         return self._refreshed()
 
     def _refreshed(self) -> Collection:
-        """Return this collection, as if it were opened again."""
+        """Read the properties again and drop everything that was cached; return this object."""
         self.__dict__.pop("primary", None)
         Collection.__init__(self, self.path, self._members.refreshed().properties)
         return self

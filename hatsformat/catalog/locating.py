@@ -1,4 +1,4 @@
-"""Finding catalogs: their properties files, and what one catalog calls another."""
+"""Find catalogs by their properties files, and the tables that properties refer to."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 def if_exists(read: Callable[[UPath], T], path: UPath) -> T | None:
-    """Return what `read` makes of a file, or None where there is no such file.
+    """Read a file; return None if it does not exist.
 
-    Buckets that may not be listed answer "forbidden" for what is not there: away from the local disk that is
-    taken for absence, too.
+    Buckets that do not allow listing answer "forbidden" for missing files, so remote files with that answer
+    count as missing.
     """
     try:
         return read(path)
@@ -41,9 +41,7 @@ def _is_refusal(error: BaseException | None) -> bool:
 
 
 def catalog_properties(root: UPath) -> TableProperties | None:
-    """Return the properties of the catalog at `root`, the preferred name first, or None if it is no
-    catalog.
-    """
+    """Return the properties of the catalog at `root`, or None if there is none."""
     for name in layout.CATALOG_PROPERTIES:
         content = if_exists(storage.read_bytes, root / name)
         if content is not None:
@@ -52,16 +50,16 @@ def catalog_properties(root: UPath) -> TableProperties | None:
 
 
 def collection_properties(root: UPath) -> CollectionProperties | None:
-    """Return the properties of the collection at `root`, or None if it is no collection."""
+    """Return the properties of the collection at `root`, or None if there is none."""
     path = root / layout.COLLECTION_PROPERTIES
     content = if_exists(storage.read_bytes, path)
     return None if content is None else CollectionProperties.parse(content, path=path)
 
 
 def not_found(root: UPath, names: Iterable[str], what: str) -> NotFoundError:
-    """Return the error that says which files were looked for in vain."""
+    """Return the error for a path without any of the expected files."""
     hint = "check the path" if storage.is_local(root) and not root.exists() else None
-    return NotFoundError(f"there is no HATS {what} here: no file {' or '.join(names)}", path=root, hint=hint)
+    return NotFoundError(f"no HATS {what} here", path=root, expected=" or ".join(names), hint=hint)
 
 
 def join(base: UPath, reference: str) -> UPath:
@@ -78,19 +76,19 @@ def join(base: UPath, reference: str) -> UPath:
 
 
 def find_table(reference: str, bases: Iterable[UPath]) -> tuple[UPath, TableProperties]:
-    """Return the root and the properties of a table that another file refers to.
+    """Find a table that a properties file refers to, and return its root and properties.
 
     Parameters
     ----------
     reference : str
         A name, a relative path (``../stars``), an absolute path or a URL; the Note leaves its base open.
     bases : iterable of UPath
-        What it may be relative to, the likeliest first.
+        Directories that it may be relative to, the most likely first.
 
     Raises
     ------
     NotFoundError
-        If there is no table at any of these places.
+        If there is no table at any of these paths.
     """
     tried = list(dict.fromkeys(join(base, reference) for base in bases))
     for root in tried:
@@ -98,6 +96,6 @@ def find_table(reference: str, bases: Iterable[UPath]) -> tuple[UPath, TableProp
         if properties is not None:
             return root, properties
     raise NotFoundError(
-        f"there is no table {reference!r}",
-        found=f"no {' or '.join(layout.CATALOG_PROPERTIES)} in {', '.join(map(str, tried))}",
+        f"the table {reference!r} is missing",
+        expected=f"{' or '.join(layout.CATALOG_PROPERTIES)} in {' or '.join(map(str, tried))}",
     )

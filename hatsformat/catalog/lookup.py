@@ -1,4 +1,4 @@
-"""Rows by identifier, through an index table."""
+"""Look up rows by identifier, with an index table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hatsformat.partition_info import PartitionInfo
 
 
 def as_values(values: Any, kind: pa.DataType, column: str) -> pa.Array:
-    """Return values as an Arrow array of the type of the column they are looked for in, without dictionary.
+    """Return the distinct values to look up, as an Arrow array of the column's type (without dictionary).
 
     Raises
     ------
@@ -35,30 +35,30 @@ def as_values(values: Any, kind: pa.DataType, column: str) -> pa.Array:
         return array.cast(kind).unique().drop_null()
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise UsageError(
-            f"these are no values of the column {column!r}", found=values, expected=str(kind)
+            f"the values do not fit the type of the column {column!r}", found=values, expected=str(kind)
         ) from error
 
 
 def one_of(column: str, values: pa.Array) -> Any:
-    """Return the condition that a column has one of some values."""
+    """Return the condition that the value of a column is one of `values`."""
     span = pc.min_max(values)
     field = pc.field(column)
-    # The bounds let statistics rule out row groups whatever the Arrow version makes of a long list.
+    # With the bounds, Arrow can skip row groups by their statistics, which `isin` alone may not allow.
     return (field >= span["min"]) & (field <= span["max"]) & field.isin(values)
 
 
 @dataclass(frozen=True)
 class IndexedTiles:
-    """Finds tiles by the values of a column, through an index table; it is read when called.
+    """Find tiles by the values of a column. The index table is read when this is called.
 
     Attributes
     ----------
     index : CatalogFiles
-        Of the index table.
+        The files of the index table.
     column : str
         The indexed column.
     values : pyarrow.Array
-        What to look for.
+        The values to look up.
     """
 
     index: CatalogFiles
@@ -66,7 +66,7 @@ class IndexedTiles:
     values: pa.Array
 
     def __call__(self, partitions: PartitionInfo) -> IntArray:
-        """Return the tiles that the index names for the values.
+        """Return the tiles that contain the values, according to the index.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class IndexedTiles:
         Raises
         ------
         FormatError
-            If the index has no columns that name tiles, or names one that the catalog does not have.
+            If the index has no columns for tiles, or names a tile that is missing from the catalog.
         """
         healpix = self.index.properties.healpix_column
         names = self.index.schema.names
@@ -95,7 +95,7 @@ class IndexedTiles:
             found = found[found >= 0]
         else:
             raise FormatError(
-                "the index does not tell tiles",
+                "the index does not say which tiles its rows are in",
                 path=self.index.root,
                 expected=f"the columns Norder and Npix, or {healpix}",
             )
@@ -103,7 +103,7 @@ class IndexedTiles:
         return tiles
 
     def _entries(self, *columns: str) -> list[IntArray]:
-        """Return columns of the entries with one of the values."""
+        """Return columns of the entries for the values."""
         values = as_values(self.values, self.index.schema.field(self.column).type, self.column)
         table = make_scan(self.index, columns, where=one_of(self.column, values)).to_table()
         return [as_integers(table.column(name)) for name in columns]
@@ -115,7 +115,7 @@ class IndexedTiles:
         if unknown.any():
             row = int(np.flatnonzero(unknown)[0])
             raise FormatError(
-                "the index names a tile that the catalog does not have",
+                "the index names a tile that is missing from the catalog",
                 path=self.index.root,
                 found=f"Norder {orders[row]}, Npix {pixels[row]}",
                 hint="build the index again",

@@ -1,6 +1,4 @@
-"""The files of one catalog: which there are, and what their headers say, each read when first needed and
-once.
-"""
+"""The files of a catalog and their metadata, each read once, when it is first needed."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ from hatsformat.properties import TableProperties
 
 _FOOTERS_KEPT = 256
 _FEW_LEAVES = 8
-"""Up to this many leaf directories are listed one by one; for more, the whole tree is."""
+"""Up to this many leaf directories are listed one by one; for more, the whole tree is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,7 @@ class CatalogFiles:
     def __init__(self, root: UPath, properties: TableProperties) -> None:
         self.root = root
         self.properties = properties
-        # Planning and reading want the same footers; a bound keeps a catalog of a million leaves out of
-        # memory.
+        # Planning and reading use the same footers. The limit saves memory for catalogs of a million leaves.
         self._footer = lru_cache(maxsize=_FOOTERS_KEPT)(self._read_footer)
         self._opened = self._version()
 
@@ -72,7 +69,7 @@ class CatalogFiles:
         return self.root / path
 
     def footer(self, path: str) -> pq.FileMetaData:
-        """Return the footer of a data file, again if another file has taken its name on a local disk."""
+        """Return the footer of a data file; a local file that was replaced is read again."""
         full_path = self.full_path(path)
         version = storage.fingerprint(full_path) if storage.is_local(full_path) else None
         return self._footer(path, version)
@@ -82,9 +79,9 @@ class CatalogFiles:
 
     @contextmanager
     def detecting_changes(self) -> Iterator[None]:
-        """Raise `ChangedError` for what goes wrong with a catalog that changed after it was opened.
+        """Raise `ChangedError` instead of another error if the catalog changed after it was opened.
 
-        Whether it did is only looked at then: what goes well costs nothing.
+        Changes are checked only after an error, so success costs nothing.
         """
         try:
             yield
@@ -103,30 +100,30 @@ class CatalogFiles:
             return self._version() != self._opened
         try:
             return catalog_properties(self.root) != self.properties
-        except HatsError:  # what was found first says more
+        except HatsError:  # the first error says more
             return False
 
     def _version(self) -> list[str | None]:
-        """Return what tells the properties files of a local catalog from those that replace them."""
+        """Return the fingerprints of the properties files of a local catalog."""
         if not storage.is_local(self.root):
             return []
         return [if_exists(storage.fingerprint, self.full_path(name)) for name in layout.CATALOG_PROPERTIES]
 
     @property
     def is_index(self) -> bool:
-        """Whether the rows are in a flat index table and not in tiles."""
+        """Whether this is an index table, whose rows are not in tiles."""
         return self.properties.dataproduct_type == "index"
 
     @property
     def only_links_tiles(self) -> bool:
-        """Whether this is an association without leaf files, which links tiles and has no rows."""
+        """Whether this is an association without leaf files, which links whole tiles and has no rows."""
         return (
             self.properties.dataproduct_type == "association"
             and self.properties.hats_assn_leaf_files is False
         )
 
     def check_present(self) -> None:
-        """Raise `NotFoundError` if there is nothing beside the properties; only asked of a local disk."""
+        """Raise `NotFoundError` if a local catalog has nothing but properties."""
         if storage.is_local(self.root):
             parts = (layout.PARTITION_INFO, layout.DATASET)
             if not any((self.root / part).exists() for part in parts):
@@ -134,14 +131,14 @@ class CatalogFiles:
 
     def _no_data(self) -> NotFoundError:
         return NotFoundError(
-            "there are properties but no data",
+            "the catalog has properties but no data",
             path=self.root,
-            found=f"no {layout.PARTITION_INFO}, {layout.METADATA} or data files",
+            expected=f"{layout.PARTITION_INFO}, {layout.METADATA} or data files",
         )
 
     @cached_property
     def partitions(self) -> PartitionInfo:
-        """The tiles, from ``partition_info.csv``, or else from ``_metadata``, or else from a listing."""
+        """The tiles, from ``partition_info.csv``, ``_metadata`` or a listing."""
         if self.is_index:
             return PartitionInfo([], [])
         path = self.full_path(layout.PARTITION_INFO)
@@ -153,7 +150,7 @@ class CatalogFiles:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The columns, from ``_common_metadata``, or else from ``_metadata``, or else from a leaf."""
+        """The columns, from ``_common_metadata``, ``_metadata`` or a leaf."""
         common = if_exists(read_footer, self.full_path(layout.COMMON_METADATA))
         if common is not None:
             return arrow_schema(common, self.full_path(layout.COMMON_METADATA))
@@ -163,9 +160,9 @@ class CatalogFiles:
         for file in self.data_files(None if self.is_index else first)[:1]:
             return arrow_schema(self.footer(file.path), self.full_path(file.path))
         raise FormatError(
-            "the catalog does not tell its columns",
+            "the columns of the catalog are unknown",
             path=self.root,
-            found=f"no {layout.COMMON_METADATA}, no {layout.METADATA} and no leaf files",
+            expected=f"{layout.COMMON_METADATA}, {layout.METADATA} or a leaf file",
         )
 
     @cached_property
@@ -181,8 +178,10 @@ class CatalogFiles:
         for path in paths:
             if not layout.is_inside(path):
                 metadata = self.full_path(layout.METADATA)
-                raise LayoutError("a row group is outside the catalog", path=metadata, found=path)
-        # Row groups without file names tell nothing.
+                raise LayoutError(
+                    "a row group points to a file outside the catalog", path=metadata, found=path
+                )
+        # Row groups without file names do not help.
         return tuple(paths) if paths or self._metadata.num_row_groups == 0 else self._listed
 
     @cached_property
@@ -196,25 +195,25 @@ class CatalogFiles:
         # A server that does not list looks like an empty folder.
         if not _can_list(self.root):
             raise NotFoundError(
-                "the catalog does not tell its files, and they cannot be listed",
+                "the files of the catalog are unknown and cannot be listed",
                 path=self.root,
                 expected=f"{layout.PARTITION_INFO} or {layout.METADATA}",
             )
         raise self._no_data()
 
     def data_files(self, tiles: IntArray | None = None) -> list[DataFile]:
-        """Return the files with the rows of tiles, along the sky; those of one leaf by name.
+        """Return the data files of tiles, in the order of the tiles; the files of a leaf are sorted by name.
 
         Parameters
         ----------
         tiles : ndarray of int, shape (k,), optional
-            Ascending indices into `partitions`; all by default. Index tables have no tiles, and all their
-            files are returned.
+            Ascending indices into `partitions`; all by default. Ignored for an index table, which has no
+            tiles.
 
         Raises
         ------
         NotFoundError
-            If the files of a leaf directory cannot be found.
+            If a leaf directory is missing or empty.
         """
         if self.is_index:
             return [DataFile(path) for path in sorted(self._known, key=_by_number)]
@@ -245,7 +244,7 @@ class CatalogFiles:
                     parts.get(layout.leaf_path(leaf.order, leaf.pixel, leaf.suffix), []).append(path)
         for folder, files in parts.items():
             if not files:
-                raise NotFoundError("the leaf directory has no files", path=self.full_path(folder))
+                raise NotFoundError("the leaf directory is empty or missing", path=self.full_path(folder))
             files.sort()
         return parts
 
@@ -255,7 +254,7 @@ def arrow_schema(footer: pq.FileMetaData, path: UPath) -> pa.Schema:
     try:
         return schema_without_views(footer.schema.to_arrow_schema())
     except (pa.ArrowException, OSError) as error:
-        raise LeafError("its columns cannot be read", path=path, found=str(error)) from error
+        raise LeafError("cannot read the Arrow schema", path=path, found=str(error)) from error
 
 
 def _may_hold_rows(path: str) -> bool:

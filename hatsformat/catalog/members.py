@@ -13,38 +13,38 @@ from hatsformat.errors import PropertiesError, UsageError
 from hatsformat.properties import CollectionProperties, TableProperties
 
 Table: TypeAlias = tuple[UPath, TableProperties]
-"""Where a table is, and its properties."""
+"""The path and the properties of a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """What a ``collection.properties`` names, and where that is."""
+    """The members that a ``collection.properties`` declares, and how to find them."""
 
     path: UPath
     properties: CollectionProperties
 
     def refreshed(self) -> Members:
-        """Return what ``collection.properties`` names now."""
+        """Read ``collection.properties`` again."""
         return Members(self.path, collection_properties(self.path) or self.properties)
 
     def primary(self) -> Table:
-        """Return the primary table, or raise `PropertiesError` if none is named."""
+        """Return the primary table; raise `PropertiesError` if none is declared."""
         reference = self.properties.hats_primary_table_url
         if reference is None:
             raise PropertiesError(
-                "the collection does not name its primary catalog",
+                "the primary catalog is not declared",
                 path=self.path / layout.COLLECTION_PROPERTIES,
                 expected="hats_primary_table_url",
             )
         return self._find(reference)
 
     def margin(self, name: str | None = None) -> Table:
-        """Return a margin cache, the default or only one unless named, or raise `UsageError`."""
+        """Return a margin cache, by default the default or only one; raise `UsageError` if it is missing."""
         known = self.properties.margins
         return self._find(self._pick(name, self.properties.default_margin, known, "margin cache"))
 
     def index(self, column: str | None = None) -> Table:
-        """Return the index table of a column, the default or only one unless named."""
+        """Return the index table of a column, by default the default or only one."""
         known = tuple(self.properties.indexes)
         return self._find(
             self.properties.indexes[self._pick(column, self.properties.default_index, known, "index")]
@@ -58,7 +58,7 @@ class Members:
         if chosen in known:
             return str(chosen)
         raise UsageError(
-            f"the collection has no {what} {chosen!r}" if chosen else f"which {what} is not said",
+            f"the collection has no {what} {chosen!r}" if chosen else f"name the {what} to open",
             path=self.path,
             expected=f"one of: {', '.join(known)}" if known else f"a collection with a {what}",
         )

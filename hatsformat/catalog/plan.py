@@ -1,4 +1,4 @@
-"""What a scan has to read: which row groups of which leaves, and how many bytes that is."""
+"""The plan of a scan: the leaves and row groups to read, and their size."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from hatsformat.regions import Region
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a scan asks for, checked against the catalog.
+    """The checked arguments of a scan.
 
     Attributes
     ----------
     columns : tuple of str
         The columns of the result, in order.
     region : Region or None
-        Where the rows have to be.
+        Only rows in this region.
     where : pyarrow.compute.Expression or None
-        What they have to meet.
+        Only rows that meet this condition.
     limit : int or None
-        How many are enough.
+        The maximum number of rows.
     tests : tuple of str
         The columns that `region` and `where` need.
     """
@@ -43,7 +43,7 @@ class Request:
 
     @property
     def reads_every_row(self) -> bool:
-        """Whether no row is tested."""
+        """Whether all rows are wanted, so that none has to be tested."""
         return self.region is None and self.where is None
 
 
@@ -57,7 +57,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class LeafPlan:
-    """What is read of one data file: `path` relative to the catalog, row groups, their rows, and bytes."""
+    """What to read from one data file: path (relative to the catalog), row groups, rows, and bytes."""
 
     path: str
     row_groups: tuple[int, ...]
@@ -67,16 +67,16 @@ class LeafPlan:
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """What a scan reads at most; headers and footers are not counted.
+    """What a scan reads at most, without headers and footers.
 
     Attributes
     ----------
     leaves : tuple of LeafPlan
-        The data files that are read, along the sky.
+        The data files to read, in the order of the tiles.
     columns : tuple of str
-        The columns that are read: those asked for, and those that tests need.
+        The columns to read: those of the result, and those that the region and condition need.
     total_leaves : int
-        How many leaves the catalog has.
+        The number of leaves in the catalog.
     """
 
     leaves: tuple[LeafPlan, ...]
@@ -90,7 +90,7 @@ class ScanPlan:
 
     @property
     def rows(self) -> int:
-        """The number of rows in these row groups; what remains after the tests is not more."""
+        """The number of rows in these row groups; the scan may return fewer."""
         return sum(leaf.rows for leaf in self.leaves)
 
     @property
@@ -133,7 +133,7 @@ class ScanPlan:
 
 
 def select_files(files: CatalogFiles, ranges: IntArray | None, tiles: IntArray | None) -> list[DataFile]:
-    """Return the data files that can hold rows of a scan, along the sky.
+    """Return the data files that may contain rows of a scan, in the order of the tiles.
 
     Parameters
     ----------
@@ -141,9 +141,9 @@ def select_files(files: CatalogFiles, ranges: IntArray | None, tiles: IntArray |
     ranges : ndarray of int64, shape (k, 2), or None
         The order-29 ranges that cover the region; None for the whole sky.
     tiles : ndarray of int64, shape (n,), or None
-        Ascending indices of the only tiles to look into; None for all.
+        Ascending indices of the tiles to search; None for all.
     """
-    # The rows of a margin cache lie outside its tiles: only the row groups' own statistics tell where.
+    # The rows of a margin cache are outside its tiles, so only the statistics of row groups can be used.
     if ranges is not None and files.properties.dataproduct_type != "margin":
         inside = np.flatnonzero(files.partitions.overlapping(ranges))
         tiles = inside if tiles is None else np.intersect1d(tiles, inside)
@@ -151,7 +151,7 @@ def select_files(files: CatalogFiles, ranges: IntArray | None, tiles: IntArray |
 
 
 class GroupFilter:
-    """Picks the row groups that can hold rows of a request, by the statistics in the footers."""
+    """Select the row groups that may contain rows of a request, by the statistics in the footers."""
 
     def __init__(self, files: CatalogFiles, request: Request, ranges: IntArray | None) -> None:
         self._where = request.where
@@ -160,7 +160,7 @@ class GroupFilter:
         self._ranges = ranges
 
     def __call__(self, footer: pq.FileMetaData) -> list[int]:
-        """Return the numbers of the row groups to read, ascending."""
+        """Return the indices of the row groups to read, ascending."""
         groups = [number for number in range(footer.num_row_groups) if footer.row_group(number).num_rows]
         if self._ranges is not None:
             groups = self._on_sky(footer, groups, self._ranges)
@@ -174,7 +174,7 @@ class GroupFilter:
             return groups
         limit = npix(self._order)
         bounds = [_bounds(footer.row_group(group).column(column).statistics, limit) for group in groups]
-        # Without statistics a row group may be anywhere.
+        # A row group without statistics may be anywhere.
         low = np.array([0 if bound is None else bound[0] for bound in bounds], dtype=np.int64)
         high = np.array([-1 if bound is None else bound[1] for bound in bounds], dtype=np.int64)
         starts, stops = range29(self._order, low)[0], range29(self._order, high)[1]
@@ -196,14 +196,14 @@ def _bounds(statistics: Any, limit: int) -> tuple[int, int] | None:
     if statistics is None or not statistics.has_min_max:
         return None
     low, high = statistics.min, statistics.max
-    # What is no pixel number of the index's order is no statement about the sky.
+    # Statistics that are not valid pixels of this order say nothing about positions.
     if not (isinstance(low, int) and isinstance(high, int)) or not 0 <= low <= high < limit:
         return None
     return low, high
 
 
 def _by_statistics(footer: pq.FileMetaData, where: Any) -> list[int]:
-    # Arrow compares expressions with statistics only for files it opens, so it is given the footer as a file.
+    # Arrow applies expressions to statistics only for files that it opens, so pass the footer as a file.
     import pyarrow.dataset as ds
 
     sink = pa.BufferOutputStream()
@@ -212,13 +212,13 @@ def _by_statistics(footer: pq.FileMetaData, where: Any) -> list[int]:
     try:
         kept = fragment.subset(filter=where, schema=schema_without_views(footer.schema.to_arrow_schema()))
     except pa.ArrowException:
-        # A column that this leaf lacks, or has in another type, says nothing about its row groups.
+        # The column is missing from this leaf or has another type, so its statistics cannot be used.
         return list(range(footer.num_row_groups))
     return [group.id for group in kept.row_groups]
 
 
 def pieces_of(file: DataFile, footer: pq.FileMetaData, groups: list[int], rows: int) -> Iterator[Piece]:
-    """Cut the row groups of a file into pieces of about `rows` rows, at least one row group each."""
+    """Split the row groups of a file into pieces of about `rows` rows, at least one row group each."""
     taken: list[int] = []
     count = 0
     for group in groups:
@@ -233,7 +233,7 @@ def pieces_of(file: DataFile, footer: pq.FileMetaData, groups: list[int], rows: 
 
 
 def leaf_plan(file: DataFile, footer: pq.FileMetaData, groups: list[int], columns: list[str]) -> LeafPlan:
-    """Return what reading some columns of some row groups of a file takes."""
+    """Return the plan for reading columns of some row groups of a file."""
     rows = sum(footer.row_group(group).num_rows for group in groups)
     chunks = chunk_ranges(footer, groups, columns)
     return LeafPlan(file.path, tuple(groups), rows, sum(stop - start for start, stop in chunks))

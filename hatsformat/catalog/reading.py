@@ -1,4 +1,4 @@
-"""Reading pieces of leaves: first the columns that tests need, then the rest where rows have passed."""
+"""Read pieces of leaves: first the columns that the tests need, then the others for row groups with hits."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ R = TypeVar("R")
 
 
 def map_ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Yield the result of `work` for each item in order, with at most `workers` of them under way or waiting.
+    """Yield `work(item)` for each item, in order, with at most `workers` results computed ahead.
 
-    One that is asked for alone is done in the caller's own thread.
+    With one worker or one item, everything runs in the calling thread.
     """
     if workers <= 1 or (isinstance(items, Sequence) and len(items) <= 1):
         yield from map(work, items)
@@ -48,7 +48,7 @@ def map_ahead(work: Callable[[T], R], items: Iterable[T], workers: int) -> Itera
 
 
 class Reader:
-    """Reads the rows of a request from the pieces of a catalog."""
+    """Read the rows of a request from pieces of a catalog."""
 
     def __init__(self, files: CatalogFiles, request: Request) -> None:
         self.files = files
@@ -104,7 +104,7 @@ class Reader:
         return tuple(group for group, _ in hits), np.concatenate([part for _, part in hits])
 
     def _columns(self, piece: Piece, names: Sequence[str]) -> pa.Table:
-        """Return columns of a piece in the types of the catalog's schema."""
+        """Return columns of a piece, cast to the types of the catalog's schema."""
         path, footer = self.files.full_path(piece.file.path), self._footer(piece)
         there = set(arrow_schema(footer, path).names)
         table = read_row_groups(path, footer, piece.groups, [name for name in names if name in there])
@@ -119,7 +119,7 @@ class Reader:
                     column = column.cast(wanted)
                 except pa.ArrowException as error:
                     raise LeafError(
-                        f"the column {name!r} is not what the catalog's schema says",
+                        f"the type of the column {name!r} differs from the catalog's schema",
                         path=path,
                         found=str(column.type),
                         expected=str(wanted),
@@ -128,11 +128,11 @@ class Reader:
         return pa.Table.from_arrays(columns, schema=self._subset(names))
 
     def _from_path(self, name: str, piece: Piece) -> pa.Array:
-        # The schema of some older catalogs has columns that are in the paths alone.
+        # The schema of some older catalogs contains columns that exist only in the paths.
         leaf = layout.parse_leaf_path(piece.file.path)
         if leaf is None or name not in layout.HIVE_COLUMNS[:3]:
             raise LeafError(
-                f"the column {name!r} of the catalog's schema is missing",
+                f"the column {name!r} is missing",
                 path=self.files.full_path(piece.file.path),
             )
         value = {"Norder": leaf.order, "Dir": leaf.dir, "Npix": leaf.pixel}[name]
@@ -166,7 +166,7 @@ class Reader:
         return meets
 
     def _positions(self, table: pa.Table) -> tuple[FloatArray, FloatArray]:
-        """Return RA and Dec of rows in degrees, NaN where there is none."""
+        """Return RA and Dec of rows in degrees; NaN for rows without a position."""
         properties = self.files.properties
         if properties.has_coordinates:
             try:
@@ -176,9 +176,9 @@ class Reader:
                 )
             except pa.ArrowException as error:
                 raise LeafError(
-                    "the coordinates are not numbers", path=self.files.root, found=str(error).strip()
+                    "the coordinates must be numbers", path=self.files.root, found=str(error).strip()
                 ) from error
-        # Associations and maps have no coordinates: the centre of the index's tiny cell stands for them.
+        # Associations and maps have no coordinates, so use the centre of the HEALPix pixel.
         order = properties.healpix_order
         pixels = as_integers(table.column(properties.healpix_column))
         known = (pixels >= 0) & (pixels < npix(order))

@@ -1,4 +1,4 @@
-"""A scan: which rows and columns of a catalog are wanted, read when they are asked for."""
+"""A scan: a lazy selection of rows and columns of a catalog."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
     import polars as pl
 
 PIECE_ROWS = 262_144
-"""Rows that are read together: enough to be worth a round trip, few enough to hold several in memory."""
+"""Rows to read at a time: enough for efficient requests, few enough to hold several pieces in memory."""
 
 TileChooser: TypeAlias = "Callable[[PartitionInfo], IntArray]"
-"""From the tiles of a catalog to the ascending indices of those that can hold rows of a scan."""
+"""Takes the tiles of a catalog and returns the ascending indices of those to read."""
 
 _REMOTE_WORKERS = 16
 _LOCAL_WORKERS = 4
 
 
 class Scan:
-    """Rows of a catalog, from `Catalog.scan` or `Catalog.lookup`; nothing is read before they are asked for.
+    """A lazy selection of rows, from `Catalog.scan` or `Catalog.lookup`.
 
-    Rows come leaf by leaf along the sky, and within a leaf as its files have them; the same scan always gives
-    the same order. Each call reads them anew.
+    Rows are in the order of the tiles, and within a leaf in the order of its files; a scan always returns the
+    same order. Every call reads the rows again.
 
-    Any library that takes an Arrow C stream takes a scan: ``pyarrow.table(scan)``,
-    ``polars.DataFrame(scan)``, or a variable's name in a DuckDB query. What goes wrong then is raised as an
-    error of that library, with the text of ours in it.
+    A scan is an Arrow C stream, so other libraries can read it: ``pyarrow.table(scan)``,
+    ``polars.DataFrame(scan)``, or the variable's name in a DuckDB query. Errors are then raised as errors of
+    that library, with our message in them.
 
     Attributes
     ----------
@@ -82,12 +82,12 @@ class Scan:
         return self.to_batches().__arrow_c_stream__(requested_schema)
 
     def to_batches(self) -> pa.RecordBatchReader:
-        """Return a reader of the rows, which holds a few leaves at a time in memory.
+        """Return a reader of the rows that keeps only a few leaves in memory.
 
         Returns
         -------
         pyarrow.RecordBatchReader
-            Iterate over it for record batches of at least one row. It can be read once.
+            It yields record batches, none of them empty, and can be read once.
         """
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
@@ -101,12 +101,12 @@ class Scan:
         Parameters
         ----------
         **options
-            Those of `pyarrow.Table.to_pandas`, such as ``types_mapper``.
+            Passed to `pyarrow.Table.to_pandas`, such as ``types_mapper``.
         """
         return conversion.to_pandas(self.to_table(), **options)
 
     def to_astropy(self) -> Any:
-        """Return the rows as an `astropy.table.Table`, with units where the files tell them."""
+        """Return the rows as an `astropy.table.Table`, with units if the files contain them."""
         return conversion.to_astropy(self.to_table())
 
     def to_polars(self) -> pl.DataFrame:
@@ -116,19 +116,19 @@ class Scan:
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
         """Return the rows as a DuckDB relation.
 
-        The relation reads the catalog when it is executed, a few leaves at a time, and again each time. All
-        columns of the scan are read, whichever a query needs. For many queries over rows that fit in memory,
-        pass ``scan.to_table()`` to DuckDB instead.
+        The relation reads the catalog every time it is executed, a few leaves at a time. It reads all columns
+        of the scan, even if a query needs only some. For many queries on rows that fit in memory, pass
+        ``scan.to_table()`` to DuckDB instead.
 
         Parameters
         ----------
         connection : duckdb.DuckDBPyConnection, optional
-            DuckDB's default connection if omitted.
+            By default, DuckDB's default connection.
         """
         return conversion.to_duckdb(self, connection)
 
     def count_rows(self) -> int:
-        """Return the number of rows; of the leaves only footers and the columns that tests need are read."""
+        """Return the number of rows. Only footers and the columns that the tests need are read."""
         limit = self._request.limit
         count = 0
         with self._files.detecting_changes():
@@ -139,7 +139,7 @@ class Scan:
         return count
 
     def plan(self) -> ScanPlan:
-        """Return what would be read; footers are, rows are not."""
+        """Return the plan of what would be read. Only footers are read for it."""
         request = self._request
         columns = [*request.columns, *(name for name in request.tests if name not in request.columns)]
         pick = GroupFilter(self._files, request, self._ranges)
@@ -163,7 +163,7 @@ class Scan:
 
     @property
     def _workers(self) -> int:
-        # When every row counts, the first pieces are enough for a limit, and none is read ahead.
+        # With a limit and no tests, the first pieces are enough, so nothing is read ahead.
         if self._request.limit is not None and self._request.reads_every_row:
             return 1
         if storage.is_local(self._files.root):
@@ -179,7 +179,7 @@ class Scan:
         return select_files(self._files, self._ranges, self._tiles)
 
     def _pieces(self) -> Iterable[Piece]:
-        """Return the pieces to read, in order; footers are fetched a few ahead."""
+        """Return the pieces to read, in order; a few footers are fetched ahead."""
         pick = GroupFilter(self._files, self._request, self._ranges)
         limit = self._request.limit
         rows = PIECE_ROWS if limit is None else min(limit, PIECE_ROWS)
@@ -219,16 +219,16 @@ def make_scan(
     limit: int | None = None,
     choose_tiles: TileChooser | None = None,
 ) -> Scan:
-    """Check what is asked for against the catalog and return the scan: see `Catalog.scan`."""
+    """Check the arguments against the catalog and return the scan: see `Catalog.scan`."""
     if files.only_links_tiles:
         raise UsageError(
-            "the association links tiles only and has no rows to scan",
+            "this association links whole tiles and has no rows to scan",
             path=files.root,
             found="hats_assn_leaf_files=False",
-            hint="its tiles are in `partitions`",
+            hint="its tiles are in Catalog.partitions",
         )
     if limit is not None and limit < 0:
-        raise UsageError("limit is no number of rows", found=limit, expected="0 or more")
+        raise UsageError("limit must not be negative", found=limit, expected="0 or more")
     chosen = _choose_columns(files, columns)
     tests: list[str] = []
     if region is not None:
@@ -248,14 +248,14 @@ def _choose_columns(files: CatalogFiles, columns: Iterable[str] | str | None) ->
         return tuple(default or names)
     if isinstance(columns, str):
         if columns != "all":
-            raise UsageError("columns is one text", found=columns, expected='a list of names, or "all"')
+            raise UsageError("columns must be a list", found=columns, expected='a list of names, or "all"')
         return tuple(names)
     if not isinstance(columns, Iterable):
         raise UsageError(
-            "columns are no names",
+            "columns must be a list",
             found=type(columns).__name__,
-            expected='a list, or "all"',
-            hint="a region is given as region=",
+            expected='a list of names, or "all"',
+            hint="pass a region as region=...",
         )
     chosen = tuple(dict.fromkeys(columns))
     for name in chosen:
@@ -272,7 +272,7 @@ def _position_columns(files: CatalogFiles) -> list[str]:
         wanted = [properties.healpix_column]
     if files.is_index or not set(wanted) <= set(names):
         raise UsageError(
-            "the table has no positions, so no region can be read from it",
+            "the table has no positions, so it cannot be filtered by region",
             path=files.root,
             expected=f"the columns {' and '.join(wanted)}",
         )

@@ -1,4 +1,4 @@
-"""Conditions on rows: Arrow expressions, or text such as ``mag < 15 and band == "g"``."""
+"""Conditions on rows: Arrow expressions, or strings such as ``mag < 15 and band == "g"``."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "is_valid": pc.is_valid,
 }
 _HINT = (
-    'write it like: mag < 15 and band in ("g", "r") and parallax is not None; '
-    "quote odd names with `backticks`"
+    'write it like: mag < 15 and band in ("g", "r") and parallax is not None; put other names in `backticks`'
 )
 
 
@@ -48,24 +47,24 @@ def as_condition(where: Any, schema: pa.Schema) -> Any:
     Parameters
     ----------
     where : pyarrow.compute.Expression or str
-        A text is read as a Python comparison: names of columns, numbers, strings,
+        A string may contain names of columns, numbers, strings,
         ``< <= > >= == != + - * /``, ``and or not in``, ``is None``, and the functions ``abs is_nan is_null
         is_valid``.
     schema : pyarrow.Schema
-        The columns there are.
+        The columns of the catalog.
 
     Raises
     ------
     ColumnError
-        If it names a column that is not there.
+        If it contains an unknown column.
     UsageError
-        If it is no condition.
+        If it is not a valid condition.
     """
     if isinstance(where, str):
         return _Reader(schema).read(where)
     if not isinstance(where, pc.Expression):
         raise UsageError(
-            "where is no condition", found=where, expected="a pyarrow.compute expression or a text"
+            "where must be a condition", found=where, expected="a string or a pyarrow.compute.Expression"
         )
     return where
 
@@ -76,15 +75,15 @@ def columns_of(condition: Any, schema: pa.Schema) -> tuple[str, ...]:
     Raises
     ------
     ColumnError
-        If it needs one that is not there.
+        If it needs an unknown column.
     UsageError
-        If it does not come out true or false.
+        If the result is not true or false.
     """
-    # Arrow does not tell which columns an expression needs, so it is tried on tables without rows.
+    # Arrow does not say which columns an expression needs, so try it on tables without rows.
     text = str(condition)
     if "FieldPath(" in text:
-        # Only some columns are read, so that a position would mean another column there.
-        raise UsageError("the condition gives the position of a column", found=text, hint="give its name")
+        # Only some columns are read, so the number would refer to a different column.
+        raise UsageError("the condition refers to a column by number", found=text, hint="refer to it by name")
     needed = [name for name in schema.names if name in text]
     if _problem(condition, schema, needed) is not None:
         needed = schema.names
@@ -95,7 +94,7 @@ def columns_of(condition: Any, schema: pa.Schema) -> tuple[str, ...]:
         others = [other for other in needed if other != name]
         if others and _problem(condition, schema, others) is None:
             needed = others
-    # A condition without columns is evaluated for every row all the same, and rows are those of some column.
+    # A condition without columns still has to be evaluated for every row, which needs at least one column.
     return tuple(needed or schema.names[:1])
 
 
@@ -112,7 +111,7 @@ def _problem(condition: Any, schema: pa.Schema, names: Sequence[str]) -> HatsErr
 
 
 def unknown_column(name: object, names: Sequence[str]) -> ColumnError:
-    """Return the error for a column that is not there, with the names that come close."""
+    """Return the error for an unknown column, with similar names."""
     close = get_close_matches(str(name), names, n=3, cutoff=0.6) or [
         other for other in names if other.casefold() == str(name).casefold()
     ]
@@ -122,7 +121,7 @@ def unknown_column(name: object, names: Sequence[str]) -> ColumnError:
 
 
 class _Reader:
-    """Reads a text into an expression; only what is listed above is understood, and nothing is ever run."""
+    """Parse a string into an expression; only the syntax above is accepted, and nothing is executed."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
@@ -135,11 +134,11 @@ class _Reader:
         except HatsError:  # some are ValueErrors, too
             raise
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise UsageError("the condition cannot be understood", found=text, hint=_HINT) from error
-        except TypeError as error:  # "mag & 3 < 5": operators of values that have none
-            raise UsageError("the condition cannot be understood", found=text, expected=str(error)) from error
+            raise UsageError("invalid condition", found=text, hint=_HINT) from error
+        except TypeError as error:  # "mag & 3 < 5": operators that the values do not support
+            raise UsageError("invalid condition", found=text, expected=str(error)) from error
         if not isinstance(condition, pc.Expression):
-            raise UsageError("the condition names no column", found=text, hint=_HINT)
+            raise UsageError("the condition does not contain a column", found=text, hint=_HINT)
         return condition
 
     def _stand_in(self, quoted: re.Match[str]) -> str:
@@ -172,7 +171,7 @@ class _Reader:
                 return self._comparison(node)
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
                 return _FUNCTIONS[name](self._expression(argument))
-        raise SyntaxError(f"{type(node).__name__} is not understood")
+        raise SyntaxError(f"{type(node).__name__} is not supported")
 
     def _column(self, name: str) -> str:
         name = self.quoted.get(name, name)

@@ -1,7 +1,7 @@
 """The command line: ``hatsformat import``, ``query``, ``validate`` and the others.
 
-The commands parse arguments, call the package and print results; they hold no logic of their own.
-Exit codes: 0 done or valid, 1 not valid, 2 could not run.
+The commands parse arguments, call the package and print results; they contain no other logic.
+Exit codes: 0 success or valid, 1 not valid, 2 could not run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Options that several commands share.
 
-An option that is not given is None and is not passed on, so each default is kept in one place, below the
-command line.
+An option that is not given is None and is not passed on, so that defaults are only defined in the functions
+that the commands call.
 """
 
 from __future__ import annotations

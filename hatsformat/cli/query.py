@@ -117,7 +117,7 @@ def _region(
     regions = {"--cone": cone, "--box": box, "--polygon": polygon, "--moc": moc}
     names = [name for name, value in regions.items() if value]
     if len(names) > 1:
-        raise UsageError("only one region can be given", found=", ".join(names))
+        raise UsageError("more than one region", found=", ".join(names))
     from hatsformat.regions import Box, Cone, Polygon
 
     if cone:

@@ -47,7 +47,7 @@ def _overwrite_option(what: str) -> Decorator[Any]:
 def margin_command(path: str, threshold: float, out: str | None, as_json: bool, **options: Any) -> None:
     """Build a margin cache of the catalog at PATH.
 
-    A margin cache holds, for each tile, the rows of other tiles within a threshold of its border, so that a
+    For each tile, a margin cache contains the rows of other tiles within a threshold of its border, so that a
     cross-match can work tile by tile. If PATH belongs to a collection, the margin is added to the collection.
 
     \b
@@ -84,7 +84,7 @@ def index_command(
 ) -> None:
     """Build an index table of a column of the catalog at PATH.
 
-    An index table says which tile holds each value of a column, so that rows can be looked up by an
+    An index table says which tile contains each value of a column, so that rows can be looked up by
     identifier. If PATH belongs to a collection, the index is added to the collection.
 
     \b
@@ -117,7 +117,7 @@ def index_command(
 def collection_command(
     path: str, primary: str | None, name: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Make the folder PATH, which holds a catalog in a subfolder, a collection.
+    """Turn the folder PATH, which contains a catalog in a subfolder, into a collection.
 
     Existing margins and indexes of the catalog in PATH become members of the collection. Those given with
     --margin and --index are built if they are missing.

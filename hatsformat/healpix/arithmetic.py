@@ -54,7 +54,8 @@ class HealpixPixel:
         check_order(self.order)
         if not 0 <= self.pixel < npix(self.order):
             raise UsageError(
-                f"order {self.order} has no pixel {self.pixel}",
+                f"invalid pixel for order {self.order}",
+                found=self.pixel,
                 expected=f"0 to {npix(self.order) - 1}",
             )
 
@@ -76,7 +77,7 @@ class HealpixPixel:
 def check_order(order: Any, name: str = "order") -> int:
     """Return `order` as an int, or raise `UsageError` if it is not an integer from 0 to 29."""
     if not isinstance(order, int | np.integer) or isinstance(order, bool) or not 0 <= order <= MAX_ORDER:
-        raise UsageError(f"{name} is not a HEALPix order", found=order, expected=f"0 to {MAX_ORDER}")
+        raise UsageError(f"invalid {name}", found=order, expected=f"0 to {MAX_ORDER}")
     return int(order)
 
 
@@ -96,7 +97,7 @@ def order_of_npix(count: int) -> int:
     for order in range(MAX_ORDER + 1):
         if npix(order) == count:
             return order
-    raise UsageError(f"no HEALPix order has {count} pixels", expected="12 * 4**order")
+    raise UsageError("invalid number of HEALPix pixels", found=count, expected="12 * 4**order")
 
 
 def pixel_width(order: IntLike) -> FloatArray:
@@ -236,7 +237,7 @@ def radec_to_pixel(ra: npt.ArrayLike, dec: npt.ArrayLike, order: int, *, threads
     is_wrapped = lon.min() >= 0 and lon.max() < 360  # false for NaN
     if not ((is_wrapped or np.isfinite(lon).all()) and lat.min() >= -90 and lat.max() <= 90):
         raise UsageError(
-            "coordinates are not on the sky", expected="finite right ascensions, declinations from -90 to 90"
+            "invalid coordinates", expected="finite right ascensions, and declinations from -90 to 90"
         )
     if not is_wrapped:
         from astropy.coordinates import Longitude
@@ -334,5 +335,5 @@ def _cells(pixels: IntLike, order: int) -> npt.NDArray[np.uint64]:
     numbers = np.asarray(pixels, dtype=np.int64)
     count = npix(check_order(order))
     if ((numbers < 0) | (numbers >= count)).any():
-        raise UsageError(f"some pixels do not exist at order {order}", expected=f"0 to {count - 1}")
+        raise UsageError(f"invalid pixels for order {order}", expected=f"0 to {count - 1}")
     return numbers.astype(np.uint64)

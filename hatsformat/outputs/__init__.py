@@ -1,1 +1,1 @@
-"""Writing record batches to files, and converting them to the tables of other libraries."""
+"""Write rows to files, and convert them to the tables of other libraries."""

@@ -1,4 +1,4 @@
-"""Converting Arrow tables to those of pandas, Astropy, Polars and DuckDB."""
+"""Convert Arrow tables to pandas, Astropy, Polars and DuckDB."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def to_pandas(table: pa.Table, **options: Any) -> Any:
-    """Return a `pandas.DataFrame`; every column of the table is a column of it."""
+    """Return a `pandas.DataFrame`, with all columns of the table as columns."""
     try:
-        # Files written by pandas say which column was its index; it is a column like the others here.
+        # Files written by pandas may declare a column as the index; keep it as a column.
         return table.to_pandas(ignore_metadata=True, **options)
     except ImportError as error:
         raise MissingExtraError("a pandas data frame", "pandas") from error
@@ -50,12 +50,12 @@ def to_polars(table: pa.Table) -> pl.DataFrame:
 def to_duckdb(
     rows: ArrowStream, connection: duckdb.DuckDBPyConnection | None = None
 ) -> duckdb.DuckDBPyRelation:
-    """Return a `duckdb.DuckDBPyRelation`, which asks for the stream each time that it is executed."""
+    """Return a `duckdb.DuckDBPyRelation`, which reads the stream each time it is executed."""
     try:
         import duckdb
     except ImportError as error:
         raise MissingExtraError("a DuckDB relation", "duckdb") from error
-    # Older ones take only the first stream, and fail when a relation is executed again.
+    # Older versions read the stream only once, and fail when a relation is executed again.
     if tuple(map(int, duckdb.__version__.split(".")[:2])) < _OLDEST_DUCKDB:
         raise MissingExtraError(f"a DuckDB relation (found DuckDB {duckdb.__version__})", "duckdb")
     return duckdb.from_arrow(rows) if connection is None else connection.from_arrow(rows)
@@ -88,13 +88,13 @@ def _unit(text: str | None) -> Any:
     if not text:
         return None
     with warnings.catch_warnings():
-        # A unit that Astropy does not know is kept as it is written.
+        # Keep units that Astropy does not know.
         warnings.simplefilter("ignore", UnitsWarning)
         return Unit(text, parse_strict="warn")
 
 
 def _to_numpy(column: pa.ChunkedArray) -> tuple[Any, Any]:
-    """Return values, and a mask where some are missing."""
+    """Return values, and a mask if some are missing."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
@@ -108,7 +108,7 @@ def _to_numpy(column: pa.ChunkedArray) -> tuple[Any, Any]:
         column = pc.fill_null(column, pa.scalar(0, type=kind))
     values = column.to_numpy()
     if values.dtype == object:
-        # Lists and structures stay Python objects; NumPy must not stack lists of equal length.
+        # Lists and structs stay Python objects; NumPy must not stack lists of equal length.
         objects = np.empty(len(values), dtype=object)
         objects[:] = list(values)
         values = objects

@@ -1,17 +1,17 @@
-"""Units and descriptions of columns, as Parquet files carry them."""
+"""Units and descriptions of columns in Parquet files."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
 VOTABLE_KEY = b"IVOA.VOTable-Parquet.content"
-"""The key-value of a VOParquet file that holds a VOTable with the columns' units and descriptions."""
+"""The key in the metadata of a VOParquet file whose value is a VOTable that describes the columns."""
 
 
 def column_descriptions(schema: pa.Schema) -> dict[str, dict[str, str]]:
-    """Return what a schema says about its columns: ``unit``, ``ucd`` and ``description`` by column name.
+    """Return the ``unit``, ``ucd`` and ``description`` of columns, by column name.
 
-    Found in the VOTable of a VOParquet file and in the metadata of single columns, which take precedence.
+    They come from the VOTable of a VOParquet file and the metadata of columns, which takes precedence.
     """
     found = _from_votable((schema.metadata or {}).get(VOTABLE_KEY))
     for field in schema:
@@ -26,7 +26,7 @@ def column_descriptions(schema: pa.Schema) -> dict[str, dict[str, str]]:
 def _from_votable(content: bytes | None) -> dict[str, dict[str, str]]:
     import xml.etree.ElementTree as ET
 
-    # Units are a courtesy: a VOTable that cannot be read, or declares entities, is passed over.
+    # Units are optional, so ignore a VOTable that cannot be read or declares entities.
     if not content or b"<!ENTITY" in content:
         return {}
     try:

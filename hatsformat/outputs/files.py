@@ -1,4 +1,4 @@
-"""Writing rows to files: the formats of ``query -o``, each file whole or not at all."""
+"""Write rows to files, in the formats of ``query -o``. Files appear when they are complete."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from hatsformat.errors import ColumnError, OutputError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# This module names the formats to the command line, so what is slow to import is imported when it is used.
+# The command line imports this module for its formats, so slow imports are inside functions.
 
 
 def check_output(path: str, overwrite: bool) -> None:
-    """Raise `OutputError` if a file may not be written, before any work is done for it."""
+    """Raise `OutputError` if a file cannot be written; called before any work is done."""
     from hatsformat import storage
 
     target = storage.resolve(path)
     if storage.is_local(target) and target.is_dir():
-        raise OutputError("this is a folder", path=target, hint="name a file in it")
+        raise OutputError("this is a folder", path=target, hint="give the path of a file")
     if not overwrite and storage.exists(target):
-        raise OutputError("the file exists", path=target, hint="remove it, or say --overwrite")
+        raise OutputError("the file exists", path=target, hint="remove it, or use --overwrite")
 
 
 def check_format(path: str) -> str:
-    """Return the key of `FORMATS` that a file's name ends in, or raise `UsageError`."""
+    """Return the suffix of a file; raise `UsageError` if it is not in `FORMATS`."""
     from hatsformat import storage
 
     suffix: str = storage.resolve(path).suffix.lower()
     if suffix not in FORMATS:
-        raise UsageError("cannot write this kind of file", path=path, expected=", ".join(FORMATS))
+        raise UsageError("unknown file format", path=path, expected=", ".join(FORMATS))
     return suffix
 
 
 def write_rows(rows: pa.RecordBatchReader, path: str) -> None:
-    """Write rows to a file, in the format that its name ends in.
+    """Write rows to a file, in the format of its suffix.
 
     Parameters
     ----------
     rows : pyarrow.RecordBatchReader
-        Read once, to its end. Parquet and CSV files are written batch by batch; for the others all rows are
-        in memory.
+        Consumed completely. Parquet and CSV files are written batch by batch; other formats need all rows in
+        memory.
     path : str
-        A local path or a URL. A file there is replaced.
+        A local path or a URL. An existing file is replaced.
 
     Raises
     ------
     UsageError
-        If the name ends in none of `FORMATS`.
+        If the suffix is not in `FORMATS`.
     ColumnError
-        If the format cannot hold one of the columns.
+        If the format cannot store a column.
     """
     from hatsformat import storage
 
@@ -61,14 +61,14 @@ def write_rows(rows: pa.RecordBatchReader, path: str) -> None:
 
 
 def write_csv(rows: pa.RecordBatchReader, stream: IO[bytes]) -> None:
-    """Write rows as CSV, after one line of column names."""
+    """Write rows as CSV, with a header line."""
     import pyarrow as pa
     import pyarrow.csv
 
     nested = [field.name for field in rows.schema if pa.types.is_nested(field.type)]
     if nested:
         raise ColumnError(
-            "CSV cannot hold lists and structures",
+            "CSV cannot store lists or structs",
             found=", ".join(nested),
             hint="leave these columns out with --columns, or write .parquet",
         )
@@ -86,7 +86,7 @@ def _write_parquet(rows: pa.RecordBatchReader, stream: IO[bytes]) -> None:
 
 
 def _write_fits(rows: pa.RecordBatchReader, stream: IO[bytes]) -> None:
-    # Astropy seeks in the file, which a store's upload cannot.
+    # Astropy needs a file that can seek.
     buffer = io.BytesIO()
     _astropy_table(rows).write(buffer, format="fits")
     stream.write(buffer.getbuffer())
@@ -94,7 +94,7 @@ def _write_fits(rows: pa.RecordBatchReader, stream: IO[bytes]) -> None:
 
 def _write_votable(rows: pa.RecordBatchReader, stream: IO[bytes]) -> None:
     buffer = io.BytesIO()
-    # Not as text: Astropy's C writer of it may crash at some lengths of rows (astropy/astropy#20419).
+    # Binary, because Astropy's C writer of TABLEDATA may crash at some row lengths (astropy/astropy#20419).
     _astropy_table(rows).write(buffer, format="votable", tabledata_format="binary2")
     stream.write(buffer.getbuffer())
 
@@ -118,4 +118,4 @@ FORMATS: dict[str, Callable[[pa.RecordBatchReader, IO[bytes]], None]] = {
     ".vot": _write_votable,
     ".ecsv": _write_ecsv,
 }
-"""What writes rows to a file, by what the file's name ends in."""
+"""The functions that write rows to a file, by suffix."""

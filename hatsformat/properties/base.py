@@ -1,4 +1,4 @@
-"""What the typed classes of properties share: reading, writing and changing, driven by the keyword table."""
+"""The base class of properties: reading, writing and changing, driven by the keyword table."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from hatsformat.properties.values import Pairs
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BaseProperties:
-    """The keywords that every properties file may have, and what can be done with all of them.
+    """The keywords that every properties file may have, and the methods for all of them.
 
-    An attribute has the name and the type of its keyword. It is None where the file does not say, where the
-    value is empty, and where a lenient reading could not make sense of the text, which is kept and written
-    again. Objects are compared by their attributes: comments, the order of lines and the spelling of numbers
-    do not count.
+    Each keyword is an attribute of the same name. It is None if the keyword is missing, empty, or has a value
+    that cannot be read; that text is kept and written again. Objects are equal if their attributes are equal:
+    comments, the order of lines and the spelling of numbers are ignored.
 
     Attributes
     ----------
     extra : Mapping of str to str
-        Keywords that this class has no attribute for, with their texts, in the order of the file.
+        Unknown keywords with their texts, in the order of the file.
     """
 
     file_kind: ClassVar[FileKind]
@@ -97,20 +96,20 @@ class BaseProperties:
     def parse(cls, source: str | bytes, path: object = None, *, strict: bool = False) -> Self:
         """Read the content of a properties file.
 
-        Files are taken as they come: list separators, dates, truth values and versions in any of the
-        spellings in use, empty values, keywords of other editions and unknown ones. Only what makes the data
-        unusable raises: no type of table or an unknown one, no table behind a collection or an extension,
-        a value that readers depend on and that cannot be read. Everything that is wrong with the file, down
-        to what other readers may stumble over, is what the ``validate_*`` functions tell.
+        Reading is lenient: all common spellings of lists, dates, Booleans and versions are accepted, as are
+        empty values, keywords of other editions and unknown keywords. It only raises for problems that make
+        the data unusable: a missing or unknown type of table, a collection or extension without a table, or
+        an invalid value of a keyword that readers depend on. The ``validate_*`` functions report all
+        problems, including those that only affect other readers.
 
         Parameters
         ----------
         source : str or bytes
             The content of the file.
         path : object, optional
-            Where it came from, for the message.
+            The path of the file, for messages.
         strict : bool
-            Raise also for errors that a reader can live with, such as a missing keyword.
+            Also raise for errors that readers can handle, such as a missing keyword.
 
         Returns
         -------
@@ -120,7 +119,7 @@ class BaseProperties:
         Raises
         ------
         PropertiesError
-            With every problem of the file in its ``problems``, whichever made it fail.
+            With all problems of the file in ``problems``.
         """
         document, _ = parse_properties_text(source)
         problems = find_problems(document, cls.file_kind)
@@ -132,7 +131,7 @@ class BaseProperties:
 
     @classmethod
     def from_document(cls, document: PropertiesDocument) -> Self:
-        """Make what can be made of a document; never raises.
+        """Read a document as far as possible; never raises.
 
         Parameters
         ----------
@@ -155,7 +154,7 @@ class BaseProperties:
         return properties
 
     def validate(self) -> list[Problem]:
-        """Find every problem of what `format` would write, the worst first; empty when all is well."""
+        """Return all problems of what `format` would write, the worst first."""
         return find_problems(self._document, self.file_kind)
 
     def format(self) -> str:
@@ -164,20 +163,19 @@ class BaseProperties:
         Returns
         -------
         str
-            What was read keeps its order, its comments and the spelling of its values; a keyword stands once,
-            under its present name. A canonical file comes out as it went in.
+            Order, comments and the spelling of values are kept. Every keyword is written once, under its
+            current name. A canonical file does not change.
         """
         return format_properties_text(self._document)
 
     def replace(self, **changes: Any) -> Self:
-        """Change values, keeping everything else of the file: order, comments, unknown keywords.
+        """Return a copy with some values changed; order, comments and unknown keywords are kept.
 
         Parameters
         ----------
         **changes
-            New values by keyword, of the attribute's type; None or an empty one removes the keyword.
-            A keyword that the class does not know takes a text. ``extra`` puts a mapping in the place of all
-            unknown ones.
+            New values by keyword, of the attribute's type; None or an empty value removes the keyword. The
+            value of an unknown keyword is a string. ``extra`` replaces all unknown keywords.
 
         Returns
         -------
@@ -187,7 +185,7 @@ class BaseProperties:
         Raises
         ------
         UsageError
-            If a value is not of the keyword's kind, or cannot be written so that readers get it back.
+            If a value has the wrong type, or readers could not read it back.
         """
         texts: dict[str, str | None] = {}
         if "extra" in changes:
@@ -210,21 +208,21 @@ class BaseProperties:
         Parameters
         ----------
         keyword : str
-            Any keyword: a known one, one of its other names, or an unknown one.
+            A known keyword, an alias, or an unknown keyword.
         default : object
-            What to return where there is no value.
+            Returned if there is no value.
 
         Returns
         -------
         object
-            Of the attribute's type; a text for an unknown keyword.
+            Of the attribute's type; a string for an unknown keyword.
         """
         name = ALIASES.get(keyword, keyword)
         value = getattr(self, name) if name in self.file_kind.keywords else self.extra.get(keyword)
         return default if value is None else value
 
     def to_dict(self) -> dict[str, str]:
-        """Return the texts of all values by keyword, in the order in which `format` writes them."""
+        """Return the texts of all values by keyword, in the order of `format`."""
         return self._document.to_dict()
 
     @property
@@ -236,12 +234,12 @@ class BaseProperties:
     def _check_extra(cls, extra: Mapping[str, Any]) -> Mapping[str, str]:
         for name, text in extra.items():
             if not isinstance(text, str):
-                raise UsageError("an unknown keyword holds a text", found={name: text})
+                raise UsageError("the value of an unknown keyword must be a string", found={name: text})
             if not name or ALIASES.get(name, name) in cls.file_kind.keywords:
                 raise UsageError(
-                    "a keyword of the format cannot be an extra one" if name else "a keyword cannot be empty",
+                    "extra cannot contain a keyword of the format" if name else "a keyword must not be empty",
                     found=name,
-                    hint=f"give {ALIASES.get(name, name)} as an argument of its own" if name else None,
+                    hint=f"pass {ALIASES.get(name, name)} as its own argument" if name else None,
                 )
         return extra
 
@@ -253,7 +251,7 @@ def _read(keyword: Keyword, texts: Mapping[str, str]) -> Any:
     try:
         return keyword.parse(found[1])
     except (ValueError, OverflowError):
-        # What cannot be read is reported by the validation; the document keeps the text.
+        # The validation reports invalid values; the document keeps the text.
         return None
 
 

@@ -15,8 +15,8 @@ from hatsformat.properties.values import Pairs
 class CollectionProperties(BaseProperties):
     r"""The properties of a collection: its primary table, its margin caches, its indexes and its extensions.
 
-    Attributes have the keywords' own names and are None where the file does not say; `keywords.KEYWORDS`
-    describes each. Reading, writing and changing are those of `BaseProperties`.
+    Each keyword is an attribute of the same name, or None if it is missing; `keywords.KEYWORDS` describes
+    them. See `BaseProperties` for how to read, write and change them.
 
     Examples
     --------
@@ -37,12 +37,12 @@ class CollectionProperties(BaseProperties):
 
     @property
     def label(self) -> str | None:
-        """What to call the collection: ``obs_collection``, or ``name``, which the draft of the note has."""
+        """The name of the collection: ``obs_collection``, or ``name`` as in the draft of the note."""
         return self.obs_collection or self.name
 
     @property
     def margins(self) -> tuple[str, ...]:
-        """The subdirectories of all margin caches, a default that the list leaves out included."""
+        """The subdirectories of all margin caches, including a default that is not in the list."""
         listed = self.all_margins or ()
         if self.default_margin is None or self.default_margin in listed:
             return listed
@@ -50,10 +50,10 @@ class CollectionProperties(BaseProperties):
 
     @property
     def indexes(self) -> Mapping[str, str]:
-        """The subdirectory of the index table of each indexed column; empty where there is none."""
+        """The subdirectory of the index table of each indexed column; empty if there are none."""
         return Pairs() if self.all_indexes is None else self.all_indexes
 
     @property
     def extensions(self) -> Mapping[str, str]:
-        """The path of the properties file of each extension; empty where there is none."""
+        """The path of the properties file of each extension; empty if there are none."""
         return Pairs() if self.all_extensions is None else self.all_extensions

@@ -15,9 +15,9 @@ class Entry:
     Attributes
     ----------
     keyword, value : str
-        The texts, exactly as a Java reader has them.
+        The texts, exactly as a Java reader returns them.
     line : int or None
-        The line of the file on which the entry begins, from 1; None for one that was not read.
+        The line of the file on which the entry begins, from 1; None if it was not read from a file.
     """
 
     keyword: str
@@ -39,9 +39,9 @@ class PropertiesDocument:
     Attributes
     ----------
     lines : tuple of Entry or Comment
-        Entries, comments and empty lines as they stand. A keyword may be there more than once.
+        Entries, comments and empty lines as in the file. A keyword may occur more than once.
     problems : tuple of Problem
-        What was wrong with the text; not part of the comparison.
+        What is wrong with the text; ignored in comparisons.
     """
 
     lines: tuple[Entry | Comment, ...] = ()
@@ -49,7 +49,7 @@ class PropertiesDocument:
 
     @classmethod
     def of(cls, texts: Mapping[str, str], *, title: str | None = None) -> PropertiesDocument:
-        """Make a document of keywords and value texts, after a comment line with a title.
+        """Create a document from keywords and texts, with an optional title as its first line.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class PropertiesDocument:
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """The entries alone, duplicates included."""
+        """The entries, including duplicates."""
         return (line for line in self.lines if isinstance(line, Entry))
 
     @property
@@ -76,24 +76,24 @@ class PropertiesDocument:
         return tuple(line.text for line in self.lines if isinstance(line, Comment) and line.text)
 
     def to_dict(self) -> dict[str, str]:
-        """Return value texts by keyword; the last one of a keyword that is there twice, as in Java."""
+        """Return texts by keyword; of duplicates the last one, as in Java."""
         return {entry.keyword: entry.value for entry in self.entries}
 
     def last_entries(self) -> dict[str, Entry]:
-        """Return the entry that counts for each keyword."""
+        """Return the last entry of each keyword, which is the one that readers use."""
         return {entry.keyword: entry for entry in self.entries}
 
     def with_values(
         self, changes: Mapping[str, str | None], aliases: Mapping[str, str] | None = None
     ) -> PropertiesDocument:
-        """Change, add or remove values, keeping the place of what is there already.
+        """Change, add or remove values; existing keywords keep their lines.
 
         Parameters
         ----------
         changes : mapping of str to (str or None)
             New value texts by keyword; None removes the keyword. A new keyword goes to the end.
         aliases : mapping of str to str, optional
-            Other names and the keyword each stands for: lines under such a name give way to a change.
+            Other names of keywords: a change replaces their lines, too.
 
         Returns
         -------
@@ -112,18 +112,17 @@ class PropertiesDocument:
         return replace(self, lines=tuple(lines), problems=())
 
     def merged(self, aliases: Mapping[str, str] | None = None) -> PropertiesDocument:
-        """Put every keyword on one line, with the value that counts and under its present name.
+        """Put every keyword on one line, with the value that readers use, under its current name.
 
         Parameters
         ----------
         aliases : mapping of str to str, optional
-            Other names and the keyword each stands for. A line under such a name is renamed
-            unless the keyword has a line of its own.
+            Other names of keywords. A line with such a name is renamed, unless the keyword has its own line.
 
         Returns
         -------
         PropertiesDocument
-            A duplicate keeps the place of its first line and the value of its last.
+            A duplicate keeps its first line and its last value.
         """
         aliases = aliases or {}
         last = self.last_entries()

@@ -11,11 +11,11 @@ from hatsformat.properties.keywords import EXTENSION_FILE, FileKind
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ExtensionProperties(BaseProperties):
-    """The properties of an extension: further columns for the rows of a primary table, joined to it by a key.
+    """The properties of an extension: more columns for the rows of a primary table, joined by a key.
 
-    Attributes have the keywords' own names and are None where the file does not say; `keywords.KEYWORDS`
-    describes each. Reading, writing and changing are those of `BaseProperties`. No edition of the note has
-    extensions yet; writers do.
+    Each keyword is an attribute of the same name, or None if it is missing; `keywords.KEYWORDS` describes
+    them. See `BaseProperties` for how to read, write and change them. No edition of the note
+    defines extensions yet, but writers use them.
     """
 
     file_kind: ClassVar[FileKind] = EXTENSION_FILE

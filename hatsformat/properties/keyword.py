@@ -1,4 +1,4 @@
-"""What a keyword of the properties files is."""
+"""The definition of a keyword of the properties files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hatsformat.errors import UsageError
 from hatsformat.properties.value_types import ValueType
 
 Edition = Literal["draft-2025-04", "1.0", "later"]
-"""The edition of the note that introduced a keyword; ``later`` for what writers use and no edition has."""
+"""The edition of the note that introduced a keyword; ``later`` for keywords that only writers use."""
 
 TABLE_TYPES = ("object", "source", "nested", "margin", "index", "association", "map")
 """The types of table: the values of ``dataproduct_type`` in a catalog's properties."""
@@ -29,21 +29,21 @@ class Keyword:
     name : str
         The keyword; also the attribute of the typed classes.
     value_type : ValueType
-        What its value is.
+        The type of its value.
     description : str
-        What it says.
+        What it means.
     required, optional : frozenset of str
-        The types of table (or ``extension``, ``collection``) that must have it, and that may.
+        The types of table (or ``extension``, ``collection``) where it is required, and where it is optional.
     edition : str
         The edition that introduced it; see `Edition`.
     unit : str or None
         The unit of its value.
     choices : tuple of str
-        The words the note lists for it; empty where any value will do. Binding where `vital`.
+        The values listed in the note; empty if any value is allowed. Only enforced if `vital`.
     aliases : tuple of str
-        Names it has or had elsewhere: read, never written.
+        Other names, in other editions or by other writers: read, never written.
     vital : bool
-        Whether a value that cannot be read makes a table unusable, because readers depend on it.
+        Whether readers depend on it, so that an invalid value makes a table unusable.
     """
 
     name: str
@@ -58,14 +58,14 @@ class Keyword:
     vital: bool = False
 
     def parse(self, text: str) -> Any:
-        """Read a value text; see `ValueType.parse`.
+        """Read a value from text; see `ValueType.parse`.
 
         Raises
         ------
         ValueError
-            If the text is not of the keyword's kind, or not one of the words readers depend on.
+            If the text is not a valid value.
         OverflowError
-            If the value is well formed and impossible.
+            If the value is well formed but out of range.
         """
         value = self.value_type.parse(text)
         if self.vital and self.choices and value is not None and value not in self.choices:
@@ -73,12 +73,12 @@ class Keyword:
         return value
 
     def format(self, value: object) -> tuple[Any, str]:
-        """Check an argument and write it; see `ValueType.format`.
+        """Check a value and write it as text; see `ValueType.format`.
 
         Raises
         ------
         UsageError
-            If the value cannot be written so that readers get it back.
+            If the value is invalid, or readers could not read it back.
         """
         try:
             clean, text = self.value_type.format(value)
@@ -86,16 +86,14 @@ class Keyword:
         except UsageError as error:
             raise UsageError(f"{self.name}: {error.message}", found=error.found, hint=error.hint) from None
         except (TypeError, ValueError, OverflowError):
-            raise UsageError(
-                f"{self.name} cannot hold this value", found=value, expected=self.expected
-            ) from None
+            raise UsageError(f"invalid value for {self.name}", found=value, expected=self.expected) from None
         return clean, text
 
     @property
     def expected(self) -> str:
-        """What a value looks like, for messages."""
+        """What a valid value looks like, for messages."""
         return f"one of {', '.join(self.choices)}" if self.choices else self.value_type.expected
 
     def used_by(self, table_type: str) -> bool:
-        """Whether files of this type have a use for the keyword."""
+        """Whether the keyword is required or optional in files of this type."""
         return table_type in self.required or table_type in self.optional

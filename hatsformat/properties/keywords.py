@@ -1,7 +1,4 @@
-"""Every keyword by name, and which of them each kind of properties file has (Note, section 3.6.1, Table 2).
-
-Reading, writing, validating, the typed classes and the JSON Schemas all follow these.
-"""
+"""All keywords by name, and the keywords of each kind of properties file (Note, section 3.6.1, Table 2)."""
 
 from __future__ import annotations
 
@@ -18,12 +15,12 @@ KEYWORDS: Mapping[str, Keyword] = MappingProxyType({keyword.name: keyword for ke
 ALIASES: Mapping[str, str] = MappingProxyType(
     {alias: keyword.name for keyword in ROWS for alias in keyword.aliases}
 )
-"""Other names of keywords, and the keyword each stands for."""
+"""The keyword for each alias."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {table_type: tuple(k.name for k in ROWS if table_type in k.required) for table_type in ALL_TYPES}
 )
-"""The keywords that each type of table must have; ``extension`` and ``collection`` are types here."""
+"""The required keywords of each type of table, and of ``extension`` and ``collection``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +34,11 @@ class FileKind:
     title : str
         The comment on the first line of a new file.
     types : tuple of str
-        The types of table that such a file can describe.
+        The types of table that the file can describe.
     keywords : mapping of str to Keyword
-        The keywords that one of these types uses.
+        The keywords that these types use.
     essential : frozenset of str
-        The keywords without which nothing can be opened.
+        The keywords that are needed to open the table.
     """
 
     name: str
@@ -69,19 +66,18 @@ EXTENSION_FILE = _file_kind(
 
 
 def find_text(texts: Mapping[str, str], keyword: Keyword) -> tuple[str, str] | None:
-    """Find the text that counts for a keyword.
+    """Find the text of a keyword, under its name or an alias.
 
     Parameters
     ----------
     texts : mapping of str to str
-        Value texts as a file has them.
+        Texts by keyword, as in the file.
     keyword : Keyword
 
     Returns
     -------
     (name, text) : tuple of str, or None
-        The name under which the value stands, which may be an alias, and its text;
-        None where there is no value, or an empty one.
+        The name that was found, which may be an alias, and the text; None if the value is missing or empty.
     """
     for name in (keyword.name, *keyword.aliases):
         if keyword.value_type.strip(texts.get(name, "")):
@@ -90,7 +86,7 @@ def find_text(texts: Mapping[str, str], keyword: Keyword) -> tuple[str, str] | N
 
 
 def find_keyword(name: str) -> Keyword | None:
-    """Look a keyword up by its name or an alias.
+    """Find a keyword by its name or an alias.
 
     Parameters
     ----------
@@ -99,6 +95,6 @@ def find_keyword(name: str) -> Keyword | None:
     Returns
     -------
     Keyword or None
-        None for a keyword that no edition of the note has.
+        None for an unknown keyword.
     """
     return KEYWORDS.get(ALIASES.get(name, name))

@@ -1,4 +1,4 @@
-"""What can be wrong with a properties file, as values."""
+"""Problems of properties files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Literal
 Severity = Literal["fatal", "error", "warning"]
 """How bad a problem is.
 
-``fatal``: the catalog cannot be used and `parse` raises. ``error``: the file is not what the format says,
-and a reader can still work with it. ``warning``: allowed or harmless, and yet other readers may stumble.
+``fatal``: the catalog cannot be used, and `parse` raises. ``error``: the file violates the format, but can
+still be used. ``warning``: allowed, but some readers may fail.
 """
 
 _RANK = {"fatal": 0, "error": 1, "warning": 2}
@@ -18,24 +18,24 @@ _RANK = {"fatal": 0, "error": 1, "warning": 2}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a properties file.
+    """A problem of a properties file.
 
     Attributes
     ----------
     kind : str
-        A stable word for programs, such as ``missing-keyword``; see `KINDS`.
+        A stable identifier, such as ``missing-keyword``; see `KINDS`.
     severity : {"fatal", "error", "warning"}
-        How bad it is; see `Severity`.
+        See `Severity`.
     message : str
         What is wrong, as a clause.
     keyword : str or None
-        The keyword concerned.
+        The keyword that has the problem.
     line : int or None
-        The line of the file, from 1; None for what is not there.
+        The line of the file, from 1; None for something that is missing.
     found, expected : str or None
-        What was there, and what should have been.
+        What was found, and what was expected.
     fix : str or None
-        What to do about it.
+        How to fix it.
     """
 
     kind: str
@@ -62,26 +62,26 @@ class Problem:
 KINDS = {
     "encoding": "bytes that are not UTF-8",
     "byte-order-mark": "a byte-order mark before the first line",
-    "bad-escape": "an escape sequence that stands for no character",
-    "no-keyword": "a line with a value and no keyword",
-    "no-separator": "a line with a keyword and nothing after it, not even a separator",
-    "duplicate-keyword": "a keyword that stands on several lines",
-    "alias": "a keyword under a name of another edition",
+    "bad-escape": "an invalid escape sequence",
+    "no-keyword": "a line without a keyword",
+    "no-separator": "a line with a keyword but no separator",
+    "duplicate-keyword": "a keyword on more than one line",
+    "alias": "a keyword under its name in another edition",
     "alias-conflict": "a keyword under two names with different values",
-    "missing-keyword": "a keyword that this type of table must have",
-    "bad-value": "a value that cannot be read as what its keyword holds",
-    "out-of-range": "a number or date that is well formed and impossible",
-    "odd-value": "a value outside the note's list or form for a keyword no reader depends on",
+    "missing-keyword": "a required keyword that is missing",
+    "bad-value": "a value that cannot be read",
+    "out-of-range": "a number or date that is well formed but out of range",
+    "odd-value": "a value that is not in the note's list or form, of a keyword that no reader depends on",
     "stray-blank": "a value with blanks around it, which other readers keep",
     "unused-keyword": "a keyword that this type of table does not use",
-    "misspelt-keyword": "an unknown keyword that looks like a known one that is missing",
+    "misspelt-keyword": "an unknown keyword that is similar to a missing one",
     "inconsistent": "two keywords that contradict each other",
 }
-"""Every kind of problem, with what it means."""
+"""The kinds of problems and their meaning."""
 
 
 def sort_problems(problems: Iterable[Problem]) -> list[Problem]:
-    """Put the worst first, and within a severity the first in the file; stable."""
+    """Sort problems by severity, the worst first, then by line."""
     return sorted(
         problems, key=lambda problem: (_RANK[problem.severity], problem.line is None, problem.line or 0)
     )

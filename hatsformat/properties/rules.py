@@ -1,4 +1,4 @@
-"""Every problem of a properties file, found from the keyword table and a few rules between keywords."""
+"""Find the problems of a properties file, by the keyword table and a few rules between keywords."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hatsformat.properties.problems import Problem, Severity, sort_problems
 from hatsformat.properties.values import BLANKS, split_list
 
 _WORDS = re.compile(r"[^ \t\n\r\f]*")
-_FORM_OF_KIND = {
+_FORM_OF_TYPE = {
     "word": (_WORDS, "one word"),
     "url": (
         re.compile(r"(?!(?i:https?|ftp):(?!//[^/\s]))[A-Za-z][A-Za-z0-9+.-]*:.*", re.DOTALL),
@@ -33,9 +33,9 @@ _FORM_OF_KIND = {
     "date": (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z"), "a date, YYYY-mm-ddTHH:MMZ"),
     "integer": (re.compile(r"[0-9]*"), "an integer without a decimal point"),
     "order": (re.compile(r"[0-9]*"), "an integer without a decimal point"),
-    "list": (re.compile(r"[^,;]*"), "names separated by blanks alone"),
-    "orders": (re.compile(r"[^,;]*"), "integers separated by blanks alone"),
-    "map": (re.compile(r"[^,;]*"), "names and directories separated by blanks alone"),
+    "list": (re.compile(r"[^,;]*"), "names separated by blanks only"),
+    "orders": (re.compile(r"[^,;]*"), "integers separated by blanks only"),
+    "map": (re.compile(r"[^,;]*"), "names and directories separated by blanks only"),
 }
 _IVOIDS = (re.compile(r"ivo://\S*(\s+ivo://\S*)*", re.IGNORECASE), "IVOIDs, separated by blanks")
 _IVOID = (re.compile(r"ivo://.*", re.DOTALL | re.IGNORECASE), "an IVOID, such as ivo://CDS/P/2MASS/J")
@@ -57,7 +57,7 @@ _STATUS_GROUPS = (
 )
 _WORD_LIKE = ("word", "column", "reference", "url", "suffix")
 _MAX_UNKNOWN = 20
-"""How many unknown keywords are compared with the known ones, which takes a while each."""
+"""The limit of unknown keywords to compare with known ones, which is slow."""
 
 
 def validate_table(document: PropertiesDocument) -> list[Problem]:
@@ -110,10 +110,10 @@ def validate_extension(document: PropertiesDocument) -> list[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A document with what the rules need to know of it.
+    """A document and what the rules need from it.
 
-    `table_type` is the type of table, ``collection``, or None for a type that is missing or unknown; `values`
-    has what can be read, and `found` the line that counts, by the keyword's present name.
+    `table_type` is the type of table, ``collection``, or None for a missing or unknown type. `values` and
+    `found` contain the values that could be read and the lines they are on, by the keyword's current name.
     """
 
     file_kind: FileKind
@@ -124,7 +124,7 @@ class _Reading:
 
 
 def find_problems(document: PropertiesDocument, file_kind: FileKind) -> list[Problem]:
-    """Find every problem of a document, those of its text included, as one kind of properties file.
+    """Return all problems of a document, including those of its text.
 
     Parameters
     ----------
@@ -177,14 +177,16 @@ def _check_names(reading: _Reading, keyword: Keyword) -> Iterator[Problem]:
         entry = reading.entries.get(alias)
         if entry is None or not keyword.value_type.strip(entry.value):
             continue
-        fix = f"name it {keyword.name}"
-        yield Problem("alias", "warning", f"{alias} is another edition's name", alias, entry.line, fix=fix)
+        fix = f"rename it to {keyword.name}"
+        yield Problem(
+            "alias", "warning", f"{alias} is the name in another edition", alias, entry.line, fix=fix
+        )
         agreeing = ("", keyword.value_type.strip(entry.value))
         if own is not None and keyword.value_type.strip(own.value) not in agreeing:
             yield Problem(
                 "alias-conflict",
                 "error",
-                f"{alias} and {keyword.name} stand for the same and differ; {keyword.name} counts",
+                f"{alias} and {keyword.name} mean the same but differ; {keyword.name} is used",
                 alias,
                 entry.line,
                 entry.value,
@@ -199,7 +201,7 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
     try:
         keyword.parse(entry.value)
     except OverflowError:
-        kind, problem = "out-of-range", f"the value of {entry.keyword} is impossible"
+        kind, problem = "out-of-range", f"the value of {entry.keyword} is out of range"
     except ValueError:
         problem = f"the value of {entry.keyword} cannot be read"
     if problem is not None:
@@ -210,12 +212,10 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
         return
     expected = _expected_form(keyword, entry.value)
     if expected is not None:
-        message = f"the value of {entry.keyword} is not as the note has it"
+        message = f"the value of {entry.keyword} differs from the form in the note"
         yield Problem("odd-value", "warning", message, entry.keyword, entry.line, entry.value, expected)
     if keyword.value_type.name in _WORD_LIKE and entry.value != entry.value.strip(BLANKS):
-        message = (
-            f"the value of {entry.keyword} has blanks around it, which other readers take for a part of it"
-        )
+        message = f"the value of {entry.keyword} has blanks around it, which other readers keep"
         yield Problem(
             "stray-blank", "warning", message, entry.keyword, entry.line, entry.value, fix="remove the blanks"
         )
@@ -224,20 +224,20 @@ def _check_value(reading: _Reading, keyword: Keyword, entry: Entry) -> Iterator[
 
 
 def _expected_form(keyword: Keyword, value: str) -> str | None:
-    """Return what the note expects, where a value that can be read is not in that form."""
+    """Return the form in the note if a value, although it can be read, is in a different form."""
     text = keyword.value_type.strip(value)
     words = split_list(text) if keyword.value_type.is_list else (text,)
     if keyword.choices and not set(words) <= set(keyword.choices):
         return keyword.expected
     if keyword.name == "hats_status" and any(len(group & set(words)) > 1 for group in _STATUS_GROUPS):
-        return "one word at most of private and public, of main, mirror and partial, and so on"
-    form = _FORM_OF_KEYWORD.get(keyword.name) or _FORM_OF_KIND.get(keyword.value_type.name)
+        return "at most one word of each group, such as private or public, and main, mirror or partial"
+    form = _FORM_OF_KEYWORD.get(keyword.name) or _FORM_OF_TYPE.get(keyword.value_type.name)
     return None if form is None or form[0].fullmatch(text) else form[1]
 
 
 def _check_missing(reading: _Reading, keyword: Keyword) -> Iterator[Problem]:
     essential = keyword.name in reading.file_kind.essential
-    # A file of one type only, such as a collection's, needs its keywords whatever it says its type is.
+    # A kind of file with only one type, such as a collection, needs its keywords whatever its type says.
     types = reading.file_kind.types if reading.table_type is None else (reading.table_type,)
     if not all(name in keyword.required for name in types):
         return
@@ -249,7 +249,7 @@ def _check_missing(reading: _Reading, keyword: Keyword) -> Iterator[Problem]:
     yield Problem(
         "missing-keyword",
         "fatal" if essential else "error",
-        f"{keyword.name} is missing, which the properties of every {kind} have",
+        f"{keyword.name} is missing, which is required for type {kind}",
         keyword.name,
         expected=expected,
         fix=f"add a line {keyword.name} = …",
@@ -276,14 +276,14 @@ def _check_other_keywords(reading: _Reading) -> Iterator[Problem]:
                     f"{name} is not a keyword of the note",
                     name,
                     entry.line,
-                    fix=f"if {close[0]} is meant, name it so",
+                    fix=f"if you mean {close[0]}, rename it",
                 )
 
 
 def _unused(entry: Entry, table_type: str) -> Problem:
-    message = f"the properties of a table of type {table_type} have no use for {entry.keyword}"
+    message = f"{entry.keyword} is not used in a table of type {table_type}"
     if table_type in ("collection", "table"):
-        message = f"the properties of a {table_type} have no use for {entry.keyword}"
+        message = f"{entry.keyword} is not used in a {table_type}"
     return Problem("unused-keyword", "warning", message, entry.keyword, entry.line, entry.value)
 
 
@@ -292,16 +292,16 @@ def _check_collection(reading: _Reading) -> Iterator[Problem]:
         value = reading.values.get(default)
         listed = reading.values.get(listing) or ()
         if value is not None and value not in listed:
-            expected = f"one of {', '.join(listed)}" if listed else f"a list {listing} that has it"
+            expected = f"one of {', '.join(listed)}" if listed else f"{listing} to contain it"
             yield _inconsistent(reading, default, f"{default} is not in {listing}", expected)
     for listing, step in (("all_margins", 1), ("all_indexes", 2), ("all_extensions", 2)):
         members = split_list(reading.found[listing].value)[::step] if listing in reading.values else ()
         if len(set(members)) < len(members):
-            message = f"{listing} has a name twice" + ("; the last one counts" if step == 2 else "")
-            yield _inconsistent(reading, listing, message, "every name once")
+            message = f"{listing} contains a duplicate name" + ("; the last one is used" if step == 2 else "")
+            yield _inconsistent(reading, listing, message, "unique names")
     for path in (reading.values.get("all_extensions") or {}).values():
         if not path.endswith(".properties"):
-            message = "all_extensions does not lead to a properties file"
+            message = "all_extensions must point to properties files"
             yield _inconsistent(reading, "all_extensions", message, "paths that end in .properties")
 
 
@@ -312,13 +312,11 @@ def _check_table(reading: _Reading) -> Iterator[Problem]:
         yield _inconsistent(reading, "hats_col_dec", message, "the column of the declination")
     column = value("hats_col_healpix")
     if column not in (None, "_healpix_29") and value("hats_col_healpix_order") is None:
-        message = (
-            "hats_col_healpix names a column whose order hats_col_healpix_order does not tell; 29 is assumed"
-        )
+        message = "hats_col_healpix is declared without hats_col_healpix_order; order 29 is assumed"
         yield _inconsistent(reading, "hats_col_healpix", message, "hats_col_healpix_order", "warning")
     order = value("hats_skymap_order")
     if value("hats_skymap_alt_orders") and (order is None or max(value("hats_skymap_alt_orders")) >= order):
-        message = "hats_skymap_alt_orders has an order that is not below hats_skymap_order"
+        message = "the orders in hats_skymap_alt_orders must be below hats_skymap_order"
         expected = "hats_skymap_order" if order is None else f"orders below {order}"
         yield _inconsistent(reading, "hats_skymap_alt_orders", message, expected, "warning")
 
@@ -327,7 +325,7 @@ def _check_times(reading: _Reading) -> Iterator[Problem]:
     for first, last in (("t_min", "t_max"), ("hats_creation_date", "hats_release_date")):
         start, end = reading.values.get(first), reading.values.get(last)
         if isinstance(start, datetime) and isinstance(end, datetime):
-            # Some writers give the day alone.
+            # Some writers only write the day.
             start, end = start.date(), end.date()
         if start is not None and end is not None and end < start:
             expected = f"{reading.found[first].value} or later"

@@ -1,9 +1,9 @@
 """The JSON Schemas of the properties files, generated from the keyword table.
 
-A schema describes the JSON object of a file's keywords and their texts, as they stand once the escapes are
-read: every value is a string. It finds the missing keywords and the values that cannot be read, which the
-``validate_*`` functions call ``missing-keyword`` and ``bad-value``. It says nothing about what takes
-arithmetic or two keywords (``out-of-range``, ``inconsistent``), about the text itself, and about warnings.
+A schema describes the keywords and texts of a file (with escapes decoded) as a JSON object; every value is a
+string. It finds missing keywords and invalid values (``missing-keyword`` and ``bad-value`` of the
+``validate_*`` functions), but not problems that need arithmetic or two keywords (``out-of-range``,
+``inconsistent``), problems of the text itself, or warnings.
 
 ``python -m hatsformat.properties.schema [DIRECTORY]`` writes them.
 """
@@ -27,7 +27,7 @@ _PRESENT_IN_LIST = "[^ \\t\\n\\r\\f,;]"
 
 
 def build_schema(file_kind: FileKind) -> dict[str, Any]:
-    """Make the JSON Schema of one kind of properties file.
+    """Return the JSON Schema of a kind of properties file.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def build_schema(file_kind: FileKind) -> dict[str, Any]:
 
 
 def format_schema(file_kind: FileKind) -> str:
-    """Write the schema of one kind of file as it is kept in ``spec/schemas``."""
+    """Return the text of a schema file in ``spec/schemas``."""
     return json.dumps(build_schema(file_kind), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -115,7 +115,7 @@ def main(directory: Path | None = None) -> list[Path]:
     Parameters
     ----------
     directory : Path, optional
-        Where to; ``spec/schemas`` by default.
+        The output directory; ``spec/schemas`` by default.
 
     Returns
     -------

@@ -10,18 +10,18 @@ from hatsformat.properties.base import BaseProperties
 from hatsformat.properties.keywords import TABLE_FILE, FileKind
 
 HEALPIX_COLUMN = "_healpix_29"
-"""The column of the HEALPix index where ``hats_col_healpix`` says nothing else."""
+"""The column of the HEALPix index without ``hats_col_healpix``."""
 
 HEALPIX_ORDER = 29
-"""The order of the HEALPix index where ``hats_col_healpix_order`` says nothing else."""
+"""The order of the HEALPix index without ``hats_col_healpix_order``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TableProperties(BaseProperties):
     r"""The properties of a table: a catalog, a margin cache, an index, an association or a map.
 
-    Attributes have the keywords' own names and are None where the file does not say; `keywords.KEYWORDS`
-    describes each. Reading, writing and changing are those of `BaseProperties`.
+    Each keyword is an attribute of the same name, or None if it is missing; `keywords.KEYWORDS` describes
+    them. See `BaseProperties` for how to read, write and change them.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class TableProperties(BaseProperties):
 
     @property
     def npix_suffix(self) -> str:
-        """The suffix of the leaf files; ``.parquet`` unless the file says otherwise."""
+        """The suffix of the leaf files; ``.parquet`` by default."""
         return self.hats_npix_suffix or LEAF_SUFFIX
 
     @property
@@ -76,12 +76,12 @@ class TableProperties(BaseProperties):
 
     @property
     def healpix_column(self) -> str:
-        """The column of the HEALPix index of positions; ``_healpix_29`` unless the file says otherwise."""
+        """The column of the HEALPix index of positions; ``_healpix_29`` by default."""
         return self.hats_col_healpix or HEALPIX_COLUMN
 
     @property
     def healpix_order(self) -> int:
-        """The order of the values in `healpix_column`; 29 unless the file says otherwise."""
+        """The order of the values in `healpix_column`; 29 by default."""
         return HEALPIX_ORDER if self.hats_col_healpix_order is None else self.hats_col_healpix_order
 
     @property

@@ -1,9 +1,9 @@
-"""Java-properties text to an ordered document, and back (Note, section 3.6.1).
+"""Read and write the text of properties files (Note, section 3.6.1).
 
-The note asks for UTF-8 with one ``keyword = value`` a line, ``#`` starting a comment. Its own example escapes
-the colon of a date as Java writers do, and the existing tools read and write the files with a Java-properties
-library; so reading follows ``java.util.Properties`` in full, and writing keeps to what a Java reader and
-a reader that only splits lines at ``=`` both understand.
+The note requires UTF-8, one ``keyword = value`` per line, and comments that start with ``#``. Its example
+escapes the colon in a date, as Java does, and existing tools use a Java-properties library. So reading
+follows ``java.util.Properties`` completely. Writing only uses syntax that both a Java reader and a reader
+that just splits lines at ``=`` understand.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
 
-# Characters that some reader takes for the end of a line, or for nothing at all. A byte-order mark stands as
-# it is within a value: the library that hats reads with loses it where it is escaped.
+# Characters that some readers treat as line ends, or drop. A byte-order mark in a value is not escaped,
+# because the library that hats uses would drop it.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\\\]")
 _UNSAFE_IN_KEYWORD = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\\\\=:]")
 _ESCAPED = {
@@ -41,13 +41,13 @@ _BYTE_OF_SURROGATE = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 
 
 def parse_properties_text(source: str | bytes) -> tuple[PropertiesDocument, list[Problem]]:
-    r"""Read properties text. Never raises, whatever the text.
+    r"""Read the text of a properties file; never raises.
 
     The rules are those of ``java.util.Properties``: ``=``, ``:`` or blanks between keyword and value; ``#``
     or ``!`` for comments; ``\t``, ``\n``, ``\r``, ``\f``, ``\uXXXX``, and ``\`` before any other character
     for the character itself; ``\`` at the end of a line joins the next one; lines end in LF, CRLF or CR.
-    What Java does not accept is kept and reported: bytes that are not UTF-8 are taken as Latin-1, and
-    a ``\u`` without four hexadecimal digits stands for itself. The time is linear in the length.
+    Text that Java would reject is kept and reported: bytes that are not UTF-8 are read as Latin-1, and a
+    ``\u`` without four hexadecimal digits is kept. The time is linear in the length.
 
     Parameters
     ----------
@@ -57,16 +57,16 @@ def parse_properties_text(source: str | bytes) -> tuple[PropertiesDocument, list
     Returns
     -------
     document : PropertiesDocument
-        The lines, in order; it carries the problems too.
+        The lines, in order, with the problems.
     problems : list of Problem
-        What is wrong with the text, each with its line.
+        The problems of the text, with their lines.
     """
     problems: list[Problem] = []
     text = _decode(source, problems) if isinstance(source, bytes) else source
     if text.startswith("\ufeff"):
         text = text[1:]
         fix = "save the file as UTF-8 without a byte-order mark"
-        message = "the file begins with a byte-order mark, which other readers take for text"
+        message = "the file begins with a byte-order mark, which other readers treat as text"
         problems.append(Problem("byte-order-mark", "warning", message, line=1, fix=fix))
     lines = tuple(_read_lines(text, problems))
     problems.extend(_duplicates(lines))
@@ -76,9 +76,9 @@ def parse_properties_text(source: str | bytes) -> tuple[PropertiesDocument, list
 def format_properties_text(document: PropertiesDocument) -> str:
     r"""Write a document as text: ``keyword=value`` lines that end in LF, comments and empty lines kept.
 
-    Backslashes, control characters, characters that some readers take for a line end, and a leading blank
-    are escaped; everything else stands as it is, so that readers that know no escapes get nearly all values
-    right. Reading the text gives the document back, and writing that gives the same text.
+    Backslashes, control characters, characters that some readers treat as line ends, and a leading blank are
+    escaped. Everything else is written as it is, so readers without escapes read nearly all values correctly.
+    Reading the text returns the same document.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _decode(data: bytes, problems: list[Problem]) -> str:
         found = f"0x{data[error.start]:02x}"
         fix = "convert the file to UTF-8"
         problems.append(Problem("encoding", "error", message, None, line, found, "UTF-8", fix))
-    # Latin-1 is what Java reads by default, and what such a file nearly always is.
+    # Java reads Latin-1 by default, and such files nearly always are Latin-1.
     return data.decode("utf-8", "surrogateescape").translate(_BYTE_OF_SURROGATE)
 
 
@@ -151,9 +151,9 @@ def _read_entry(line: str, number: int, problems: list[Problem]) -> Entry:
             Problem("no-keyword", "error", message, line=number, found=line, expected="keyword = value")
         )
     elif "=" not in line[end:start] and ":" not in line[end:start]:
-        message = "the line has no separator, and is read as a keyword without a value"
+        message = "the line has no separator and is read as a keyword without a value"
         if start > end:
-            message = "the line has a blank instead of =, which not every reader takes for it"
+            message = "the line has a blank instead of =, which not every reader accepts"
         problems.append(
             Problem(
                 "no-separator",
@@ -189,13 +189,13 @@ def _unescape(text: str, number: int, problems: list[Problem]) -> str:
     if _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         if _SURROGATE.search(text):
-            problems.append(_bad_escape(number, ascii(text)[1:-1], "pairs of surrogates, or none"))
+            problems.append(_bad_escape(number, ascii(text)[1:-1], "paired surrogates"))
     return text
 
 
 def _bad_escape(line: int, found: str, expected: str) -> Problem:
-    message = "an escape sequence stands for no character"
-    fix = "write the character itself, and a backslash as two"
+    message = "invalid escape sequence"
+    fix = "write the character itself, and write a backslash as two"
     return Problem("bad-escape", "error", message, line=line, found=found, expected=expected, fix=fix)
 
 
@@ -209,13 +209,13 @@ def _duplicates(lines: Iterable[Entry | Comment]) -> Iterator[Problem]:
                 yield Problem(
                     "duplicate-keyword",
                     "warning" if same else "error",
-                    f"the keyword {line.keyword} is on line {before.line} already; the last one counts",
+                    f"duplicate keyword {line.keyword}, also on line {before.line}; the last one is used",
                     keyword=line.keyword,
                     line=line.line,
                     found=line.value,
                     expected=None
                     if same
-                    else f"one value, such as that of line {before.line}: {before.value[:80]!r}",
+                    else f"the same value as on line {before.line}: {before.value[:80]!r}",
                     fix="remove one of the lines",
                 )
             seen[line.keyword] = line

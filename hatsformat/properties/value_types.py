@@ -1,7 +1,7 @@
-"""The kinds of values that keywords hold: their grammar, how they are read and how they are written.
+"""The types of keyword values: their grammar, and how they are read and written.
 
-Each kind has one regular expression, used to read a value and, unchanged, in the JSON Schemas; so it keeps to
-what Python and ECMAScript read alike.
+Each type has one regular expression, used for reading and in the JSON Schemas, so it only uses syntax that
+Python and ECMAScript share.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 
 @dataclass(frozen=True, slots=True)
 class ValueType:
-    """A kind of value.
+    """A type of value.
 
     Attributes
     ----------
     name : str
         Its name in the documentation.
     expected : str
-        What a value looks like, for messages.
+        What a valid value looks like, for messages.
     python : str
-        The type of the attribute, as its annotation says it.
+        The annotation of the attribute.
     pattern : str or None
-        What the text must match, blanks around it aside; None where any text will do.
+        The pattern of the text without blanks around it; None for any text.
     read : callable
-        Text that is stripped and matches the pattern, to a value; `ValueError` or `OverflowError` when it is
-        well formed and still impossible.
+        Turns stripped text that matches the pattern into a value; raises `ValueError` or `OverflowError` if
+        it is out of range.
     coerce : callable
-        An argument from Python to the type that `read` gives; `UsageError`, `TypeError` or `ValueError`
-        when it is another.
+        Turns an argument into the type that `read` returns; raises `UsageError`, `TypeError` or `ValueError`
+        if it is invalid.
     write : callable
-        A value to text.
+        Turns a value into text.
     """
 
     name: str
@@ -68,47 +68,47 @@ class ValueType:
 
     @property
     def is_list(self) -> bool:
-        """Whether values have members, which blanks, commas or semicolons separate."""
+        """Whether the value is a list, separated by blanks, commas or semicolons."""
         return self.name in ("list", "orders", "map")
 
     @property
     def is_text(self) -> bool:
-        """Whether blanks around a value are a part of it."""
+        """Whether blanks around a value are part of it."""
         return self.name == "text"
 
     def strip(self, text: str) -> str:
-        """Remove what does not count around a value; an empty text is an absent value."""
+        """Remove blanks (and separators of a list) around a value; an empty text means no value."""
         if self.is_list:
             return text.strip(BLANKS + ",;")
         stripped = text.strip(BLANKS)
         return text if self.is_text and stripped else stripped
 
     def anchored(self) -> str | None:
-        """Return the pattern of a whole text, with blanks around the value or no value; None for any text."""
+        """Return the pattern of a whole text, which may be empty or padded; None for any text."""
         if self.pattern is None:
             return None
         edge = _SEPARATOR if self.is_list else _BLANK
         return f"^{edge}*(?:(?:{self.pattern}){edge}*)?$"
 
     def parse(self, text: str) -> Any:
-        """Read a value text.
+        """Read a value from text.
 
         Parameters
         ----------
         text : str
-            A value as it stands in the file, without escapes.
+            The text in the file, with escapes decoded.
 
         Returns
         -------
         object
-            The value, of the type `python` names; None for an absent one.
+            The value, of the type `python`; None for an empty text.
 
         Raises
         ------
         OverflowError
-            If the value is well formed and impossible.
+            If the value is well formed but out of range.
         ValueError
-            If the text is not of this kind.
+            If the text does not have this type.
         """
         stripped = self.strip(text)
         if not stripped:
@@ -121,26 +121,26 @@ class ValueType:
             raise OverflowError(str(error)) from None
 
     def format(self, value: Any) -> tuple[Any, str]:
-        """Check an argument and write it.
+        """Check a value and write it as text.
 
         Parameters
         ----------
         value : object
-            The value from the program.
+            The value to write.
 
         Returns
         -------
         value : object
-            The value as reading gives it; None for an empty text, list or mapping.
+            The value as `parse` returns it; None for an empty text, list or mapping.
         text : str
-            What to write; it reads as the value.
+            The text to write.
 
         Raises
         ------
         ValueError, TypeError, OverflowError
-            If the value is not of this kind.
+            If the value does not have this type.
         UsageError
-            If a member of a list cannot be told from its neighbours.
+            If a member of a list contains a separator.
         """
         clean = self.coerce(value)
         if clean is None:

@@ -1,4 +1,4 @@
-"""Dates, lists and pairs: the values of properties that Python has no type or no reader of its own for."""
+"""Dates, lists and pairs in properties."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hatsformat.errors import UsageError
 
 BLANKS = " \t\n\r\f"
-"""The characters that do not count around a value, and that separate the members of a list."""
+"""The characters that are ignored around a value, and that separate the members of a list."""
 
 DATE_PATTERN = (
     "([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -23,7 +23,7 @@ _MEMBER = re.compile(r"[^ \t\n\r\f,;]+")
 
 
 class Pairs(Mapping[str, str]):
-    """An ordered mapping of texts that cannot be changed, can be hashed and can be pickled.
+    """An immutable, ordered mapping of strings that can be hashed and pickled.
 
     Parameters
     ----------
@@ -52,23 +52,23 @@ class Pairs(Mapping[str, str]):
 
 
 def parse_date(text: str) -> datetime:
-    """Read a date of the note and of present writers.
+    """Read a date in any form that the note or writers use.
 
     Parameters
     ----------
     text : str
-        ``YYYY-mm-dd``, alone or with a time (``THH:MM``, seconds allowed), with ``Z``, ``UTC``, an offset
-        or nothing after it.
+        ``YYYY-mm-dd``, alone or with a time (``THH:MM`` or ``THH:MM:SS``), optionally followed by ``Z``,
+        ``UTC`` or an offset.
 
     Returns
     -------
     datetime
-        In UTC, with the seconds cut off, as the format has minutes.
+        In UTC, without seconds, since the format has minutes.
 
     Raises
     ------
     ValueError
-        If the text is no date.
+        If the text is not a date.
     """
     match = _DATE.fullmatch(text.strip(BLANKS))
     if match is None:
@@ -85,19 +85,19 @@ def parse_date(text: str) -> datetime:
 
 
 def format_date(moment: datetime) -> str:
-    """Write a date as the note has it: ``YYYY-mm-ddTHH:MMZ`` (Note, Table 1).
+    """Write a date as in the note: ``YYYY-mm-ddTHH:MMZ`` (Note, Table 1).
 
     Parameters
     ----------
     moment : datetime
-        Taken as UTC where it has no time zone.
+        In UTC if it has no time zone.
 
     Returns
     -------
     str
     """
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    # strftime does not fill years before 1000 with zeros everywhere.
+    # strftime does not pad years before 1000 with zeros on every platform.
     return f"{moment.year:04d}-{moment:%m-%dT%H:%M}Z"
 
 
@@ -107,18 +107,18 @@ def split_list(text: str) -> tuple[str, ...]:
 
 
 def check_member(name: object) -> str:
-    """Return the name of a column or table if a list keyword can hold it.
+    """Return the name of a column or table if it can be a member of a list.
 
     Raises
     ------
     UsageError
-        If the name is empty or has a blank, comma or semicolon, where readers would split it.
+        If the name is empty or contains a blank, comma or semicolon.
     """
     if not isinstance(name, str):
-        raise UsageError("a list keyword holds names", found=name, expected="texts")
+        raise UsageError("the names in a list must be strings", found=name)
     if _MEMBER.fullmatch(name) is None:
         raise UsageError(
-            f"the name {name!r} cannot stand in a list, which readers split at blanks, commas and semicolons",
+            f"the name {name!r} cannot be in a list: readers split lists at blanks, commas and semicolons",
             hint="rename the column or table, or leave it out of the list",
         )
     return name

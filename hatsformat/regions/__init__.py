@@ -1,8 +1,8 @@
-"""Regions of the sky: cones, boxes, polygons and MOCs, all of them closed sets on the sphere.
+"""Regions of the sky: cones, boxes, polygons and MOCs.
 
-Every bare number is in degrees; an Astropy ``Quantity`` (or ``Angle``) says otherwise. Each region answers
-two questions: which positions are inside, exactly (`Region.contains`), and which order-29 ranges cover it
-(`Region.ranges`).
+Plain numbers are in degrees; other units need an Astropy ``Quantity`` or ``Angle``. `Region.contains` says
+exactly which positions are inside (edges included), and `Region.ranges` returns order-29 ranges that cover
+the region.
 """
 
 from __future__ import annotations

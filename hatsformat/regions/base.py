@@ -1,4 +1,4 @@
-"""What all regions share: the interface that a scan uses, and angles."""
+"""The base class of regions, and functions for angles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOLERANCE = 1e-14
 
 
 class Region(ABC):
-    """A closed set on the sphere."""
+    """A region of the sky, including its edge."""
 
     __slots__ = ()
 
@@ -36,13 +36,12 @@ class Region(ABC):
         """
 
     def ranges(self, order: int = MAX_ORDER) -> IntArray:
-        """Return order-29 ranges that cover the whole region: a few thousand at most.
+        """Return order-29 ranges that cover the whole region: at most a few thousand.
 
         Parameters
         ----------
         order : int
-            The deepest order of the pixels to cover it with. It stops at a coarser order that already takes
-            many pixels.
+            The highest order of the covering pixels. A lower order is used if it already takes many pixels.
 
         Returns
         -------
@@ -55,7 +54,7 @@ class Region(ABC):
     def _clearance(self, vectors: FloatArray) -> FloatArray:
         """Return how far inside (positive) or outside (negative) of the edge unit vectors are, in radians.
 
-        The absolute value may be less than the true distance, never more.
+        The absolute value is a lower bound of the distance.
         """
 
 
@@ -71,12 +70,12 @@ def degrees(value: Any, name: str) -> float:
         number = float(value.to_value("deg") if hasattr(value, "to_value") else value)
     except (TypeError, ValueError) as error:
         raise RegionError(
-            f"{name} is not an angle",
+            f"{name} must be an angle",
             found=value,
             expected="degrees, or an Astropy quantity with an angular unit",
         ) from error
     if not np.isfinite(number):
-        raise RegionError(f"{name} is not a finite number", found=number, expected="degrees")
+        raise RegionError(f"{name} must be finite", found=number, expected="degrees")
     return number
 
 
@@ -84,7 +83,7 @@ def declination(value: Any, name: str) -> float:
     """Return a declination in degrees, or raise `RegionError` if it is not between -90 and 90."""
     dec = degrees(value, name)
     if abs(dec) > 90:
-        raise RegionError(f"{name} is not on the sky", found=dec, expected="-90 to 90 degrees")
+        raise RegionError(f"{name} is out of range", found=dec, expected="-90 to 90 degrees")
     return dec
 
 

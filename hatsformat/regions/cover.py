@@ -1,8 +1,8 @@
 """Cover a region with HEALPix pixels, from the twelve base tiles down.
 
-A pixel is outside the region if its centre is outside, and further from the region's edge than any point of
-the pixel is from the centre; inside likewise. All others are split in four. The test errs only towards
-splitting, so no part of the region is missed.
+A pixel is outside the region if its centre is outside, and farther from the region's edge than any point of
+the pixel is from the centre; the same holds for inside. All other pixels are split in four. The test errs
+only towards splitting, so no part of the region is missed.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def cover(clearance: Clearance, deepest: int) -> IntArray:
     ----------
     clearance : callable
         Takes unit vectors, shape (n, 3), and returns how far inside (positive) or outside (negative) of the
-        region's edge they are, in radians; not more than the true distance.
+        region's edge they are, in radians; at most the true distance.
     deepest : int
-        The deepest order of the pixels to cover it with.
+        The highest order of the covering pixels.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""MOCs as regions, and the function that takes any kind of region."""
+"""MOCs as regions, and a function that accepts any kind of region."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class MocRegion(Region):
         """Return which positions are in a pixel of the MOC (`Region.contains`)."""
         lon, lat = row(ra), row(dec)
         inside = np.isfinite(lon) & (np.abs(lat) <= 90)
-        inside[inside] = self.holds(radec_to_pixel(lon[inside], lat[inside], MAX_ORDER))
+        inside[inside] = self.contains_pixels(radec_to_pixel(lon[inside], lat[inside], MAX_ORDER))
         return inside
 
-    def holds(self, pixels: IntArray) -> BoolArray:
+    def contains_pixels(self, pixels: IntArray) -> BoolArray:
         """Return which order-29 pixels are in the MOC, shape (n,)."""
         # Among all starts and stops in order, an odd number is at or below a pixel that is inside.
         inside: BoolArray = np.searchsorted(self.pixels.ravel(), pixels, side="right") % 2 == 1
@@ -73,11 +73,9 @@ def as_region(region: Any) -> Region:
     """
     if isinstance(region, Region):
         return region
-    # Recognized by an attribute: importing mocpy takes long.
+    # Check an attribute instead of the class, because importing mocpy is slow.
     found = getattr(region, "to_depth29_ranges", None)
     if found is None or callable(found):
-        raise RegionError(
-            "this is not a region", found=region, expected="a Cone, a Box, a Polygon or a mocpy.MOC"
-        )
+        raise RegionError("not a region", found=region, expected="a Cone, a Box, a Polygon or a mocpy.MOC")
     pixels = np.asarray(found).astype(np.int64).reshape(-1, 2)
     return MocRegion(merge_ranges(pixels[:, 0], pixels[:, 1]))

@@ -119,7 +119,7 @@ class _Edges:
                 where = int(touching[0]) if touching.size else int(crossing[0])
                 raise RegionError(
                     f"the polygon touches or crosses itself: its edge {edge} meets vertex or edge {where}",
-                    hint="give the vertices in their order around the region, or use several polygons",
+                    hint="list the vertices in order around the region, or use several polygons",
                 )
 
     def _cross(self, edge: int, others: npt.NDArray[np.int64]) -> BoolArray:
@@ -156,7 +156,7 @@ class _Side:
         if abs(area - 2 * np.pi) < 1e-9:
             raise RegionError(
                 "the polygon divides the sky into equal halves",
-                hint="move a vertex to make the inside the smaller one",
+                hint="move a vertex to make the inside the smaller half",
             )
         # `area` is the area of the side without the opposite pole.
         self.holds_opposite = area > 2 * np.pi
@@ -216,7 +216,7 @@ def _corners(vertices: Any) -> tuple[tuple[float, float], ...]:
         pairs = [(ra, dec) for ra, dec in vertices]
     except (TypeError, ValueError) as error:
         raise RegionError(
-            "the polygon's vertices are not pairs of ra and dec", expected="an array of shape (n, 2)"
+            "the vertices of the polygon must be pairs of ra and dec", expected="an array of shape (n, 2)"
         ) from error
     if len(pairs) < 3:
         raise RegionError("the polygon has too few vertices", found=len(pairs), expected="3 or more")

@@ -120,7 +120,7 @@ class Box(Region):
             )
         if south > north:
             raise RegionError(
-                "the box's dec is from north to south",
+                "the box's dec values are in the wrong order",
                 found=(south, north),
                 hint="give the smaller declination first",
             )
@@ -181,5 +181,5 @@ def _pair(value: Any, name: str) -> tuple[Any, Any]:
     try:
         first, second = value
     except (TypeError, ValueError) as error:
-        raise RegionError(f"the box's {name} is not a pair", found=value, expected="(from, to)") from error
+        raise RegionError(f"the box's {name} must be a pair", found=value, expected="(from, to)") from error
     return first, second

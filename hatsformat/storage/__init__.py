@@ -1,7 +1,7 @@
-"""The same few calls for files on disk, in a bucket, on a web server or in memory.
+"""Read, write and list files on disk, in a bucket, on a web server or in memory.
 
-A path is a `UPath`, and fsspec does the reading. This package does not know what the files mean.
-Reads raise `NotFoundError` or `StorageError` with the path, and a written file appears whole or not at all.
+Paths are `UPath` objects, and fsspec does the reading. Functions raise `NotFoundError` or `StorageError` with
+the path, and written files appear when they are complete.
 """
 
 from hatsformat.storage.paths import (

@@ -1,4 +1,4 @@
-"""Paths and URLs as `UPath`, and file system errors as the package's own."""
+"""Paths and URLs as `UPath`, and translation of file system errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def resolve(path: PathLike, **storage_options: Any) -> UPath:
         raise StorageError(
             f"unsupported path: {error}",
             path=path,
-            hint="install the extra for it: hatsformat[s3] or hatsformat[http]",
+            hint="for s3:// or https://, install hatsformat[s3] or hatsformat[http]",
         ) from error
     return UPath(os.path.abspath(resolved.path)) if is_local(resolved) else resolved
 
@@ -83,7 +83,7 @@ def retrying_fs(path: UPath) -> Any:
 
 @contextmanager
 def storage_errors(path: object, doing: str) -> Iterator[None]:
-    """Turn what a file system raises into a `StorageError` that names the path and the failed operation."""
+    """Translate errors of a file system into `StorageError`, with the path and the failed operation."""
     try:
         yield
     except HatsError:  # already one of ours; some are OSErrors, too
@@ -107,7 +107,7 @@ def storage_errors(path: object, doing: str) -> Iterator[None]:
     except OSError as error:
         raise _failed(error, path, doing) from error
     except Exception as error:
-        # Clients of remote stores raise errors of their own packages, which are too heavy to import here.
+        # Clients of remote storage raise errors of their own packages, which are slow to import.
         if type(error).__module__.partition(".")[0] in ("aiohttp", "botocore", "s3fs", "gcsfs", "adlfs"):
             raise _failed(error, path, doing) from error
         raise
@@ -130,8 +130,8 @@ def map_concurrently(work: Callable[[T], R], items: Sequence[T], *, waits: bool)
     work : callable
     items : sequence
     waits : bool
-        Whether the calls mostly wait for a server: then several run at the same time. Otherwise they run one
-        after the other.
+        Whether the calls mostly wait for a server. If so, several run at the same time; otherwise, one after
+        the other.
     """
     if not waits or len(items) < 2:
         return [work(item) for item in items]

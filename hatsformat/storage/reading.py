@@ -60,7 +60,7 @@ def size(path: UPath) -> int:
 
 
 def fingerprint(path: UPath) -> str:
-    """Return a text that differs between versions of a file: its size, and its date or tag."""
+    """Return a string that changes with the file: its size, and its date or ETag."""
     with storage_errors(path, "reading its date"):
         if is_local(path):
             status = os.stat(path.path)

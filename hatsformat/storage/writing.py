@@ -1,4 +1,4 @@
-"""Write files, which appear whole or not at all, and remove them."""
+"""Write and remove files. A file appears when it is complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TEMPORARY = ".partial-"
 
 @contextmanager
 def atomic_writer(path: UPath) -> Iterator[IO[bytes]]:
-    """Open a file for writing: it appears when the block ends, and not at all if the block raises.
+    """Open a file for writing; it appears when the block ends, and not at all if the block raises.
 
     Yields
     ------
@@ -57,7 +57,7 @@ def _remote_writer(path: UPath) -> Iterator[IO[bytes]]:
 
 
 def write_bytes(path: UPath, content: bytes) -> None:
-    """Write a file, whole or not at all; create missing directories."""
+    """Write a file; create missing directories."""
     with atomic_writer(path) as stream:
         stream.write(content)
 

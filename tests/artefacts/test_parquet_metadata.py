@@ -118,7 +118,7 @@ class TestMetadata:
     def test_a_leaf_of_another_schema_is_named(self, root: UPath) -> None:
         other = write_leaf(root / "x.parquet", pa.table({"ra": [1]}), LeafFormat()).footer
         leaves = [*write_leaves(root, [3]), ("Norder=0/Dir=0/Npix=9.parquet", other)]
-        with pytest.raises(LeafError, match=r"Npix=9\.parquet: the leaf's columns are not the catalog's"):
+        with pytest.raises(LeafError, match=r"Npix=9\.parquet: the columns of the leaf differ"):
             write_metadata(root / "dataset/_metadata", SCHEMA, leaves)
         assert not storage.exists(root / "dataset/_metadata")
 

@@ -123,7 +123,7 @@ class TestReading:
             storage.write_bytes(place, encode_skymap(sky(3, 0.5)))
             assert (read_skymap(place)[1] == sky(3, 0.5)).all()
             storage.write_bytes(place, b"junk")
-            with pytest.raises(SkymapError, match="this is not a FITS file") as caught:
+            with pytest.raises(SkymapError, match="not a FITS file") as caught:
                 read_skymap(place)
             assert str(caught.value).startswith(str(place))
 
@@ -182,32 +182,35 @@ class TestWhatIsNoMap:
             (b"", "not a FITS"),
             (b"\x1f\x8b\x08\x00gz", "not a FITS"),
             (b"SIMPLE", "broken"),
-            (b"SIMPLE  =                    T" + b" " * 50 + b"END".ljust(2800), r"no binary table|broken"),
-            (table(FULL, NSIDE=2), "ORDERING is unknown"),
-            (table(FULL, NSIDE=2, ORDERING="NUNIQ"), "ORDERING is unknown"),
-            (table(FULL, NSIDE=2, INDXSCHM="OTHER", **NESTED), "INDXSCHM is unknown"),
-            (table(FULL, NSIDE=4, **NESTED), "has 192 pixels"),
-            (table(FULL, NSIDE=3, **NESTED), "no power of two"),
-            (table(FULL, NSIDE=0, **NESTED), "no power of two"),
-            (table(FULL, NSIDE=-2, **NESTED), "no power of two"),
-            (table(FULL, NSIDE="2", **NESTED), "no power of two"),
-            (table(FULL, NSIDE=2.0, **NESTED), "no power of two"),
-            (table(FULL, NSIDE=True, **NESTED), "no power of two"),
-            (table({"T": ("J", np.ones(13))}, **NESTED), "no power of two"),
-            (table({"T": ("D", np.full(48, 0.5))}, NSIDE=2, **NESTED), "whole numbers"),
-            (table({"T": ("D", np.full(48, np.inf))}, NSIDE=2, **NESTED), "no counts"),
-            (table({"T": ("D", np.full(48, 1e19))}, NSIDE=2, **NESTED), "no counts"),
-            (table({"T": ("J", np.full(48, -1))}, NSIDE=2, **NESTED), "no counts"),
-            (table({"T": ("3A", ["abc"] * 48)}, NSIDE=2, **NESTED), "no counts"),
-            (table({"T": ("L", [True] * 48)}, NSIDE=2, **NESTED), "no counts"),
-            (table({"T": ("PJ()", [[1, 2]] * 48)}, NSIDE=2, **NESTED), "no counts"),
-            (table(SPARSE, NSIDE=4, INDXSCHM="EXPLICIT", **NESTED), "no pixel 700 at order 2"),
-            (table({**SPARSE, "PIXEL": ("K", [3, 3])}, NSIDE=8, **NESTED), "more than once"),
-            (table({**SPARSE, "PIXEL": ("K", [-3, 3])}, NSIDE=8, **NESTED), "no counts"),
+            (
+                b"SIMPLE  =                    T" + b" " * 50 + b"END".ljust(2800),
+                r"must be a binary table|broken",
+            ),
+            (table(FULL, NSIDE=2), "invalid ORDERING"),
+            (table(FULL, NSIDE=2, ORDERING="NUNIQ"), "invalid ORDERING"),
+            (table(FULL, NSIDE=2, INDXSCHM="OTHER", **NESTED), "invalid INDXSCHM"),
+            (table(FULL, NSIDE=4, **NESTED), "found 48, expected 192"),
+            (table(FULL, NSIDE=3, **NESTED), "must be a power of two"),
+            (table(FULL, NSIDE=0, **NESTED), "must be a power of two"),
+            (table(FULL, NSIDE=-2, **NESTED), "must be a power of two"),
+            (table(FULL, NSIDE="2", **NESTED), "must be a power of two"),
+            (table(FULL, NSIDE=2.0, **NESTED), "must be a power of two"),
+            (table(FULL, NSIDE=True, **NESTED), "must be a power of two"),
+            (table({"T": ("J", np.ones(13))}, **NESTED), "must be a power of two"),
+            (table({"T": ("D", np.full(48, 0.5))}, NSIDE=2, **NESTED), "integers"),
+            (table({"T": ("D", np.full(48, np.inf))}, NSIDE=2, **NESTED), "must be counts"),
+            (table({"T": ("D", np.full(48, 1e19))}, NSIDE=2, **NESTED), "must be counts"),
+            (table({"T": ("J", np.full(48, -1))}, NSIDE=2, **NESTED), "must be counts"),
+            (table({"T": ("3A", ["abc"] * 48)}, NSIDE=2, **NESTED), "must be counts"),
+            (table({"T": ("L", [True] * 48)}, NSIDE=2, **NESTED), "must be counts"),
+            (table({"T": ("PJ()", [[1, 2]] * 48)}, NSIDE=2, **NESTED), "must be counts"),
+            (table(SPARSE, NSIDE=4, INDXSCHM="EXPLICIT", **NESTED), "invalid pixel for order 2 .found 700"),
+            (table({**SPARSE, "PIXEL": ("K", [3, 3])}, NSIDE=8, **NESTED), "duplicate pixel"),
+            (table({**SPARSE, "PIXEL": ("K", [-3, 3])}, NSIDE=8, **NESTED), "must be counts"),
             (table({"PIXEL": ("K", [3, 4])}, NSIDE=8, **NESTED), "broken"),
-            (table(SPARSE, NSIDE=2**29, **NESTED), "the map's order is 29"),
-            (table(SPARSE, NSIDE=2**62, **NESTED), "the map's order is 62"),
-            (table(SPARSE, **NESTED), "no power of two"),
+            (table(SPARSE, NSIDE=2**29, **NESTED), "too high.*found 29"),
+            (table(SPARSE, NSIDE=2**62, **NESTED), "too high.*found 62"),
+            (table(SPARSE, **NESTED), "must be a power of two"),
         ],
     )
     def test_is_refused(self, content: bytes, message: str) -> None:
@@ -242,7 +245,7 @@ class TestWhatIsNoMap:
 
     def test_a_few_pixels_are_not_made_gigabytes(self) -> None:
         for order in (11, 12):
-            with pytest.raises(SkymapError, match="is not expanded"):
+            with pytest.raises(SkymapError, match="too sparse"):
                 decode_skymap(table(SPARSE, NSIDE=2**order, **NESTED))
         order, counts = decode_skymap(table(SPARSE, NSIDE=2**10, **NESTED))
         assert (order, counts.sum()) == (10, 12)

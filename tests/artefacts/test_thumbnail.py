@@ -85,6 +85,6 @@ def test_more_leaves_than_are_joined_at_once(place: UPath) -> None:
 
 
 def test_rows_of_another_schema(place: UPath) -> None:
-    with pytest.raises(LeafError, match="columns are not the catalog's"):
+    with pytest.raises(LeafError, match="columns of a leaf differ"):
         write_thumbnail(place, SCHEMA, [pa.table({"x": [1]})], 10, LeafFormat())
     assert not storage.exists(place)

@@ -108,7 +108,7 @@ def test_a_condition_without_columns_is_one_all_the_same():
 
 
 def test_positions_of_columns_are_refused():
-    with pytest.raises(UsageError, match=r"position of a column.*give its name"):
+    with pytest.raises(UsageError, match=r"column by number.*refer to it by name"):
         columns_of(pc.field(1) == "g", TABLE.schema)
 
 

@@ -80,7 +80,7 @@ def test_tiles_are_those_of_the_leaf_files(catalogs, name):
 
 @pytest.mark.parametrize("name", ALONE)
 def test_properties_alone_are_refused(catalogs, name):
-    with pytest.raises(NotFoundError, match=f"{name}: there are properties but no data"):
+    with pytest.raises(NotFoundError, match=f"{name}: the catalog has properties but no data"):
         open_catalog(catalogs / name)
 
 
@@ -96,7 +96,7 @@ def test_an_association_of_tiles_has_tiles_and_no_rows(catalogs):
         (1, pixel) for pixel in range(44, 48)
     ]
     assert catalog.primary().name == "small_sky"
-    with pytest.raises(UsageError, match=r"links tiles only.*hats_assn_leaf_files=False"):
+    with pytest.raises(UsageError, match=r"links whole tiles.*hats_assn_leaf_files=False"):
         catalog.scan()
 
 

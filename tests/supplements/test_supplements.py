@@ -314,7 +314,7 @@ def test_the_thresholds_of_an_import_may_be_quantities() -> None:
         ({"margins_arcsec": [1e6]}, UsageError, "threshold of a margin"),
         ({"indexes": ["nothing"]}, ColumnError, r"column 'nothing' \(--index\) not found"),
         ({"indexes": ["epochs"]}, UsageError, "have no order"),
-        ({"indexes": ["id", "a name"]}, UsageError, "cannot stand in a list"),
+        ({"indexes": ["id", "a name"]}, UsageError, "cannot be in a list"),
         ({"margins_arcsec": [10], "indexes": ["ID"]}, ColumnError, "did you mean --index id"),
     ],
 )
@@ -335,7 +335,7 @@ def test_what_cannot_be_built_leaves_nothing(catalog: Path, tmp_path: Path) -> N
         build_index(margin, "id", tmp_path / "new")
     with pytest.raises(UsageError, match="threshold of a margin"):
         build_margin(catalog, -1, tmp_path / "new")
-    with pytest.raises(UsageError, match="this is not an angle"):
+    with pytest.raises(UsageError, match="invalid angle"):
         build_margin(catalog, "far", tmp_path / "new")
     with pytest.raises(UsageError, match="no option 'max_rows'"):
         build_margin(catalog, 10, tmp_path / "new", max_rows=5)

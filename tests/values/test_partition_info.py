@@ -100,7 +100,7 @@ class TestTiles:
 
     @pytest.mark.parametrize("tile", [(-1, 0), (30, 0), (0, 12), (0, -1), (29, SKY), (255, 0), (256, 0)])
     def test_no_such_tile(self, tile: tuple[int, int]) -> None:
-        with pytest.raises(PartitionInfoError, match="invalid tiles"):
+        with pytest.raises(PartitionInfoError, match="invalid tile"):
             PartitionInfo.of_tiles([(1, 1), tile])
 
     def test_lengths_must_agree(self) -> None:
@@ -281,11 +281,11 @@ class TestCsv:
             ("0,1\n2,5\n", "missing"),
             ("Norder,Npix\n1\n", "not a CSV"),
             ("Norder,Npix\n1,2,3\n", "not a CSV"),
-            ("Norder,Npix\n-1,2\n", "invalid tiles"),
-            ("Norder,Npix\n1,-2\n", "invalid tiles"),
-            ("Norder,Npix\n30,0\n", "invalid tiles"),
-            ("Norder,Npix\n0,12\n", "invalid tiles"),
-            ("Norder,Npix\n286,0\n", "invalid tiles"),
+            ("Norder,Npix\n-1,2\n", "invalid tile"),
+            ("Norder,Npix\n1,-2\n", "invalid tile"),
+            ("Norder,Npix\n30,0\n", "invalid tile"),
+            ("Norder,Npix\n0,12\n", "invalid tile"),
+            ("Norder,Npix\n286,0\n", "invalid tile"),
             ("Norder,Npix\n1,99999999999999999999999\n", "must contain integers"),
             ("Norder,Npix\n1,1e300\n", "must contain integers"),
             ("Norder,Npix\n1,inf\n", "must contain integers"),

@@ -235,7 +235,7 @@ def test_lists_are_split_as_the_other_readers_split_them(text):
 
 @pytest.mark.parametrize("name", ["a b", "a,b", "a;b", "", "a\tb", " a", "a\n"])
 def test_names_that_lists_cannot_hold(name):
-    with pytest.raises(UsageError, match="cannot stand in a list"):
+    with pytest.raises(UsageError, match="cannot be in a list"):
         check_member(name)
     with pytest.raises(UsageError, match=r"hats_cols_default.*blanks, commas and semicolons"):
         KEYWORDS["hats_cols_default"].format(["ra", name])
