@@ -131,7 +131,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class _MarginLeaf:
-    """A file of the margin: its tile, the keys of its rows, and the tiles of the primary that contain them."""
+    """A file of the margin: its tile, the keys of its rows, and the primary tiles that contain them."""
 
     path: str
     tile: int
