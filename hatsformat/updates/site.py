@@ -1,4 +1,4 @@
-"""What an update changes: a catalog, with the collection around it if it is the primary catalog of one."""
+"""What an update changes: a catalog, with its collection if it is the primary catalog of one."""
 
 from __future__ import annotations
 
@@ -17,54 +17,35 @@ from hatsformat.publishing.swap import FolderSwap, recover
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A catalog that is about to change.
+    """A catalog that is about to change, and the folder that changes as a whole with it."""
 
-    Attributes
-    ----------
-    root : UPath
-        The catalog's folder.
-    change : Publication
-        Of the folder that changes as a whole: the collection's, if the catalog is the primary one of it.
-    """
-
-    root: UPath
-    change: Publication
-
-    @property
-    def folder(self) -> UPath:
-        """The folder that changes as a whole."""
-        return self.change.root
+    root: UPath  # the catalog's folder
+    change: Publication  # of this folder, or of that of its collection
 
     @property
     def staging(self) -> UPath:
-        """Where the catalog's files are written."""
+        """The folder that the catalog's new files are written to."""
         return self.staged(self.root)
 
-    def begin(self, added: Sequence[str], replaced: Sequence[str]) -> None:
-        """Announce files of `folder` before they are written; see `Publication.begin`."""
-        self.change.begin(added, replaced)
-
     def staged(self, root: UPath) -> UPath:
-        """Return where the files of a catalog within `folder` are written."""
+        """Return the folder that the new files of a member are written to."""
         inside = self._inside(root)
         return self.change.staging / inside if inside else self.change.staging
 
-    def relative(self, path: str, root: UPath | None = None) -> str:
-        """Return a path in a catalog, this one by default, relative to `folder`."""
-        inside = self._inside(root or self.root)
-        return f"{inside}/{path}" if inside else path
+    def begin(self, root: UPath, added: Sequence[str], replaced: Sequence[str]) -> None:
+        """Announce files of a member before they are written; see `Publication.begin`."""
+        inside = self._inside(root)
+        top = f"{inside}/" if inside else ""
+        self.change.begin([top + path for path in added], [top + path for path in replaced])
 
     def _inside(self, root: UPath) -> str:
-        return str(root).removeprefix(str(self.folder)).strip("/")
+        return str(root).removeprefix(str(self.change.root)).strip("/")
 
 
 def open_site(root: UPath) -> Site:
-    """Return a catalog, or the primary catalog of a collection, as one that is about to change.
+    """Return the site of a catalog, or of the primary catalog of a collection.
 
-    Raises
-    ------
-    UsageError
-        If members of its collection lie elsewhere: they could not change at the same time.
+    Raises `UsageError` if members of its collection lie outside of it: they cannot change at the same time.
     """
     if storage.is_local(root):
         recover(root)
@@ -73,10 +54,10 @@ def open_site(root: UPath) -> Site:
     for member in (catalog, *supplements(catalog)):
         if not f"{member.path}/".startswith(f"{folder}/"):
             raise UsageError(
-                "a member of the collection lies outside of it, and cannot change with it",
+                "a member of the collection is outside its folder, so it cannot be updated with it",
                 path=folder,
                 found=member.path,
-                hint="move it into the collection",
+                hint="move it into the folder of the collection",
             )
     return Site(catalog.path, FolderSwap(folder) if storage.is_local(folder) else Journal(folder))
 

@@ -21,7 +21,7 @@ from hatsformat.errors import OutputError, StorageError
 from hatsformat.publishing import lock
 from hatsformat.publishing.lock import LOCK, is_locked, locked
 from hatsformat.storage import resolve
-from hatsformat.supplements.collection import alone
+from hatsformat.supplements.collection import collection_lock
 from hatsformat.updates.appending import append
 from tests.support import skies
 
@@ -175,7 +175,7 @@ def test_the_properties_of_a_collection(tmp_path):
     """Its lock is in the collection's folder while it is held, and after a kill; nobody minds."""
     root = tmp_path / "sky"
     import_catalog(skies.stars(100, 1), root, leaf="directory", indexes=["id"])
-    with alone(resolve(root)):
+    with collection_lock(resolve(root)):
         assert (root / ".members" / LOCK).exists()
         assert validate(root).findings == ()
     assert not (root / ".members").exists()

@@ -17,7 +17,7 @@ from tests.support.killing import EPOCH
 MEMBERS = {"margins_arcsec": [600.0, 3600.0], "indexes": ["id"]}
 FAULTS = {
     "while a margin's rows are found": "die_at(margin.Routed, 'keep', 0)",
-    "before the second margin": "die_at(margin, 'check_threshold', 1)",
+    "before the second margin": "die_at(margin, 'check_threshold', 3)",
     "before a file of the index": "die_at(index, 'write_part', 0)",
     "before the collection's properties": "die_at(collection, 'write_collection', 0)",
     "before it is published": "die_at(new_folder, '_move', 0)",
