@@ -120,11 +120,11 @@ def test_the_second_of_two_is_refused(kind, root):
 @pytest.mark.parametrize("member", ["", "member"])
 def test_an_import_and_a_change_refuse_each_other(root, member):
     folder = NewFolder(root / member if member else root, overwrite=True)
-    with publish(FolderSwap(root)), pytest.raises(OutputError, match="being changed"):
+    with publish(FolderSwap(root)), pytest.raises(OutputError, match="is changing this catalog"):
         change(folder)
     with publish(folder):
         assert len(unfinished_imports(root)) == 1
-        with pytest.raises(OutputError, match="an import is under way"):
+        with pytest.raises(OutputError, match="an import is running"):
             change(FolderSwap(root))
         write(folder.staging, OLD)
 

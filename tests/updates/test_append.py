@@ -372,7 +372,10 @@ def test_the_second_of_two_at_once_is_refused(tmp_path):
 def test_an_import_over_a_catalog_that_changes_is_refused(tmp_path):
     root = nightly(tmp_path)
     before = state(root)
-    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="is being changed"):
+    with (
+        locked(changing_folder(resolve(root))),
+        pytest.raises(OutputError, match="another process is changing this catalog"),
+    ):
         import_catalog(skies.stars(5), root, overwrite=True)
     assert state(root) == before
 

@@ -247,7 +247,7 @@ def test_nothing_is_built_in_a_collection_that_changes(tmp_path):
     root = tmp_path / "sky"
     table = numbered(skies.stars(100, 1), 0)
     collection(root, table)
-    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="being changed"):
+    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="is changing this catalog"):
         build_margin(root, 60)
     (root / "sky_60arcs" / ".import").mkdir(parents=True)
     with pytest.raises(OutputError, match="sky_60arcs"):
