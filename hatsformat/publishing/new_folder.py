@@ -1,8 +1,8 @@
 """Publishing a catalog in a folder of its own: new, empty, or with a catalog that it replaces.
 
-On a local disk all files are written to a hidden folder inside the output folder and moved out of it when they
-are complete, the properties last. Until then the old content stays as it is. An object store cannot rename, so
-there the files are written in place, the properties last.
+On a local disk all files are written to a hidden folder inside the output folder and moved out of it when
+they are complete, the properties last. Until then the old content stays as it is. An object store cannot
+rename, so there the files are written in place, the properties last.
 """
 
 from __future__ import annotations

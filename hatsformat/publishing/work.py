@@ -23,8 +23,8 @@ properties on a local disk)
                                                              rebuilds do not link them into the new tree.
 ====================================  =====================  ==============================================
 
-Without a kill, all of this is removed when the work ends, except for what an import keeps to be resumed. If no
-process holds the lock of a work folder, a killed process left it.
+Without a kill, all of this is removed when the work ends, except for what an import keeps to be resumed. If
+no process holds the lock of a work folder, a killed process left it.
 """
 
 from __future__ import annotations
