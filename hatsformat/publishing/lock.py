@@ -33,7 +33,7 @@ def locked(work: Path, *, busy: HatsError | None = None) -> Iterator[None]:
     are the parents that were created. Raises `StorageError` if the folder or the lock cannot be created.
     """
     with storage.explained(work, "locking"):
-        made = [folder for folder in work.parents if not folder.exists()]
+        created = [folder for folder in work.parents if not folder.exists()]
         file = _acquire(work, wait=busy is None)
     if file is None:
         assert busy is not None  # without it, the lock is waited for
@@ -42,7 +42,7 @@ def locked(work: Path, *, busy: HatsError | None = None) -> Iterator[None]:
         yield
     finally:
         _release(file, work)
-        for folder in made:
+        for folder in created:
             with suppress(OSError):  # not empty
                 folder.rmdir()
 

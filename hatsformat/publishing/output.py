@@ -27,8 +27,8 @@ def open_output(
             found=scratch,
             hint="name a folder that all workers can read and write",
         )
-    kind = NewFolder if storage.is_local(root) else NewRemoteFolder
-    folder = kind(root, overwrite=overwrite, resume=resume, scratch=scratch)
+    new_folder = NewFolder if storage.is_local(root) else NewRemoteFolder
+    folder = new_folder(root, overwrite=overwrite, resume=resume, scratch=scratch)
     check_unchanged(root)
     if not root.path.strip("/"):
         raise OutputError("the output folder cannot be the root of a file system", path=root)

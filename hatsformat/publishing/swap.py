@@ -2,8 +2,8 @@
 
 The new state is built beside the old one, as a tree of hard links to its files. This costs no disk space,
 and files that change are replaced in the new tree, never written to, so the old tree stays as it was. Then
-the two folders are swapped with one system call (``renameat2`` on Linux, ``renamex_np`` on macOS), and the old one is
-removed. If the process is killed at any time, the old state or the new one is at the folder's path.
+the two folders are swapped with one system call (``renameat2`` on Linux, ``renamex_np`` on macOS), and the
+old one is removed. If the process is killed at any time, the folder has the old state or the new one.
 
 If the system or the file system cannot swap, two renames do it, and the next change restores the old folder
 if the process was killed between them.

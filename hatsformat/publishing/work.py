@@ -91,5 +91,5 @@ def clear(work: Path) -> None:
                 path.unlink()
 
 
-def _temporary(root: UPath, kind: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"{scratch_name(root)}{kind}"
+def _temporary(root: UPath, suffix: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"{scratch_name(root)}{suffix}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -131,20 +132,20 @@ class EntriesTask:
     stretch: Stretch
     schema: pa.Schema  # of the catalog
     plan: IndexPlan
-    chunk_bytes: int  # sort this many bytes of entries at a time
+    chunk_bytes: int  # about how much is sorted and kept as one run
     store: RunStore
     bounds: Bounds
 
     def run(self) -> list[SortedEntries]:
         """Return all entries, sorted, in runs."""
-        found: list[SortedEntries] = []
-        for chunk in chunked(self._entries(), lambda entries: entries.nbytes, self.chunk_bytes):
-            entries = self.plan.sort(pa.concat_tables(chunk))
-            values, pixels = self.plan.keys(entries)
-            sequence = (self.stretch.number, len(found))
-            run = self.store.keep(sequence, "the catalog", entries, pixels)
-            found.append(SortedEntries(run, self.bounds.cut(values, pixels)))
-        return found
+        chunks = chunked(self._entries(), lambda entries: entries.nbytes, self.chunk_bytes)
+        return list(map(self._keep, count(), chunks))  # a loop variable would keep the last chunk in memory
+
+    def _keep(self, number: int, chunk: list[pa.Table]) -> SortedEntries:
+        entries = self.plan.sort(pa.concat_tables(chunk))
+        values, pixels = self.plan.keys(entries)
+        run = self.store.keep((self.stretch.number, number), "the catalog", entries, pixels)
+        return SortedEntries(run, self.bounds.cut(values, pixels))
 
     def sample(self) -> pa.Table:
         """Return a sample of the entries; which ones does not depend on the stretches."""

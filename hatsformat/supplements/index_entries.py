@@ -140,17 +140,17 @@ def _first_of_each(values: pa.Array, pixels: IntArray) -> IntArray:
 
 def _plain(column: pa.Field) -> pa.Field:
     """Return a column without a dictionary, and views as plain text or bytes."""
-    kind = column.type.value_type if pt.is_dictionary(column.type) else column.type
-    if pt.is_string_view(kind):
-        kind = pa.string()
-    return column.with_type(pa.binary() if pt.is_binary_view(kind) else kind)
+    type_ = column.type.value_type if pt.is_dictionary(column.type) else column.type
+    if pt.is_string_view(type_):
+        type_ = pa.string()
+    return column.with_type(pa.binary() if pt.is_binary_view(type_) else type_)
 
 
-def _has_order(kind: pa.DataType) -> bool:
-    if pt.is_nested(kind) or pt.is_null(kind):
+def _has_order(type_: pa.DataType) -> bool:
+    if pt.is_nested(type_) or pt.is_null(type_):
         return False
     try:
-        argsort_values(pa.nulls(0, kind))
+        argsort_values(pa.nulls(0, type_))
     except pa.ArrowException:
         return False
     return True

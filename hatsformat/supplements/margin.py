@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -132,19 +133,19 @@ class MarginTask:
     indices: IntArray  # their indices among all tiles
     threshold: float  # in arcseconds
     plan: LeafPlan
-    chunk_bytes: int  # keep the rows once they are as large
+    chunk_bytes: int  # about how much is kept as one run
     store: RunStore
 
     def run(self) -> list[Routed]:
         """Return the rows that belong to margins."""
-        routed: list[Routed] = []
-        for parts in chunked(self._rows(), lambda part: part[0].nbytes, self.chunk_bytes):
-            tables, pixels, tiles = zip(*parts, strict=True)
-            rows = pa.concat_tables(tables).unify_dictionaries()
-            sequence = (self.stretch.number, len(routed))
-            kept = Routed.keep(sequence, rows, np.concatenate(pixels), np.concatenate(tiles), self.store)
-            routed.append(kept)
-        return routed
+        chunks = chunked(self._rows(), lambda part: part[0].nbytes, self.chunk_bytes)
+        return list(map(self._keep, count(), chunks))  # a loop variable would keep the last chunk in memory
+
+    def _keep(self, number: int, chunk: list[tuple[pa.Table, IntArray, IntArray]]) -> Routed:
+        tables, pixels, tiles = zip(*chunk, strict=True)
+        rows = pa.concat_tables(tables).unify_dictionaries()
+        sequence = (self.stretch.number, number)
+        return Routed.keep(sequence, rows, np.concatenate(pixels), np.concatenate(tiles), self.store)
 
     def _rows(self) -> Iterator[tuple[pa.Table, IntArray, IntArray]]:
         """Yield the rows of each row group that belong to margins, their pixels, and the margins' tiles."""

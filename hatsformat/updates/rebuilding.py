@@ -83,7 +83,7 @@ def rebuild(
     site = open_site(root)
     if not isinstance(site.change, FolderSwap):
         raise UsageError(
-            "a catalog can be rebuilt only on a local disk, where new leaves replace the old ones at once",
+            "only a catalog on a local disk can be rebuilt, since a rebuild replaces all files at once",
             path=root,
             hint="import it into another folder: hatsformat import PATH --out NEW",
         )
@@ -217,8 +217,9 @@ def _suffix(existing: ExistingCatalog, context: BuildContext) -> str:
 
 def _info(existing: ExistingCatalog, suffix: str, context: BuildContext) -> CatalogInfo:
     options = context.options
-    kind = existing.properties.dataproduct_type or options.catalog_type
-    return CatalogInfo.of(options, options.name or existing.root.name, catalog_type=kind, suffix=suffix)
+    catalog_type = existing.properties.dataproduct_type or options.catalog_type
+    name = options.name or existing.root.name
+    return CatalogInfo.of(options, name, catalog_type=catalog_type, suffix=suffix)
 
 
 def _restore(existing: ExistingCatalog, root: UPath, maps: Mapping[str, int], counts: Counts) -> None:

@@ -110,7 +110,7 @@ def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(
 def test_resuming_something_else_is_refused_with_what_differs(inputs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "sky"
     killed(inputs, out, "die_at(tables, 'choose_tiles', 0)")
-    with pytest.raises(OutputError, match=r"max rows .*99.*150"):
+    with pytest.raises(OutputError, match=r"'max_rows' differs.*99.*150"):
         run_import(inputs, out, resume=True, **{**OPTIONS, "max_rows": 99})
     with pytest.raises(OutputError, match=r"part-3\.parquet differs"):
         run_import(inputs[:3], out, resume=True, **OPTIONS)
