@@ -112,9 +112,7 @@ def test_resuming_with_other_options_or_inputs_is_refused(inputs: list[str], tmp
         run_import(inputs, out, resume=True, **{**OPTIONS, "max_rows": 99})
     with pytest.raises(OutputError, match=r"part-3\.parquet differs"):
         run_import(inputs[:3], out, resume=True, **OPTIONS)
-    run_import(
-        inputs, out, resume=True, workers=2, **OPTIONS
-    )  # options that do not change the catalog may differ
+    run_import(inputs, out, resume=True, workers=2, **OPTIONS)  # the number of workers may differ
 
 
 def test_a_changed_input_is_refused(inputs: list[str], tmp_path: Path) -> None:
