@@ -100,11 +100,8 @@ def test_a_margin_has_the_rows_of_its_primary_as_they_are(catalog: Path) -> None
     properties = margin.properties
     assert (properties.obs_collection, properties.dataproduct_type) == ("wide_margin", "margin")
     assert (properties.hats_margin_threshold, properties.hats_primary_table_url) == (1800.0, "stars")
-    assert (properties.hats_col_ra, properties.hats_col_dec, properties.hats_col_healpix) == (
-        "ra",
-        "dec",
-        "_healpix_29",
-    )
+    assert (properties.hats_col_ra, properties.hats_col_dec) == ("ra", "dec")
+    assert properties.hats_col_healpix == "_healpix_29"
     assert margin.primary().path == open_catalog(catalog).path
     assert described(validate(margin.path)) == []
 
