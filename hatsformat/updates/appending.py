@@ -37,7 +37,7 @@ from hatsformat.publishing.publication import publish
 from hatsformat.updates.existing import Drift, ExistingCatalog, next_parts
 from hatsformat.updates.extending import Extension
 from hatsformat.updates.metadata import map_orders, metadata_files, update_collection, update_metadata
-from hatsformat.updates.site import Site, open_site, supplements
+from hatsformat.updates.target import Target, open_target, supplements
 
 
 @dataclass(slots=True)
@@ -78,26 +78,26 @@ def append(
     """
     check_arguments(changes, AppendOptions, "append")
     root = storage.resolve(path)
-    site = open_site(root)
-    with publish(site.change):
+    target = open_target(root)
+    with publish(target.change):
         # Opened again now that nobody else can change it.
         catalog = open_catalog(root)
-        existing = ExistingCatalog.read(site.root, catalog.properties)
+        existing = ExistingCatalog.read(target.root, catalog.properties)
         _check(existing)
         options = existing.options(**changes)
         found = open_inputs(inputs, options.input_options(options.memory_budget().chunk_bytes))
         sources = [_with_types(source, existing.schema) for source in found]
-        log = AppendLog(str(site.root), options.name or site.root.name, len(sources))
+        log = AppendLog(str(target.root), options.name or target.root.name, len(sources))
         opened = open_context(
             options,
-            site.change.scratch,
+            target.change.scratch,
             log,
             paths=[str(root), *(source.name for source in sources)],
             executor=executor,
             progress=progress,
         )
         with opened as context:
-            _append(sources, existing, supplements(catalog), site, context, log)
+            _append(sources, existing, supplements(catalog), target, context, log)
         return log
 
 
@@ -116,7 +116,7 @@ def _append(
     sources: Sequence[Source],
     existing: ExistingCatalog,
     members: Sequence[Catalog],
-    site: Site,
+    target: Target,
     context: BuildContext,
     log: AppendLog,
 ) -> None:
@@ -126,10 +126,10 @@ def _append(
         check_fits(pa.schema(list(existing.schema)[1:]), existing.root, schemas)
     log.notes += coarse_notes(((item.name, item.schema) for item in schemas), options.coordinates)
     log.spilled_bytes = spilled_bytes(context.scratch)
-    after = _add_rows(mapped, existing, members, site, context, log) if mapped.counts.total else existing
+    after = _add_rows(mapped, existing, members, target, context, log) if mapped.counts.total else existing
     log.tiles, log.drift = len(after.tiles), after.drift()
     log.rebuild_due = log.drift.rebuild_due
-    log.quarantine = write_quarantine(_free_path(site.change.root), mapped.rejected)
+    log.quarantine = write_quarantine(_free_path(target.change.root), mapped.rejected)
 
 
 def _map_settings(existing: ExistingCatalog, context: BuildContext) -> MapSettings:
@@ -149,7 +149,7 @@ def _add_rows(
     mapped: MappedRows,
     existing: ExistingCatalog,
     members: Sequence[Catalog],
-    site: Site,
+    target: Target,
     context: BuildContext,
     log: AppendLog,
 ) -> ExistingCatalog:
@@ -160,16 +160,16 @@ def _add_rows(
         alignment = choose_tiles(mapped.counts, mapped.weights, context.options, recount, existing.tiles)
         shards = split_runs(mapped.runs, alignment, plan, context)
         paths = next_parts(existing, alignment.tiles)
-        site.begin(existing.root, paths, metadata_files(existing))
+        target.begin(existing.root, paths, metadata_files(existing))
     with log.stage("reducing"):
-        leaves = list(build_leaves(alignment, shards, plan, site.staging, context, paths=paths))
+        leaves = list(build_leaves(alignment, shards, plan, target.staging, context, paths=paths))
     with log.stage("finishing"):
-        after = update_metadata(existing, site.staging, leaves, mapped.counts, plan, context.created)
+        after = update_metadata(existing, target.staging, leaves, mapped.counts, plan, context.created)
     with log.stage("supplements"):
-        extension = Extension(site, existing, after, leaves, context)
+        extension = Extension(target, existing, after, leaves, context)
         for member in members:
             log.supplements[member.path.name] = extension.extend(member)
-        update_collection(site, after.properties, context.created)
+        update_collection(target, after.properties, context.created)
     log.rows_written, log.parts = sum(leaf.footer.num_rows for leaf in leaves), len(leaves)
     log.new_tiles = len(after.tiles) - len(existing.tiles)
     log.size_bytes = sum(leaf.size for leaf in leaves)

@@ -35,14 +35,14 @@ from hatsformat.updates.metadata import (
     update_metadata,
     write_properties,
 )
-from hatsformat.updates.site import Site
+from hatsformat.updates.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
     """Leaf files that were added to the primary catalog of a collection."""
 
-    site: Site
+    target: Target
     before: ExistingCatalog  # the primary catalog
     after: ExistingCatalog
     leaves: Sequence[Leaf]  # the new leaf files
@@ -84,8 +84,8 @@ class Extension:
         known = set(margin.paths)
         new = [path for path in paths if path not in known]
         rewritten = [path for path in paths if path in known]
-        self.site.begin(margin.root, new, [*rewritten, *metadata_files(margin)])
-        staging = self.site.staged(margin.root)
+        self.target.begin(margin.root, new, [*rewritten, *metadata_files(margin)])
+        staging = self.target.staged(margin.root)
         leaves = list(build_leaves(alignment, shards, plan, staging, context, paths=paths))
         counts = _counts(added, max(map_orders(margin).values(), default=0))
         update_metadata(margin, staging, leaves, counts, plan, context.created)
@@ -140,8 +140,8 @@ class Extension:
         metadata = [layout.METADATA] if storage.exists(root / layout.METADATA) else []
         most = len(entries[0].cuts) - 1
         parts = [layout.index_part_path(number) for number in range(first, first + most)]
-        self.site.begin(root, parts, [*metadata, *property_files(root)])
-        staging = self.site.staged(root)
+        self.target.begin(root, parts, [*metadata, *property_files(root)])
+        staging = self.target.staged(root)
         written = list(write_parts(entries, plan, staging, context, first))
         if metadata:
             footers = [(path.removeprefix(f"{layout.DATASET}/"), footer) for path, footer, _ in written]

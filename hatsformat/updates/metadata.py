@@ -29,7 +29,7 @@ from hatsformat.partitioner.pixel_counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties import TableProperties
 from hatsformat.updates.existing import ExistingCatalog
-from hatsformat.updates.site import Site
+from hatsformat.updates.target import Target
 
 
 def map_orders(existing: ExistingCatalog) -> dict[str, int]:
@@ -92,9 +92,9 @@ def update_metadata(
     return replace(after, root=root, properties=write_properties(root, properties))
 
 
-def update_collection(site: Site, primary: TableProperties, now: datetime) -> None:
+def update_collection(target: Target, primary: TableProperties, now: datetime) -> None:
     """Update what the properties of a collection say about its primary catalog, and its size."""
-    root, staging = site.change.root, site.change.staging
+    root, staging = target.change.root, target.change.staging
     properties = locating.collection_properties(root)
     if properties is None:
         return
@@ -108,7 +108,7 @@ def update_collection(site: Site, primary: TableProperties, now: datetime) -> No
         "hats_estsize": sum(table.hats_estsize or 0 for _, table in tables),
     }
     changes = {name: value for name, value in known.items() if getattr(properties, name) is not None}
-    site.begin(root, [], [layout.COLLECTION_PROPERTIES])
+    target.begin(root, [], [layout.COLLECTION_PROPERTIES])
     content = properties.replace(**changes).format().encode()
     storage.write_bytes(staging / layout.COLLECTION_PROPERTIES, content)
 

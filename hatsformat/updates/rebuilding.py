@@ -40,7 +40,7 @@ from hatsformat.supplements.collection import supplement_from
 from hatsformat.supplements.primary import Primary
 from hatsformat.updates.existing import ExistingCatalog
 from hatsformat.updates.metadata import map_orders, update_collection, write_properties
-from hatsformat.updates.site import Site, open_site, supplements
+from hatsformat.updates.target import Target, open_target, supplements
 
 CUTTING = frozenset(("row_group_rows", "row_group_bytes", "subtile_order_delta"))
 """Options that change every leaf."""
@@ -80,24 +80,24 @@ def rebuild(
     """
     check_arguments(changes, RebuildOptions, "rebuild")
     root = storage.resolve(path)
-    site = open_site(root)
-    if not isinstance(site.change, FolderSwap):
+    target = open_target(root)
+    if not isinstance(target.change, FolderSwap):
         raise UsageError(
             "only a catalog on a local disk can be rebuilt, since a rebuild replaces all files at once",
             path=root,
             hint="import it into another folder: hatsformat import PATH --out NEW",
         )
-    with publish(site.change):
+    with publish(target.change):
         catalog = open_catalog(root)
-        existing = ExistingCatalog.read(site.root, catalog.properties)
+        existing = ExistingCatalog.read(target.root, catalog.properties)
         options = existing.options(**changes)
         log = RebuildLog(str(existing.root), options.name or existing.root.name, len(existing.paths))
-        opened = open_context(options, site.change.scratch, log, executor=executor, progress=progress)
+        opened = open_context(options, target.change.scratch, log, executor=executor, progress=progress)
         with opened as context:
-            site.begin(site.root, [], [])
-            _rebuild(existing, site.staging, context, log, write_all=not CUTTING.isdisjoint(changes))
+            target.begin(target.root, [], [])
+            _rebuild(existing, target.staging, context, log, write_all=not CUTTING.isdisjoint(changes))
             with log.stage("supplements"):
-                _rebuild_members(supplements(catalog), site, context)
+                _rebuild_members(supplements(catalog), target, context)
         return log
 
 
@@ -233,14 +233,14 @@ def _restore(existing: ExistingCatalog, root: UPath, maps: Mapping[str, int], co
     write_properties(root, existing.properties.replace(**changes))
 
 
-def _rebuild_members(members: Sequence[Catalog], site: Site, context: BuildContext) -> None:
+def _rebuild_members(members: Sequence[Catalog], target: Target, context: BuildContext) -> None:
     """Build the margins and indexes again from the rebuilt catalog."""
-    properties = TableProperties.parse(storage.read_bytes(site.staging / layout.PROPERTIES))
-    primary = Primary.of(site.staging, properties)
+    properties = TableProperties.parse(storage.read_bytes(target.staging / layout.PROPERTIES))
+    primary = Primary.of(target.staging, properties)
     for member in members:
-        root, name = site.staged(member.path), member.path.name
+        root, name = target.staged(member.path), member.path.name
         context.log.supplements[name] = rebuild_member(member, primary, root, context.within(name))
-    update_collection(site, properties, context.created)
+    update_collection(target, properties, context.created)
 
 
 def rebuild_member(member: Catalog, primary: Primary, root: UPath, context: BuildContext) -> int:

@@ -16,7 +16,7 @@ from hatsformat.publishing.swap import FolderSwap, recover
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Target:
     """A catalog that is about to change, and the folder that changes as a whole with it."""
 
     root: UPath  # the catalog's folder
@@ -42,10 +42,10 @@ class Site:
         return str(root).removeprefix(str(self.change.root)).strip("/")
 
 
-def open_site(root: UPath) -> Site:
-    """Return the site of a catalog, or of the primary catalog of a collection.
+def open_target(root: UPath) -> Target:
+    """Return the catalog at `root`, or the primary catalog of the collection there, as a target.
 
-    Raises `UsageError` if members of its collection lie outside of it: they cannot change at the same time.
+    Raises `UsageError` if members of its collection are outside its folder: they cannot change with it.
     """
     if storage.is_local(root):
         recover(root)
@@ -59,7 +59,7 @@ def open_site(root: UPath) -> Site:
                 found=member.path,
                 hint="move it into the folder of the collection",
             )
-    return Site(catalog.path, FolderSwap(folder) if storage.is_local(folder) else Journal(folder))
+    return Target(catalog.path, FolderSwap(folder) if storage.is_local(folder) else Journal(folder))
 
 
 def supplements(catalog: Catalog) -> list[Catalog]:
