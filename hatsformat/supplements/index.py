@@ -38,6 +38,7 @@ SAMPLE_BITS = 10
 """One row in 2**10 is in the sample from which the bounds are chosen."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+"""Multiplying a pixel by this spreads its bits: the sample does not depend on the sky."""
 
 
 @dataclass(frozen=True, slots=True)

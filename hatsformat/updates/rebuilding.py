@@ -49,10 +49,9 @@ RECOUNTED = (
     "hats_nrows", "hats_npix_suffix", "hats_order", "moc_sky_fraction", "hats_release_date",
     "hats_skymap_order",
 )  # fmt: skip
-"""Keywords that are counted or set again; the others stay."""
-
-OF_CATALOG = (*RECOUNTED, "hats_max_rows", "hats_max_bytes")
-OF_MEMBER = (*RECOUNTED, "hats_skymap_alt_orders")
+CATALOG_KEYWORDS = (*RECOUNTED, "hats_max_rows", "hats_max_bytes")
+MEMBER_KEYWORDS = (*RECOUNTED, "hats_skymap_alt_orders")
+"""Keywords that a rebuild sets; the others stay as they are."""
 
 BATCH_ROWS = 64 * 1024
 """Rows that are counted at a time."""
@@ -225,7 +224,7 @@ def _info(existing: ExistingCatalog, suffix: str, context: BuildContext) -> Cata
 def _restore(existing: ExistingCatalog, root: UPath, maps: Mapping[str, int], counts: Counts) -> None:
     """Write the sky maps at the orders they had, and restore the properties that a rebuild keeps."""
     new = TableProperties.parse(storage.read_bytes(root / layout.PROPERTIES))
-    changes = {name: getattr(new, name) for name in OF_CATALOG}
+    changes = {name: getattr(new, name) for name in CATALOG_KEYWORDS}
     for name, order in maps.items():
         if name == layout.SKYMAP:
             order = changes["hats_skymap_order"] = max(order, new.hats_skymap_order or 0)
@@ -258,5 +257,5 @@ def rebuild_member(member: Catalog, primary: Primary, root: UPath, context: Buil
     storage.remove_tree(root)
     supplement.build(primary, name, url, root, context)
     new = TableProperties.parse(storage.read_bytes(root / layout.CATALOG_PROPERTIES[-1]))
-    write_properties(root, old.replace(**{keyword: getattr(new, keyword) for keyword in OF_MEMBER}))
+    write_properties(root, old.replace(**{keyword: getattr(new, keyword) for keyword in MEMBER_KEYWORDS}))
     return new.hats_nrows or 0
