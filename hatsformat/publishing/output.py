@@ -25,7 +25,7 @@ def open_output(
         raise UsageError(
             "scratch must be on a local disk, since its files are read in many small pieces",
             found=scratch,
-            hint="name a folder that all workers can read and write",
+            hint="choose a folder that all workers can read and write",
         )
     new_folder = NewFolder if storage.is_local(root) else NewRemoteFolder
     folder = new_folder(root, overwrite=overwrite, resume=resume, scratch=scratch)
@@ -47,7 +47,7 @@ def _check_content(folder: NewFolder) -> None:
             "the output folder is not empty and not a catalog",
             path=root,
             found=", ".join(names[:5]),
-            hint="name another folder",
+            hint="choose another folder",
         )
     if folder.interrupted and not (resume or overwrite) and not is_locked(folder.work):
         raise OutputError(
@@ -57,9 +57,9 @@ def _check_content(folder: NewFolder) -> None:
         )
     if names and not overwrite and not (resume and folder.interrupted):
         raise OutputError(
-            "the catalog exists already",
+            "a catalog already exists here",
             path=root,
-            hint="name another folder, or replace it with --overwrite",
+            hint="choose another folder, or replace it with --overwrite",
         )
 
 
@@ -77,7 +77,7 @@ def check_inputs(folder: NewFolder, names: Iterable[str]) -> None:
     """Raise `OutputError` if an input is in the folder that is about to be replaced."""
     for name in names:
         if _is_inside(name, folder.root):
-            raise OutputError("this input is in the output folder", path=name, hint="name another folder")
+            raise OutputError("this input is in the output folder", path=name, hint="choose another folder")
 
 
 def log_path(folder: NewFolder, path: str | None) -> UPath | None:
@@ -86,7 +86,7 @@ def log_path(folder: NewFolder, path: str | None) -> UPath | None:
         return None
     found = storage.resolve(path)
     if _is_inside(os.path.realpath(found.path) if storage.is_local(found) else str(found), folder.root):
-        raise OutputError("the log is in the output folder", path=path, hint="name a file outside it")
+        raise OutputError("the log is in the output folder", path=path, hint="choose a path outside it")
     return found
 
 

@@ -248,7 +248,7 @@ def rebuild_member(member: Catalog, primary: Primary, root: UPath, context: Buil
     supplement = supplement_from(old)
     if supplement is None:
         raise UsageError(
-            "the properties do not say how to build it again",
+            "cannot build this member again from its properties",
             path=member.path,
             found=f"dataproduct_type {old.dataproduct_type}",
             expected="a margin with hats_margin_threshold, or an index with hats_index_column",

@@ -35,7 +35,7 @@ def test_a_margin(stars: Path) -> None:
     assert text.startswith(f"{stars}_90arcs: ")
     again = run("margin", stars, "--threshold", "90")
     assert again.exit_code == 2
-    assert "the catalog exists already" in again.stderr
+    assert "a catalog already exists here" in again.stderr
     told = json.loads(said("margin", stars, "--threshold", 90, "--overwrite", "--json"))
     assert told["path"] == f"{stars}_90arcs"
     assert said("validate", f"{stars}_90arcs").count("0 errors, 0 warnings, 0 info") == 1

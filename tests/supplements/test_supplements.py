@@ -345,7 +345,7 @@ def test_what_cannot_be_built_leaves_nothing(catalog: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError, match="without those for HEALPix"):
         build_index(catalog, "_healpix_29", tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    with pytest.raises(OutputError, match="the catalog exists already"):
+    with pytest.raises(OutputError, match="a catalog already exists here"):
         build_margin(catalog, 10, tmp_path / "margin")
     assert build_margin(catalog, 20, tmp_path / "margin", overwrite=True).properties.hats_nrows is not None
     with pytest.raises(OutputError, match="this input is in the output"):
