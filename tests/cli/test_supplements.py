@@ -90,7 +90,7 @@ def test_an_import_into_a_collection(tmp_path: Path) -> None:
         (["margin", "nowhere", "--threshold", "10"], "no HATS catalog"),
         (["index", "{stars}", "--column", "nothing"], "column 'nothing' (--column) not found"),
         (["index", "{stars}", "--column", "id", "--extra", "nothing"], "(--extra) not found"),
-        (["collection", "{stars}"], "a catalog in a subdirectory"),
+        (["collection", "{stars}"], "a catalog in a subfolder"),
         (["collection", "nowhere"], "no such file or directory"),
     ],
 )
