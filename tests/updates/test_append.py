@@ -390,7 +390,7 @@ def test_a_link_to_the_catalog_stays_a_link(tmp_path):
 
 def test_files_are_copied_if_the_disk_cannot_link(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
-        raise PermissionError(1, "Operation permission denied")
+        raise PermissionError(1, "Operation not permitted")
 
     root = nightly(tmp_path)
     monkeypatch.setattr(os, "link", refuse)
