@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeAlias, TypedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias, TypedDict
+
+from hatsformat.errors import UsageError
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a stage, the steps done and the total number of steps."""
@@ -78,3 +80,11 @@ class SupplementOptions(_Workers, total=False):
     scratch: str | None
     overwrite: bool
     row_group_rows: int
+
+
+def check_arguments(given: Mapping[str, Any], known: type, what: str) -> None:
+    """Raise `UsageError` if a keyword argument is not in one of the types above."""
+    if unknown := sorted(given.keys() - known.__annotations__.keys()):
+        raise UsageError(
+            f"unknown option {unknown[0]!r} for {what}", expected=", ".join(known.__annotations__)
+        )

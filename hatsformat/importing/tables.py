@@ -20,8 +20,9 @@ from hatsformat.partitioner.runs import spilled_bytes
 from hatsformat.partitioner.tile_choice import choose_tiles, count_runs, counting_order
 from hatsformat.properties.table import HEALPIX_COLUMN
 from hatsformat.publishing.new_folder import NewFolder
-from hatsformat.supplements.collection import make_members
-from hatsformat.supplements.kinds import Index, Margin, Supplement, folder_name
+from hatsformat.supplements.collection import Supplement, make_members
+from hatsformat.supplements.index import Index, folder_name
+from hatsformat.supplements.margin import Margin
 
 
 def map_settings(options: ImportOptions, chunk_bytes: int) -> MapSettings:

@@ -1,1 +1,1 @@
-"""Publishing: new files are written where no reader looks, then shown all at once, or not at all."""
+"""Publishing: new files are written where no reader looks, then made visible all at once or not at all."""

@@ -1,8 +1,8 @@
 """Changing a folder of an object store, which can neither link nor rename.
 
 New files are written in place, under new names; the files that describe them are replaced last. Meanwhile a
-journal lists what is added, and copies of the replaced files are kept beside it. A change that fails is
-undone at once; one that was killed is undone by the next change of the folder.
+journal lists the added files, and the replaced files are copied to a folder beside it. A change that fails is
+undone at once; a change that was killed is undone by the next one.
 """
 
 from __future__ import annotations
@@ -22,12 +22,8 @@ from hatsformat.publishing.work import CHANGING, JOURNAL, changing_folder, clear
 class Journal:
     """New content for a folder of an object store: a `Publication`.
 
-    The lock keeps other processes of this machine away, the journal other machines, once `begin` wrote it.
-
-    Parameters
-    ----------
-    root : UPath
-        The folder.
+    The lock keeps out other processes of this machine. The journal keeps out other machines once `begin` has
+    written it.
     """
 
     def __init__(self, root: UPath) -> None:
@@ -38,12 +34,12 @@ class Journal:
         self._replaced: list[str] = []
 
     def stage(self) -> None:
-        """Undo what a killed process of this machine began."""
+        """Undo what a killed process of this machine did."""
         clear(self.work)
         self._undo(own_only=True)
 
     def begin(self, added: Sequence[str] = (), replaced: Sequence[str] = ()) -> None:
-        """Write the journal, after copies of the files that will be replaced."""
+        """Copy the files that will be replaced, then write the journal."""
         for path in replaced:
             if path in self._added or path in self._replaced:
                 continue
@@ -57,14 +53,14 @@ class Journal:
         storage.write_bytes(self.root / JOURNAL, json.dumps(content, indent=1).encode())
 
     def commit(self) -> None:
-        """Remove the journal: that makes the change final."""
+        """Remove the journal, which makes the change final."""
         storage.remove_file(self.root / JOURNAL)
-        with suppress(StorageError):  # the copies do no harm, and the next change removes them
+        with suppress(StorageError):  # the copies are harmless, and the next change removes them
             storage.remove_tree(self.root / CHANGING)
         clear(self.work)
 
     def roll_back(self, error: BaseException) -> None:  # noqa: ARG002
-        """Remove new files, and put replaced ones back."""
+        """Remove new files, and restore replaced ones."""
         self._undo()
         clear(self.work)
 
@@ -74,10 +70,10 @@ class Journal:
             host, added, replaced = _read(journal)
             if own_only and host != platform.node():
                 raise OutputError(
-                    "another machine is changing it, or was when it stopped",
+                    "another machine is changing this folder, or was killed while changing it",
                     path=self.root,
                     found=f"the journal {JOURNAL} of {host}",
-                    hint="wait for it; if it was killed, try again on that machine, which undoes what it did",
+                    hint="wait for it to finish; if it was killed, run the command again on that machine",
                 )
             for path in added:
                 storage.remove_file(self.root / path)
@@ -92,4 +88,4 @@ def _read(journal: UPath) -> tuple[str, list[str], list[str]]:
         content = json.loads(storage.read_bytes(journal))
         return content["host"], content["added"], content["replaced"]
     except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"the journal of a change cannot be read: {error}", path=journal) from error
+        raise StorageError(f"cannot read the journal of a change: {error}", path=journal) from error

@@ -1,7 +1,7 @@
 """A lock for a work folder: one holder at a time, threads and processes alike.
 
-The operating system releases it when its holder ends, even by ``kill -9``. It is advisory, and as good as
-the file system's own locks: reliable on local disks, usually between machines on network file systems, too.
+The operating system releases it when its holder ends, even by ``kill -9``. It is advisory, and as good as the
+locks of the file system: reliable on local disks, and usually between machines on network file systems.
 """
 
 from __future__ import annotations
@@ -20,32 +20,20 @@ from hatsformat import storage
 from hatsformat.errors import HatsError
 
 LOCK = "lock"
-"""Name of the lock's file in the work folder."""
+"""Name of the lock file in the work folder."""
 
 _ATTEMPTS = 1000
 
 
 @contextmanager
 def locked(work: Path, *, busy: HatsError | None = None) -> Iterator[None]:
-    """Hold the lock of a work folder while the block runs.
+    """Hold the lock of a work folder while the block runs; if it is locked, raise `busy` or else wait.
 
-    The folder is made if it is missing. Afterwards it is removed if nothing but the lock is in it, and so are
-    the folders above it that were made for it.
-
-    Parameters
-    ----------
-    work : Path
-        The work folder.
-    busy : HatsError, optional
-        What to raise if another holds the lock. By default, wait for it.
-
-    Raises
-    ------
-    StorageError
-        If the folder or the lock cannot be made.
+    A missing folder is created, with its parents. Afterwards it is removed if only the lock is in it, and so
+    are the parents that were created. Raises `StorageError` if the folder or the lock cannot be created.
     """
     with storage.storage_errors(work, "locking"):
-        made = [folder for folder in work.parents if not folder.exists()]
+        created = [folder for folder in work.parents if not folder.exists()]
         file = _acquire(work, wait=busy is None)
     if file is None:
         assert busy is not None  # without it, the lock is waited for
@@ -54,13 +42,13 @@ def locked(work: Path, *, busy: HatsError | None = None) -> Iterator[None]:
         yield
     finally:
         _release(file, work)
-        for folder in made:
+        for folder in created:
             with suppress(OSError):  # not empty
                 folder.rmdir()
 
 
 def is_locked(work: Path) -> bool:
-    """Return whether somebody holds the lock of a work folder; nobody is kept from it by asking."""
+    """Return whether the lock of a work folder is held; asking does not keep others from taking it."""
     try:
         with open(work / LOCK, "rb") as file:
             return not _lock(file.fileno(), shared=True)
@@ -85,7 +73,7 @@ def _acquire(work: Path, *, wait: bool) -> IO[bytes] | None:
                 raise
             file.close()
         except (FileNotFoundError, FileExistsError):
-            # The last holder removed the folder or the file just now; unless it really cannot be made.
+            # The last holder has just removed the folder or the file, or it really cannot be created.
             if attempt >= _ATTEMPTS:
                 raise
     raise AssertionError  # for type checkers: count() has no end
@@ -93,7 +81,7 @@ def _acquire(work: Path, *, wait: bool) -> IO[bytes] | None:
 
 def _release(file: IO[bytes], work: Path) -> None:
     with suppress(OSError):
-        if sys.platform == "win32":  # there, nobody can remove a file that is open
+        if sys.platform == "win32":  # an open file cannot be removed there
             file.close()
         (work / LOCK).unlink()
     file.close()
@@ -112,7 +100,7 @@ def _lock(descriptor: int, *, wait: bool = False, shared: bool = False) -> bool:
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
             return True
-        # Refused by the holder, or by somebody who only asks whether there is one?
+        # Refused because of a holder, or because of a process that only asks whether there is one?
         if shared or not _lock(descriptor, shared=True):
             return False
         fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -122,7 +110,7 @@ def _lock(descriptor: int, *, wait: bool = False, shared: bool = False) -> bool:
 def _lock_on_windows(descriptor: int, wait: bool) -> bool:
     msvcrt: Any = import_module("msvcrt")
     attempt = 0
-    while wait or attempt < 5:  # there, one who only asks has the lock for an instant
+    while wait or attempt < 5:  # on Windows, a process that only asks holds the lock for a moment
         with suppress(OSError):
             os.lseek(descriptor, 0, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

@@ -1,8 +1,8 @@
-"""Publishing a catalog into a folder of its own: new, empty, or that of a catalog which it replaces.
+"""Publishing a catalog in a folder of its own: new, empty, or with a catalog that it replaces.
 
-On a local disk all files are written into a hidden folder inside the output folder and moved out of it when
-they are complete, the properties last. What is there stays as it is until then. In an object store, which
-cannot rename, the files are written in place, the properties last.
+On a local disk all files are written to a hidden folder inside the output folder and moved out of it when
+they are complete, the properties last. Until then the old content stays as it is. An object store cannot
+rename, so there the files are written in place, the properties last.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hatsformat.errors import HatsError, OutputError
 from hatsformat.publishing.work import IMPORT, clear, import_folder, is_changing, scratch_name
 
 PROPERTIES = (*layout.CATALOG_PROPERTIES, layout.COLLECTION_PROPERTIES)
-"""The files that make a folder a catalog or a collection: the first to go and the last to come."""
+"""The files that make a folder a catalog or a collection: removed first and written last."""
 
 
 class NewFolder:
@@ -37,14 +37,14 @@ class NewFolder:
     resume : bool
         Whether to keep what an interrupted import left in the work folder.
     scratch : str, optional
-        The folder to have the scratch folder in.
+        The folder to create the scratch folder in.
 
     Attributes
     ----------
     quarantine, quarantine_staging : UPath
-        The file beside the catalog for rows without a position, and where it is written meanwhile.
+        The file beside the catalog for rows without a position, and the path it is written to meanwhile.
     keep_work : callable
-        Given an error, whether to keep what was finished before it, so that it can be resumed.
+        Takes an error, and returns whether to keep finished work so that the import can be resumed.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class NewFolder:
 
     @property
     def interrupted(self) -> bool:
-        """Whether there is a work folder: an import is under way, or was interrupted."""
+        """Whether there is a work folder: an import is running or was interrupted."""
         return self.work.is_dir()
 
     @property
@@ -70,7 +70,7 @@ class NewFolder:
         return self._record.exists()
 
     def stage(self) -> None:
-        """Take back a publication that was killed; then remove what is left, unless it is resumed."""
+        """Undo a publication that was killed, then remove what it left unless the import is resumed."""
         check_unchanged(self.root)
         self._take_back()
         if self.resume:
@@ -79,7 +79,7 @@ class NewFolder:
             self._clean()
 
     def begin(self, added: Sequence[str] = (), replaced: Sequence[str] = ()) -> None:
-        """Do nothing: new files do not touch the old ones before `commit`."""
+        """Do nothing: the old files stay as they are until `commit`."""
 
     def commit(self) -> None:
         """Move the old files out of the folder, and the new ones in."""
@@ -89,7 +89,7 @@ class NewFolder:
         self._clean()
 
     def roll_back(self, error: BaseException) -> None:
-        """Bring the old files back, and keep finished work if `keep_work` says so."""
+        """Restore the old files, and keep finished work if `keep_work` says so."""
         self._take_back()
         has_work = self.scratch.is_dir() or os.path.isdir(self.staging.path)
         if not (has_work and self.keep_work(error)):
@@ -111,7 +111,7 @@ class NewFolder:
             yield new / name, root / name
 
     def _take_back(self) -> None:
-        with storage.storage_errors(self.root, "bringing the files back"):
+        with storage.storage_errors(self.root, "restoring the files"):
             _move_back(self._record)
 
     def _discard(self) -> None:
@@ -136,16 +136,16 @@ class NewRemoteFolder(NewFolder):
         return self.interrupted
 
     def begin(self, added: Sequence[str] = (), replaced: Sequence[str] = ()) -> None:  # noqa: ARG002
-        """Remove what is there."""
+        """Remove the old content."""
         if not self.resume:
             storage.remove_tree(self.root)
             if self.overwrite:
                 storage.remove_file(self.quarantine)
-        # A quarantine that is still there is that of another import.
+        # A quarantine that still exists belongs to another import.
         self._written = [self.root] if storage.exists(self.quarantine) else [self.root, self.quarantine]
 
     def commit(self) -> None:
-        """Do nothing but clean up: the properties, written last, have shown the catalog."""
+        """Only clean up: the properties, written last, have made the catalog visible."""
         self._clean()
 
     def _discard(self) -> None:
@@ -156,22 +156,13 @@ class NewRemoteFolder(NewFolder):
 
 
 def check_unchanged(root: UPath) -> None:
-    """Refuse to replace a folder while it changes.
-
-    Raises
-    ------
-    OutputError
-    """
+    """Raise `OutputError` if an append or a rebuild is changing the folder."""
     if storage.is_local(root) and is_changing(root):
-        raise OutputError(
-            "the catalog here is being changed by another process",
-            path=root,
-            hint="wait until it has finished",
-        )
+        raise OutputError("another process is changing this catalog", path=root, hint="wait for it to finish")
 
 
 def _move_all(moves: Sequence[tuple[Path, Path]], record: Path) -> None:
-    """Move files and folders; a record of it allows to take it back until all are moved."""
+    """Move files and folders; a record allows `_move_back` to undo it until all are moved."""
     content = json.dumps([[str(source), str(target)] for source, target in moves])
     storage.write_bytes(UPath(record), content.encode())
     for source, target in moves:
@@ -180,7 +171,7 @@ def _move_all(moves: Sequence[tuple[Path, Path]], record: Path) -> None:
 
 
 def _move_back(record: Path) -> None:
-    """Take back what `_move_all` began, from the last move to the first."""
+    """Undo what `_move_all` did, from the last move to the first."""
     if not record.exists():
         return
     for source, target in reversed(json.loads(record.read_bytes())):

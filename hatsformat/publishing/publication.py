@@ -1,4 +1,4 @@
-"""How every command publishes what it wrote: the steps, and the one function that takes them."""
+"""How every command publishes what it wrote, step by step."""
 
 from __future__ import annotations
 
@@ -14,64 +14,37 @@ from hatsformat.publishing.lock import locked
 
 
 class Publication(Protocol):
-    """New content of a folder, that readers see when it is complete.
+    """New content of a folder; readers see it when it is complete."""
 
-    Attributes
-    ----------
-    root : UPath
-        The folder that readers see.
-    staging : UPath
-        Where its files are written meanwhile.
-    scratch : Path
-        A local folder for rows that do not fit in memory.
-    work : Path
-        The local folder with the lock; see `hatsformat.publishing.work`.
-    """
-
-    root: UPath
-    staging: UPath
-    scratch: Path
-    work: Path
+    root: UPath  # the folder that readers see
+    staging: UPath  # the folder that files are written to meanwhile
+    scratch: Path  # a local folder for rows that do not fit in memory
+    work: Path  # the local folder with the lock; see `hatsformat.publishing.work`
 
     def stage(self) -> None:
-        """Prepare the work folder: recover or remove what a killed process left.
-
-        Raises
-        ------
-        OutputError
-            If other work is under way in the folder.
-        """
+        """Recover or remove what a killed process left; raise `OutputError` if another process works here."""
 
     def begin(self, added: Sequence[str] = (), replaced: Sequence[str] = ()) -> None:
-        """Announce files before they are written to `staging`; may be called again for more.
+        """Announce new files and existing ones that will be replaced, relative to `root`.
 
-        Parameters
-        ----------
-        added, replaced : sequence of str
-            Files that will be new, and existing ones that will be written again, relative to `root`.
+        Called before they are written to `staging`, and again for more files.
         """
 
     def commit(self) -> None:
-        """Show the new content, and remove what is in the work folder."""
+        """Make the new content visible, and clear the work folder."""
 
     def roll_back(self, error: BaseException) -> None:
-        """Bring back the old content after an error, also one of `commit`."""
+        """Restore the old content after an error, which may come from `commit`."""
 
 
 @contextmanager
 def publish(publication: Publication) -> Iterator[None]:
     """Publish what the block writes to `publication.staging`, or nothing if it raises.
 
-    Raises
-    ------
-    OutputError
-        If another process works here.
-    StorageError
-        If the new content cannot be shown; the old content is back then.
+    Raises `OutputError` if another process works here, and `StorageError` if publishing fails; then the old
+    content is restored.
     """
-    busy = OutputError(
-        "another process is writing here", path=publication.root, hint="wait until it has finished"
-    )
+    busy = OutputError("another process is writing here", path=publication.root, hint="wait for it to finish")
     with locked(publication.work, busy=busy):
         publication.stage()
         try:

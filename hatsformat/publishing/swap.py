@@ -1,12 +1,12 @@
 """Changing a folder on a local disk in one step.
 
-The new state is built beside the old one, as a tree of hard links to its files: that costs no bytes, and a
-file that changes is replaced in the new tree, never written to, so the old one stays as it was. Then the two
-folders are swapped with one system call (``renameat2`` on Linux, ``renamex_np`` on macOS), and the old one is
-removed. Killed at any moment, this leaves the old state or the new one at the folder's path.
+The new state is built beside the old one, as a tree of hard links to its files. This costs no disk space,
+and files that change are replaced in the new tree, never written to, so the old tree stays as it was. Then
+the two folders are swapped with one system call (``renameat2`` on Linux, ``renamex_np`` on macOS), and the
+old one is removed. If the process is killed at any time, the folder has the old state or the new one.
 
-Where the system or the file system cannot swap, two renames do it, and the next change brings the old folder
-back if the process was killed between them.
+If the system or the file system cannot swap, two renames do it, and the next change restores the old folder
+if the process was killed between them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,6 @@ class FolderSwap:
     """New content for a folder on a local disk: a `Publication`.
 
     Its parent must be writable, and it cannot be a mount point.
-
-    Parameters
-    ----------
-    root : UPath
-        The folder.
     """
 
     def __init__(self, root: UPath) -> None:
@@ -50,22 +45,22 @@ class FolderSwap:
         self._begun = False
 
     def stage(self) -> None:
-        """Bring back the folder if a killed process left it renamed, and remove what else it left."""
+        """Restore the folder if a killed process left it renamed, and remove what else it left."""
         if imports := unfinished_imports(self.root):
-            raise OutputError("an import is under way here, or was interrupted", path=imports[0])
+            raise OutputError("an import is running here, or was interrupted", path=imports[0])
         self._clean()
 
     def begin(self, added: Sequence[str] = (), replaced: Sequence[str] = ()) -> None:  # noqa: ARG002
-        """Make the new tree, the same as the old one so far."""
+        """Create the new tree with the same content as the old one."""
         if not self._begun:
             with storage.storage_errors(self.work, "linking the files of the folder"):
                 _link_tree(self._folder, self._tree)
             self._begun = True
 
     def commit(self) -> None:
-        """Swap the folders if there is a new tree, and remove the old one."""
+        """Swap the folders if there is a new tree, and remove the old tree."""
         if self._begun:
-            with storage.storage_errors(self.root, "swapping the folder for its new state"):
+            with storage.storage_errors(self.root, "replacing the folder with its new state"):
                 swap(self._tree, self._folder, self.work / "old")
         self._clean()
 
@@ -74,20 +69,20 @@ class FolderSwap:
         self._clean()
 
     def _clean(self) -> None:
-        _bring_back(self._folder, self.work)
+        _restore(self._folder, self.work)
         clear(self.work)
 
 
 def recover(root: UPath) -> None:
-    """Bring back a local folder that is missing because a change was killed between two renames."""
+    """Restore a local folder that is missing because a change was killed between two renames."""
     work = changing_folder(root)
     if not real_path(root).exists() and work.exists():
-        with locked(work, busy=OutputError("another process is changing it", path=root)):
-            _bring_back(real_path(root), work)
+        with locked(work, busy=OutputError("another process is changing this folder", path=root)):
+            _restore(real_path(root), work)
 
 
 def remove_files(tree: UPath, paths: Iterable[str]) -> None:
-    """Remove files of a local tree if they exist, and the folders that this leaves empty."""
+    """Remove files of a local tree if they exist, and folders that are empty then."""
     top = Path(tree.path)
     files = [top / path for path in paths]
     with storage.storage_errors(tree, "removing files"):
@@ -98,7 +93,7 @@ def remove_files(tree: UPath, paths: Iterable[str]) -> None:
 
 
 def swap(new: Path, present: Path, aside: Path) -> None:
-    """Swap two folders; where that is impossible, rename the present one to `aside` and the new one to it."""
+    """Swap two folders; if that is impossible, rename the present one to `aside` and the new one to it."""
     libc = ctypes.CDLL(None, use_errno=True)
     one, other = os.fsencode(new), os.fsencode(present)
     if hasattr(libc, "renameat2"):
@@ -117,9 +112,9 @@ def _rename_both(new: Path, present: Path, aside: Path) -> None:
     new.rename(present)
 
 
-def _bring_back(folder: Path, work: Path) -> None:
+def _restore(folder: Path, work: Path) -> None:
     if not folder.exists() and (work / "old").exists():
-        with storage.storage_errors(folder, "bringing the folder back"):
+        with storage.storage_errors(folder, "restoring the folder"):
             (work / "old").rename(folder)
 
 

@@ -1,4 +1,4 @@
-"""Supplements of a catalog that stands: margin caches and indexes, and the collection of them (Note, 3.1)."""
+"""Supplements of a catalog, margin caches and indexes, and its collection (Note, section 3.1)."""
 
 from hatsformat.supplements.building import build_collection, build_index, build_margin
 

@@ -1,4 +1,4 @@
-"""Building supplements of a catalog that stands: the functions behind the commands (Note, section 3.1)."""
+"""Building supplements of an existing catalog: the functions behind the commands (Note, section 3.1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.arguments import SupplementOptions
+from hatsformat.arguments import SupplementOptions, check_arguments
 from hatsformat.catalog import Catalog, Collection, open_catalog, open_collection
 from hatsformat.catalog.locating import collection_properties
 from hatsformat.errors import UsageError
@@ -22,19 +22,16 @@ from hatsformat.properties import CollectionProperties, TableProperties
 from hatsformat.publishing.output import check_inputs, open_output
 from hatsformat.publishing.publication import publish
 from hatsformat.supplements.collection import (
-    alone,
-    enlist,
+    Supplement,
+    add_member,
+    collection_lock,
     supplements_of,
     tables_in,
     write_collection,
 )
-from hatsformat.supplements.kinds import Index, Margin, Supplement
+from hatsformat.supplements.index import Index
+from hatsformat.supplements.margin import Margin
 from hatsformat.supplements.primary import PRIMARY_TYPES, Primary
-
-WORK_OPTIONS = (
-    "workers", "processes", "scheduler", "memory", "scratch", "overwrite", "row_group_rows",
-)  # fmt: skip
-"""The options of an import that the building of a supplement has, too."""
 
 
 def build_margin(
@@ -47,23 +44,23 @@ def build_margin(
     progress: Progress | None = None,
     **options: Unpack[SupplementOptions],
 ) -> Catalog:
-    """Build a margin cache: for each tile, the rows of others within a threshold of its border.
+    """Build a margin cache: for each tile, the rows of other tiles within a threshold of its border.
 
     Parameters
     ----------
     catalog : path or Catalog
-        The primary catalog, or a collection of it.
+        The primary catalog, or its collection.
     threshold_arcsec : float or astropy.units.Quantity
-        A bare number is in arcseconds.
+        Numbers without a unit are in arcseconds.
     path : path, optional
-        The directory of the margin; ``<catalog>_<threshold>arcs`` beside the catalog by default. Where it is
-        a subdirectory of the collection that the catalog is the primary of, it becomes a member of it.
+        The output folder; by default ``<catalog>_<threshold>arcs`` beside the catalog. If it is a subfolder
+        of the catalog's collection, the margin becomes a member.
     name : str, optional
-        ``obs_collection``; the name of the directory by default.
+        ``obs_collection``; by default the name of the folder.
     executor : concurrent.futures.Executor, optional
-        Where to work; threads of this process otherwise.
+        Where to run the work; by default, threads.
     progress : callable, optional
-        Called with a stage's name, the steps done and the steps in all.
+        Called with the name of a stage, the steps done and the number of steps.
     **options
         As in `ImportOptions`: ``workers``, ``processes``, ``scheduler``, ``memory``, ``scratch``,
         ``overwrite`` and ``row_group_rows``.
@@ -87,8 +84,8 @@ def build_margin(
     >>> margin.name, margin.scan().count_rows()
     ('pair_10arcs', 2)
     """
-    supplement = Margin(as_arcsec(threshold_arcsec))
-    return _build(catalog, supplement, path, name, executor, progress, options)
+    margin = Margin(as_arcsec(threshold_arcsec))
+    return _build_one(catalog, margin, path, name, executor, progress, options)
 
 
 def build_index(
@@ -107,22 +104,21 @@ def build_index(
     Parameters
     ----------
     catalog : path or Catalog
-        The primary catalog, or a collection of it.
+        The primary catalog, or its collection.
     column : str
-        Numbers, text, bytes, truth values or times. Missing values and NaN have no entry.
+        Numbers, text, bytes, booleans or times. Missing values and NaN have no entry.
     path : path, optional
-        The directory of the index; ``<catalog>_<column>`` beside the catalog by default. Where it is a
-        subdirectory of the collection that the catalog is the primary of, it becomes a member of it.
+        The output folder; by default ``<catalog>_<column>`` beside the catalog. If it is a subfolder of the
+        catalog's collection, the index becomes a member.
     extra_columns : iterable of str, optional
-        Columns that the entries have besides. Without any, rows with the same value at the same place share
-        an entry.
+        More columns for the entries. Without any, rows with the same value and position share an entry.
     name, executor, progress, **options
         As in `build_margin`.
 
     Returns
     -------
     Catalog
-        The index: the column, the extra ones, ``_healpix_29``, ``Norder`` and ``Npix``, sorted by value.
+        The index: the column, the extra columns, ``_healpix_29``, ``Norder`` and ``Npix``, sorted by value.
 
     Raises
     ------
@@ -137,8 +133,8 @@ def build_index(
     >>> hatsformat.build_index(catalog, "id").scan(columns=["id"]).to_table()["id"].to_pylist()
     [3, 7]
     """
-    supplement = Index(column, tuple(extra_columns), "column")
-    return _build(catalog, supplement, path, name, executor, progress, options)
+    index = Index(column, tuple(extra_columns), "column")
+    return _build_one(catalog, index, path, name, executor, progress, options)
 
 
 def build_collection(
@@ -152,21 +148,21 @@ def build_collection(
     progress: Progress | None = None,
     **options: Unpack[SupplementOptions],
 ) -> Collection:
-    """Make a directory with a catalog in it a collection, with the supplements that are there or asked for.
+    """Make a folder with a catalog in it a collection, with all existing and requested supplements.
 
     Parameters
     ----------
     path : path
-        The directory. If it is a collection already, members are added to it.
+        The folder. If it is a collection already, members are added to it.
     primary : str, optional
-        The subdirectory with the primary catalog; needed where there are several.
+        The subfolder with the primary catalog; needed if there are several.
     margins_arcsec : iterable of float or astropy.units.Quantity, optional
-        Thresholds of margin caches to have; bare numbers are in arcseconds. Those that are there are kept,
-        unless ``overwrite=True``.
+        Thresholds of margin caches to build; numbers without a unit are in arcseconds. Existing margins
+        are kept unless ``overwrite=True``.
     indexes : iterable of str, optional
-        Columns to have index tables of.
+        Columns to build index tables of; existing ones are kept, too.
     name : str, optional
-        ``obs_collection``; that which it has, or the name of the directory, by default.
+        ``obs_collection``; by default the existing one, or else the name of the folder.
     executor, progress, **options
         As in `build_margin`.
 
@@ -177,31 +173,29 @@ def build_collection(
     Raises
     ------
     HatsError
-        Of what was built before, all is whole; ``collection.properties`` is written last.
+        Supplements that were complete before the error stay; ``collection.properties`` is written last.
     """
     check_name(name)
     root = storage.resolve(path)
-    work = _work_options(options)
+    work = _import_options(options)
     tables = tables_in(root)
     before = collection_properties(root)
     folder = _primary_folder(root, primary or (before.hats_primary_table_url if before else None), tables)
-    told = Primary.of(root / folder, tables[folder])
+    catalog = Primary.of(root / folder, tables[folder])
     wanted: list[Supplement] = [Margin(as_arcsec(threshold)) for threshold in margins_arcsec]
     wanted += [Index(column) for column in indexes]
     for supplement in wanted:
-        supplement.check(told.schema, told.root)
-    standing = supplements_of(folder, tables, [tables[folder].obs_collection])
-    members = dict(standing)
+        supplement.check(catalog.schema, catalog.root)
+    existing = supplements_of(folder, tables)
+    members = dict(existing)
     for supplement in dict.fromkeys(wanted):
-        there = [own for own in standing if supplement.is_at(tables[own])]
-        place = there[0] if there else supplement.folder(folder)
-        if not there or work.overwrite:
-            _make(told, supplement, root / place, place, work, executor, progress)
-        members[place] = supplement
-    with alone(root):
-        properties = collection_properties(root) or CollectionProperties(
-            obs_collection=name or default_name(root)
-        )
+        same = [found for found, other in existing.items() if other == supplement]
+        member = same[0] if same else supplement.folder(folder)
+        if not same or work.overwrite:
+            _publish(catalog, supplement, root / member, member, work, executor, progress)
+        members[member] = supplement
+    with collection_lock(root):
+        properties = collection_properties(root) or CollectionProperties()
         properties = properties.replace(
             hats_primary_table_url=folder, obs_collection=name or properties.label or default_name(root)
         )
@@ -209,7 +203,7 @@ def build_collection(
     return open_collection(root)
 
 
-def _build(
+def _build_one(
     catalog: storage.PathLike | Catalog,
     supplement: Supplement,
     path: storage.PathLike | None,
@@ -219,29 +213,29 @@ def _build(
     options: SupplementOptions,
 ) -> Catalog:
     check_name(name)
-    work = _work_options(options)
+    work = _import_options(options)
     opened = catalog if isinstance(catalog, Catalog) else open_catalog(catalog)
     primary = Primary.of(opened.path, opened.properties)
     supplement.check(primary.schema, primary.root)
     beside = opened.path.parent / supplement.folder(opened.path.name)
-    place = beside if path is None else storage.resolve(path)
-    created = _make(primary, supplement, place, name or default_name(place), work, executor, progress)
-    enlist(place, supplement, opened.path, created)
-    return open_catalog(place)
+    root = beside if path is None else storage.resolve(path)
+    created = _publish(primary, supplement, root, name or default_name(root), work, executor, progress)
+    add_member(root, supplement, opened.path, created)
+    return open_catalog(root)
 
 
-def _make(
+def _publish(
     primary: Primary,
     supplement: Supplement,
     root: UPath,
     name: str,
-    work: ImportOptions,
+    options: ImportOptions,
     executor: Executor | None,
     progress: Progress | None,
 ) -> datetime:
-    leaf = "directory" if primary.properties.has_leaf_directories else "file"
+    """Build a supplement and publish it in the folder `root`; return its date."""
     url = primary.root.name if primary.root.parent == root.parent else str(primary.root)
-    options = work.changed(leaf=leaf)
+    options = options.changed(leaf="directory" if primary.properties.has_leaf_directories else "file")
     output = open_output(root, overwrite=options.overwrite, scratch=options.scratch)
     log = BuildLog(str(root), name)
     paths = [str(root), str(primary.root)]
@@ -249,30 +243,27 @@ def _make(
     with publish(output), opened as context:
         check_inputs(output, [str(primary.root / layout.PROPERTIES)])
         output.begin()
-        supplement.make(primary, name, url, output.staging, context)
+        supplement.build(primary, name, url, output.staging, context)
     return context.created
 
 
-def _work_options(given: SupplementOptions) -> ImportOptions:
-    if unknown := sorted(given.keys() - set(WORK_OPTIONS)):
-        raise UsageError(
-            f"the building of a supplement has no option {unknown[0]!r}", expected=", ".join(WORK_OPTIONS)
-        )
+def _import_options(given: SupplementOptions) -> ImportOptions:
+    check_arguments(given, SupplementOptions, "a margin or an index")
     return ImportOptions(**given)
 
 
-def _primary_folder(root: UPath, told: str | None, tables: dict[str, TableProperties]) -> str:
-    """Return the subdirectory of the primary catalog: the one that was named, or the only one."""
+def _primary_folder(root: UPath, declared: str | None, tables: dict[str, TableProperties]) -> str:
+    """Return the subfolder of the primary catalog: the declared one, or else the only one."""
     catalogs = [name for name, found in tables.items() if found.dataproduct_type in PRIMARY_TYPES]
-    if told is not None:
-        folder = told.strip("/").removeprefix("./")
+    if declared is not None:
+        folder = declared.strip("/").removeprefix("./")
         if folder in catalogs:
             return folder
     elif len(catalogs) == 1:
         return catalogs[0]
     raise UsageError(
-        "there is no such catalog in the directory" if told else "which catalog is the primary is not clear",
+        "the primary catalog is missing in the folder" if declared else "cannot choose a primary catalog",
         path=root,
-        found=told or ", ".join(catalogs) or "no catalog in a subdirectory",
-        expected=f"one of: {', '.join(catalogs)}" if catalogs else "a catalog in a subdirectory",
+        found=declared or ", ".join(catalogs) or "no catalog in a subfolder",
+        expected=f"one of: {', '.join(catalogs)}" if catalogs else "a catalog in a subfolder",
     )

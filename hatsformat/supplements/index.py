@@ -1,13 +1,15 @@
 """Building an index table: which tiles of a catalog have the values of a column (Note, section 3.1).
 
 The entries of a stretch of the sky are kept as a run, sorted by value. Bounds, chosen from a sample of the
-entries, cut every run into the same parts, and each part is merged into a file: the files, too, are sorted.
+entries, cut every run into the same parts, and each part is merged into a file, so the files are sorted, too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -24,73 +26,79 @@ from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.sorting import argsort_values
 from hatsformat.partitioner.splitting import Shard
 from hatsformat.partitioner.tasks import run_task
-from hatsformat.properties.table import HEALPIX_COLUMN, TableProperties
+from hatsformat.properties import CollectionProperties, TableProperties
+from hatsformat.properties.table import HEALPIX_COLUMN
 from hatsformat.supplements.index_entries import IndexPlan, write_part
-from hatsformat.supplements.primary import Primary, Stretch, pixels_of, row_groups
+from hatsformat.supplements.primary import Primary, Stretch, chunked, pixels_of, row_groups
 
 PART_ROWS = 500_000
-"""Entries in a file, about."""
+"""About how many entries a file has."""
 
 SAMPLE_BITS = 10
-"""One row in 2**10 is in the sample that tells where files end."""
+"""One row in 2**10 is in the sample from which the bounds are chosen."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+"""Multiplying a pixel by this spreads its bits: the sample does not depend on the sky."""
 
 
-def make_index(
-    primary: Primary, plan: IndexPlan, name: str, url: str, root: UPath, context: BuildContext
-) -> None:
-    """Write an index table into a folder.
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of a column, whose entries have extra columns; `role` is the option that names the column."""
 
-    Parameters
-    ----------
-    primary : Primary
-    plan : IndexPlan
-    name, url : str
-        Its ``obs_collection`` and ``hats_primary_table_url``.
-    root : UPath
-        The folder.
-    context : BuildContext
+    column: str
+    extra: tuple[str, ...] = field(default=(), compare=False)
+    role: str = field(default="index", compare=False)
 
-    Raises
-    ------
-    HatsError
-        If the catalog cannot be read, or the index cannot be written.
-    """
-    rows = size = 0
-    footers: list[tuple[str, pq.FileMetaData]] = []
-    rows_in = primary.properties.hats_nrows
-    stretches = primary.stretches(context.workers.count)
-    entries = collect(stretches, rows_in, primary.schema, plan, context)
-    for path, footer, written in write_parts(entries, plan, root, context):
-        rows += footer.num_rows
-        size += written
-        footers.append((path.removeprefix(f"{layout.DATASET}/"), footer))
-    write_common_metadata(root / layout.COMMON_METADATA, plan.schema)
-    write_metadata(root / layout.METADATA, plan.schema, footers)
-    size += sum(storage.size(root / path) for path in (layout.COMMON_METADATA, layout.METADATA))
-    properties = TableProperties(
-        obs_collection=name,
-        dataproduct_type="index",
-        hats_nrows=rows,
-        hats_primary_table_url=url,
-        hats_index_column=plan.column,
-        hats_index_extra_column=plan.extra or None,
-        **making(size, context.created),
-    )
-    write_properties(root, properties)
+    def folder(self, primary: str) -> str:
+        """Return the name of its folder: ``stars_id``."""
+        return folder_name(f"{primary}_{self.column}")
+
+    def check(self, schema: pa.Schema, path: object, /) -> None:
+        """Raise `HatsError` if columns are missing, have no order, or cannot be listed in properties."""
+        IndexPlan.of(schema, self.column, self.extra, 1, path, self.role)
+        self.add_to(CollectionProperties(hats_primary_table_url="primary"), "index")
+        TableProperties(hats_index_extra_column=self.extra or None)
+
+    def add_to(self, properties: CollectionProperties, folder: str) -> CollectionProperties:
+        """Return the properties of a collection with this member, the default if it is the first index."""
+        return properties.replace(
+            all_indexes={**properties.indexes, self.column: folder},
+            default_index=properties.default_index or self.column,
+        )
+
+    def build(self, primary: Primary, name: str, url: str, root: UPath, context: BuildContext) -> None:
+        """Write the index into the folder `root`; `url` is its ``hats_primary_table_url``."""
+        rows = context.options.row_group_rows
+        plan = IndexPlan.of(primary.schema, self.column, self.extra, rows, primary.root)
+        stretches = primary.stretches(context.workers.count)
+        entries = collect(stretches, primary.properties.hats_nrows, primary.schema, plan, context)
+        parts = list(write_parts(entries, plan, root, context))
+        write_common_metadata(root / layout.COMMON_METADATA, plan.schema)
+        footers = [(path.removeprefix(f"{layout.DATASET}/"), footer) for path, footer, _ in parts]
+        write_metadata(root / layout.METADATA, plan.schema, footers)
+        size = sum(storage.size(root / path) for path in (layout.COMMON_METADATA, layout.METADATA))
+        properties = TableProperties(
+            obs_collection=name,
+            dataproduct_type="index",
+            hats_nrows=sum(footer.num_rows for _, footer in footers),
+            hats_primary_table_url=url,
+            hats_index_column=plan.column,
+            hats_index_extra_column=plan.extra or None,
+            **making(size + sum(written for *_, written in parts), context.created),
+        )
+        write_properties(root, properties)
+
+
+def folder_name(name: str) -> str:
+    """Return a name as that of a folder, in one word that the lists of a properties file can hold."""
+    return re.sub(r"[^\w.+-]+", "_", name).strip(".") or "catalog"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Where the files of an index begin, but for the first.
+    """The first value and pixel of each file of an index except the first file.
 
-    Attributes
-    ----------
-    values : pyarrow.Array, shape (n,)
-        Ascending.
-    pixels : ndarray of int64, shape (n,)
-        Ascending where values are the same: a value that very many rows have is in several files.
+    Both ascend, the pixels among equal values: a value that very many rows have is in several files.
     """
 
     values: pa.Array
@@ -99,12 +107,12 @@ class Bounds:
     def cut(self, values: pa.Array, pixels: IntArray) -> IntArray:
         """Return where the parts of entries, sorted by value and pixel, begin and end, shape (n + 2,)."""
         own = len(self.values)
-        # A bound that stands before the entries stays before equal ones, one behind them stays behind.
+        # The sort is stable: bounds before the entries come before equal ones, those after them after.
         order = argsort_values(pa.concat_arrays([self.values, values, self.values]))
         before = np.cumsum((order >= own) & (order < own + len(values)))
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        low, high = before[place[:own]], before[place[own + len(values) :]]
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        low, high = before[rank[:own]], before[rank[own + len(values) :]]
         for bound in np.flatnonzero(high > low).tolist():
             low[bound] += np.searchsorted(pixels[low[bound] : high[bound]], self.pixels[bound])
         return np.concatenate(([0], low, [len(values)]))
@@ -120,41 +128,28 @@ class SortedEntries:
 
 @dataclass(frozen=True, slots=True)
 class EntriesTask:
-    """A stretch of a catalog to find the entries of, as it is sent to a worker.
-
-    Attributes
-    ----------
-    stretch : Stretch
-    schema : pyarrow.Schema
-        Of the catalog.
-    plan : IndexPlan
-    chunk_bytes : int
-        Entries that are sorted at a time.
-    store : RunStore
-    bounds : Bounds
-        Where files end.
-    """
+    """Makes the entries of a stretch of a catalog; sent to a worker."""
 
     stretch: Stretch
-    schema: pa.Schema
+    schema: pa.Schema  # of the catalog
     plan: IndexPlan
-    chunk_bytes: int
+    chunk_bytes: int  # about how much is sorted and kept as one run
     store: RunStore
     bounds: Bounds
 
     def run(self) -> list[SortedEntries]:
         """Return all entries, sorted, in runs."""
-        found: list[SortedEntries] = []
-        for chunk in self._chunks():
-            entries = self.plan.sort(chunk)
-            values, pixels = self.plan.keys(entries)
-            sequence = (self.stretch.number, len(found))
-            run = self.store.keep(sequence, "the catalog", entries, pixels)
-            found.append(SortedEntries(run, self.bounds.cut(values, pixels)))
-        return found
+        chunks = chunked(self._entries(), lambda entries: entries.nbytes, self.chunk_bytes)
+        return list(map(self._keep, count(), chunks))  # a loop variable would keep the last chunk in memory
+
+    def _keep(self, number: int, chunk: list[pa.Table]) -> SortedEntries:
+        entries = self.plan.sort(pa.concat_tables(chunk))
+        values, pixels = self.plan.keys(entries)
+        run = self.store.keep((self.stretch.number, number), "the catalog", entries, pixels)
+        return SortedEntries(run, self.bounds.cut(values, pixels))
 
     def sample(self) -> pa.Table:
-        """Return some of the entries, the same ones whatever the stretch."""
+        """Return a sample of the entries; which ones does not depend on the stretches."""
         chosen = [empty_table(self.plan.schema)]
         for entries in self._entries():
             pixels = as_integers(entries.column(HEALPIX_COLUMN))
@@ -162,31 +157,19 @@ class EntriesTask:
             chosen.append(entries.filter(to_mask(mixed == 0)))
         return pa.concat_tables(chosen).select([self.plan.column, HEALPIX_COLUMN])
 
-    def _chunks(self) -> Iterator[pa.Table]:
-        waiting: list[pa.Table] = []
-        size = 0
-        for entries in self._entries():
-            waiting.append(entries)
-            size += entries.nbytes
-            if size >= self.chunk_bytes:
-                yield pa.concat_tables(waiting)
-                waiting, size = [], 0
-        if waiting:
-            yield pa.concat_tables(waiting)
-
     def _entries(self) -> Iterator[pa.Table]:
         columns = self.stretch.columns
-        where = [columns.pixel] if columns.pixel else columns.names
-        wanted = dict.fromkeys((self.plan.column, *self.plan.extra, *where))
-        for _, tile, place in self.stretch.leaves():
-            for group in row_groups(place):
-                table = group.read(self.schema, list(wanted))
-                yield self.plan.entries(table, tile, pixels_of(table, columns, tile, place))
+        position = [columns.pixel] if columns.pixel else columns.names
+        wanted = list(dict.fromkeys((self.plan.column, *self.plan.extra, *position)))
+        for _, tile, path in self.stretch.leaves():
+            for group in row_groups(path):
+                table = group.read(self.schema, wanted)
+                yield self.plan.entries(table, tile, pixels_of(table, columns, tile, path))
 
 
 @dataclass(frozen=True, slots=True)
 class PartTask:
-    """A file of an index to write, as it is sent to a worker."""
+    """Writes a file of an index; sent to a worker."""
 
     path: str
     shards: Sequence[Shard]
@@ -199,21 +182,16 @@ class PartTask:
         return self.path, sink.footer, sink.size
 
 
-def sample_entries(task: EntriesTask) -> pa.Table:
-    """Return a sample of the entries of a task."""
-    return task.sample()
-
-
 def collect(
     stretches: Sequence[Stretch], rows: int | None, schema: pa.Schema, plan: IndexPlan, context: BuildContext
 ) -> list[SortedEntries]:
-    """Return the entries of stretches of a catalog, which have so many `rows` if that is known."""
+    """Return the entries of stretches of a catalog; `rows` is the number of their rows if known."""
     store = context.run_store()
     bounds = Bounds(*plan.keys(empty_table(plan.schema)))
     chunk_bytes = context.memory.chunk_bytes
     tasks = [EntriesTask(stretch, schema, plan, chunk_bytes, store, bounds) for stretch in stretches]
     if (rows or PART_ROWS + 1) > PART_ROWS:
-        bounds = _bounds(pa.concat_tables(context.workers.in_order(sample_entries, tasks)), plan)
+        bounds = _bounds(pa.concat_tables(context.workers.in_order(EntriesTask.sample, tasks)), plan)
     found: list[SortedEntries] = []
     sorting = (replace(task, bounds=bounds) for task in tasks)
     for done, runs in enumerate(context.workers.in_order(run_task, sorting, store.stop), 1):
@@ -232,7 +210,7 @@ def _bounds(sample: pa.Table, plan: IndexPlan) -> Bounds:
 def write_parts(
     found: Sequence[SortedEntries], plan: IndexPlan, root: UPath, context: BuildContext, first: int = 0
 ) -> Iterator[tuple[str, pq.FileMetaData, int]]:
-    """Write the files, numbered from `first`, and yield what was written: path, footer and size."""
+    """Write the files, numbered from `first`, and yield the path, footer and size of each."""
     cuts = np.stack([entries.cuts for entries in found]) if found else np.zeros((0, 2), dtype=np.int64)
     full = np.flatnonzero((cuts[:, 1:] > cuts[:, :-1]).any(axis=0))
 
@@ -244,7 +222,7 @@ def write_parts(
         ]
         return PartTask(layout.index_part_path(number), shards, plan, root)
 
-    # An index without entries has one file all the same, which tells its columns.
+    # An index without entries has one file, too, so that readers find its columns.
     parts = full.tolist() or [0]
     tasks = (task(number, part) for number, part in enumerate(parts, first))
     yield from context.workers.in_order(run_task, tasks)

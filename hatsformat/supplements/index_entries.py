@@ -1,7 +1,6 @@
 """The entries of an index table: a value, and the tile and the order-29 pixel of a row that has it.
 
-Entries are sorted by value and, where that is the same, by pixel. What cannot be looked up has none: values
-that are missing, and NaN.
+Entries are sorted by value, then by pixel. Missing values and NaN cannot be looked up and have no entry.
 """
 
 from __future__ import annotations
@@ -30,22 +29,11 @@ from hatsformat.properties.table import HEALPIX_COLUMN
 
 @dataclass(frozen=True, slots=True)
 class IndexPlan:
-    """What all files of an index have in common.
-
-    Attributes
-    ----------
-    column : str
-        The indexed column.
-    extra : tuple of str
-        Columns that the entries have besides.
-    schema : pyarrow.Schema
-        Of the entries: the column, the others, ``_healpix_29``, ``Norder`` and ``Npix``.
-    row_group_rows : int
-    """
+    """How the files of an index are written."""
 
     column: str
-    extra: tuple[str, ...]
-    schema: pa.Schema
+    extra: tuple[str, ...]  # more columns of the catalog
+    schema: pa.Schema  # the column, the extra ones, _healpix_29, Norder, Npix
     row_group_rows: int
 
     @classmethod
@@ -58,14 +46,9 @@ class IndexPlan:
         path: object = None,
         role: str = "index",
     ) -> IndexPlan:
-        """Plan the index of a table of some schema; `role` is the option that names the column.
+        """Plan an index of a table; `role` is the option that names the column in messages.
 
-        Raises
-        ------
-        ColumnError
-            If there is no such column.
-        UsageError
-            If its values have no order.
+        Raises `ColumnError` if a column is missing, `UsageError` if it cannot be in an index.
         """
         own = []
         for name in (column, *extra):
@@ -75,47 +58,27 @@ class IndexPlan:
         names = [column, *extra]
         if len(set(names)) < len(names) or reserved & set(names):
             raise UsageError(
-                "these cannot be the columns of an index",
+                "invalid columns for an index",
                 path=path,
                 found=", ".join(names),
-                expected="columns of the catalog's own, each once",
+                expected="different columns, without those for HEALPix pixels and tiles",
             )
         if not _has_order(own[0].type):
             raise UsageError(
-                f"the values of the column {column!r} have no order, so there can be no index of them",
+                f"cannot build an index of the column {column!r}: its values have no order",
                 path=path,
                 found=str(own[0].type),
-                expected="numbers, text, bytes, truth values or times",
+                expected="numbers, text, bytes, booleans or times",
             )
-        place = [
+        location = [
             pa.field(HEALPIX_COLUMN, pa.int64()),
             pa.field(ORDER_COLUMN, pa.uint8()),
             pa.field(PIXEL_COLUMN, pa.uint64()),
         ]
-        return cls(column, tuple(extra), pa.schema([*own, *place]), row_group_rows)
-
-    @property
-    def are_distinct(self) -> bool:
-        """Whether entries that say the same are one: those of a source that is seen again and again."""
-        return not self.extra
-
-    @property
-    def format(self) -> LeafFormat:
-        """How the files are written."""
-        return LeafFormat(self.row_group_rows, (self.column,))
+        return cls(column, tuple(extra), pa.schema([*own, *location]), row_group_rows)
 
     def entries(self, table: pa.Table, tile: HealpixPixel, pixels: IntArray) -> pa.Table:
-        """Return the entries of rows of one tile, in the order of the rows.
-
-        Parameters
-        ----------
-        table : pyarrow.Table, n rows
-            With the indexed column and the extra ones.
-        tile : HealpixPixel
-            The tile whose leaf holds the rows.
-        pixels : ndarray of int64, shape (n,)
-            Their order-29 pixels.
-        """
+        """Return the entries of rows of one tile with these order-29 pixels, in the order of the rows."""
         count = table.num_rows
         columns = [table.column(name) for name in (self.column, *self.extra)]
         columns.append(from_numbers(pixels))
@@ -123,10 +86,10 @@ class IndexPlan:
         columns = [column.cast(field.type) for column, field in zip(columns, self.schema, strict=True)]
         entries = pa.Table.from_arrays(columns, schema=self.schema)
         values = entries.column(0)
-        there = values.is_valid()
+        valid = values.is_valid()
         if pt.is_floating(values.type):
-            there = pc.and_(there, pc.invert(pc.is_nan(values).fill_null(True)))
-        return entries if pc.all(there).as_py() else entries.filter(there)
+            valid = pc.and_(valid, pc.invert(pc.is_nan(values).fill_null(True)))
+        return entries if pc.all(valid).as_py() else entries.filter(valid)
 
     def sort(self, entries: pa.Table) -> pa.Table:
         """Return entries sorted by value, then by pixel."""
@@ -137,66 +100,57 @@ class IndexPlan:
         return entries.column(self.column).combine_chunks(), as_integers(entries.column(HEALPIX_COLUMN))
 
     def order_of(self, values: pa.Array, pixels: IntArray) -> IntArray:
-        """Return the order that sorts entries by value, then by pixel; those that are the same stay."""
+        """Return the order that sorts entries by value, then by pixel; the sort is stable."""
         _, by_pixel = stable_sort(pixels)
         order: IntArray = by_pixel[argsort_values(values.take(from_numbers(by_pixel)))]
         return order
 
 
-def write_part(place: UPath, shards: Sequence[Shard], plan: IndexPlan) -> LeafSink:
-    """Write a file of an index and return the closed sink, with its footer and size.
+def write_part(path: UPath, shards: Sequence[Shard], plan: IndexPlan) -> LeafSink:
+    """Write the entries of shards, in any order, to a file of an index.
 
-    Parameters
-    ----------
-    place : UPath
-        The file; see `hatsformat.layout.index_part_path`.
-    shards : sequence of Shard
-        Its entries, in any order; only those of a few row groups are in memory besides all values.
-    plan : IndexPlan
+    All values are in memory, but only a few row groups of entries. The returned sink is closed and has the
+    footer and the size of the file.
     """
-    values, pixels = _keys(shards, plan)
+    wanted = pa.schema([plan.schema.field(plan.column), plan.schema.field(HEALPIX_COLUMN)])
+    tables = [empty_table(wanted)]
+    tables += [shard.run.rows.slice(shard.first, shard.last).select(wanted.names) for shard in shards]
+    values, pixels = plan.keys(pa.concat_tables(tables))
     order = plan.order_of(values, pixels)
-    if plan.are_distinct:
+    if not plan.extra:  # then entries with the same value and pixel do not differ: keep one
         order = order[_first_of_each(values.take(from_numbers(order)), pixels[order])]
     entries = ShardRows.of(shards)
     step = max(PIECE_ROWS // plan.row_group_rows, 1) * plan.row_group_rows
-    with leaf_writer(place, plan.schema, plan.format) as sink:
+    with leaf_writer(path, plan.schema, LeafFormat(plan.row_group_rows, (plan.column,))) as sink:
         for first in range(0, order.size, step):
             sink.write(entries.take(order[first : first + step], plan.schema))
     return sink
 
 
-def _keys(shards: Sequence[Shard], plan: IndexPlan) -> tuple[pa.Array, IntArray]:
-    wanted = pa.schema([plan.schema.field(plan.column), plan.schema.field(HEALPIX_COLUMN)])
-    tables = [empty_table(wanted)]
-    tables += [shard.run.rows.slice(shard.first, shard.last).select(wanted.names) for shard in shards]
-    return plan.keys(pa.concat_tables(tables))
-
-
 def _first_of_each(values: pa.Array, pixels: IntArray) -> IntArray:
-    """Return the positions of entries that are not the same as the one before."""
+    """Return the indices of the entries that differ from the one before."""
     if not pixels.size:
         return np.empty(0, dtype=np.int64)
     same = pc.and_(
         pc.equal(values.slice(1), values.slice(0, len(values) - 1)), to_mask(pixels[1:] == pixels[:-1])
     )
-    numbers = as_integers(pc.indices_nonzero(pc.invert(same)))
-    return np.concatenate(([0], numbers + 1))
+    indices = as_integers(pc.indices_nonzero(pc.invert(same)))
+    return np.concatenate(([0], indices + 1))
 
 
 def _plain(column: pa.Field) -> pa.Field:
-    """Return a column without a dictionary, and text as files hold it."""
-    kind = column.type.value_type if pt.is_dictionary(column.type) else column.type
-    if pt.is_string_view(kind):
-        kind = pa.string()
-    return column.with_type(pa.binary() if pt.is_binary_view(kind) else kind)
+    """Return a column without a dictionary, and views as plain text or bytes."""
+    type_ = column.type.value_type if pt.is_dictionary(column.type) else column.type
+    if pt.is_string_view(type_):
+        type_ = pa.string()
+    return column.with_type(pa.binary() if pt.is_binary_view(type_) else type_)
 
 
-def _has_order(kind: pa.DataType) -> bool:
-    if pt.is_nested(kind) or pt.is_null(kind):
+def _has_order(type_: pa.DataType) -> bool:
+    if pt.is_nested(type_) or pt.is_null(type_):
         return False
     try:
-        argsort_values(pa.nulls(0, kind))
+        argsort_values(pa.nulls(0, type_))
     except pa.ArrowException:
         return False
     return True

@@ -1,13 +1,14 @@
 """Building a margin cache: the rows within a threshold of the border of another tile (Note, section 3.1).
 
-Rows of a margin are rows like any others that go to other tiles than their own: those of a stretch of the
-sky are kept as a run, sorted by tile, and every tile's are then merged into its leaf.
+The rows that a stretch of the sky contributes to margins are kept as a run, sorted by tile. Then the rows of
+each tile are merged into its leaf, as in an import.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -26,95 +27,86 @@ from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.partitioner.runs import Run, RunStore
 from hatsformat.partitioner.splitting import Shards
 from hatsformat.partitioner.tasks import run_task
-from hatsformat.properties.table import TableProperties
-from hatsformat.supplements.primary import Primary, Stretch, pixels_of, positions, row_groups
+from hatsformat.properties import CollectionProperties, TableProperties
+from hatsformat.supplements.primary import Primary, Stretch, chunked, pixels_of, positions, row_groups
 
 
-def make_margin(
-    primary: Primary, threshold: float, name: str, url: str, root: UPath, context: BuildContext
-) -> None:
-    """Write a margin cache into a folder.
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """A margin cache with a threshold in arcseconds."""
 
-    Parameters
-    ----------
-    primary : Primary
-    threshold : float
-        In arcseconds.
-    name, url : str
-        Its ``obs_collection`` and ``hats_primary_table_url``.
-    root : UPath
-        The folder.
-    context : BuildContext
+    threshold: float
 
-    Raises
-    ------
-    HatsError
-        If the threshold is none, or the catalog cannot be read.
-    """
-    check_threshold(threshold)
-    plan = margin_plan(primary, context)
-    stretches = primary.stretches(context.workers.count)
-    routed = route_rows([(stretch, None) for stretch in stretches], primary.tiles, threshold, plan, context)
-    alignment, shards = gathered(routed, primary.tiles)
-    data = write_dataset(root, build_leaves(alignment, shards, plan, root, context), plan)
-    told = primary.properties
-    properties = TableProperties(
-        obs_collection=name,
-        dataproduct_type="margin",
-        hats_nrows=data.rows,
-        hats_col_ra=told.hats_col_ra,
-        hats_col_dec=told.hats_col_dec,
-        hats_cols_default=told.hats_cols_default,
-        hats_col_healpix=told.healpix_column if told.healpix_column in plan.schema.names else None,
-        hats_col_healpix_order=told.healpix_order if told.healpix_column in plan.schema.names else None,
-        hats_frame=told.hats_frame,
-        hats_coordinate_epoch=told.hats_coordinate_epoch,
-        hats_primary_table_url=url,
-        hats_margin_threshold=threshold,
-        hats_npix_suffix=context.options.suffix,
-        hats_order=data.tiles.max_order if data.rows else primary.tiles.max_order,
-        moc_sky_fraction=round(data.tiles.sky_fraction, 10),
-        **making(data.size, context.created),
-    )
-    write_properties(root, properties)
+    def folder(self, primary: str) -> str:
+        """Return the name of its folder: ``stars_10arcs``."""
+        return f"{primary}_{self.threshold:g}arcs"
+
+    def check(self, _schema: pa.Schema, _path: object, /) -> None:
+        """Raise `UsageError` if the threshold is invalid."""
+        check_threshold(self.threshold)
+
+    def add_to(self, properties: CollectionProperties, folder: str) -> CollectionProperties:
+        """Return the properties of a collection with this member, the default if it is the first margin."""
+        return properties.replace(
+            all_margins=tuple(dict.fromkeys((*properties.margins, folder))),
+            default_margin=properties.default_margin or folder,
+        )
+
+    def build(self, primary: Primary, name: str, url: str, root: UPath, context: BuildContext) -> None:
+        """Write the margin into the folder `root`; `url` is its ``hats_primary_table_url``."""
+        check_threshold(self.threshold)
+        plan, tiles = margin_plan(primary, context), primary.tiles
+        stretches = [(stretch, None) for stretch in primary.stretches(context.workers.count)]
+        alignment, shards = gather(route_rows(stretches, tiles, self.threshold, plan, context), tiles)
+        data = write_dataset(root, build_leaves(alignment, shards, plan, root, context), plan)
+        of_primary = primary.properties
+        has_pixels = of_primary.healpix_column in plan.schema.names
+        properties = TableProperties(
+            obs_collection=name,
+            dataproduct_type="margin",
+            hats_nrows=data.rows,
+            hats_col_ra=of_primary.hats_col_ra,
+            hats_col_dec=of_primary.hats_col_dec,
+            hats_cols_default=of_primary.hats_cols_default,
+            hats_col_healpix=of_primary.healpix_column if has_pixels else None,
+            hats_col_healpix_order=of_primary.healpix_order if has_pixels else None,
+            hats_frame=of_primary.hats_frame,
+            hats_coordinate_epoch=of_primary.hats_coordinate_epoch,
+            hats_primary_table_url=url,
+            hats_margin_threshold=self.threshold,
+            hats_npix_suffix=context.options.suffix,
+            hats_order=data.tiles.max_order if data.rows else tiles.max_order,
+            moc_sky_fraction=round(data.tiles.sky_fraction, 10),
+            **making(data.size, context.created),
+        )
+        write_properties(root, properties)
 
 
 def margin_plan(primary: Primary, context: BuildContext) -> LeafPlan:
-    """Return how the leaves of a margin are written: with the columns of its primary, sorted as that is."""
+    """Return how to write the leaves of a margin: with the columns and the sorting of its primary."""
     index = primary.columns.pixel
-    sorting = () if index is None else (index,)
-    makes_index = index is not None and primary.schema.names[0] == index
     return LeafPlan(
         primary.schema,
-        LeafFormat(context.options.row_group_rows, sorting),
+        LeafFormat(context.options.row_group_rows, () if index is None else (index,)),
         piece_bytes=context.memory.piece_bytes,
-        makes_index=makes_index,
+        makes_index=index is not None and primary.schema.names[0] == index,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A run whose rows are sorted by the tiles whose margins they belong into, then by their own pixels.
-
-    Attributes
-    ----------
-    run : Run
-    tiles : ndarray of int64, shape (n,)
-        Indices of the tiles that get rows, ascending.
-    first, last : ndarray of int64, shape (n,)
-        The rows of each.
-    """
+    """A run with rows of margins, sorted by the tiles of the margins, then by their own pixels."""
 
     run: Run
-    tiles: IntArray
-    first: IntArray
-    last: IntArray
+    tiles: IntArray  # indices of the tiles that get rows, ascending
+    first: IntArray  # the first row of each tile
+    last: IntArray  # the row after the last one
 
     @classmethod
     def keep(
         cls, sequence: tuple[int, int], rows: pa.Table, pixels: IntArray, tiles: IntArray, store: RunStore
     ) -> Routed:
-        """Sort rows by their tiles, and keep them."""
+        """Sort rows by the tiles whose margins they belong to, and keep them."""
         order = np.lexsort((pixels, tiles))
         held, first = np.unique(tiles[order], return_index=True)
         run = store.keep(sequence, "the catalog", rows.take(from_numbers(order)), pixels[order])
@@ -122,7 +114,7 @@ class Routed:
 
     @classmethod
     def whole(cls, run: Run, tile: int) -> Routed:
-        """Return a run whose rows all belong in the margin of one tile, by its index."""
+        """Return a run whose rows all belong to the margin of one tile, given by its index."""
         ends = np.array([0, run.rows.pixels.size])
         return cls(run, np.array([tile]), ends[:1], ends[1:])
 
@@ -134,64 +126,39 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class MarginTask:
-    """A stretch of a catalog to find the rows of margins in, as it is sent to a worker.
-
-    Attributes
-    ----------
-    stretch : Stretch
-    near : PartitionInfo
-        The tiles in and around the stretch.
-    indices : ndarray of int64
-        Their indices among all tiles.
-    threshold : float
-        In arcseconds.
-    plan : LeafPlan
-    chunk_bytes : int
-        Rows that are gathered before they are kept.
-    store : RunStore
-    """
+    """Finds the rows of margins in a stretch of a catalog; sent to a worker."""
 
     stretch: Stretch
-    near: PartitionInfo
-    indices: IntArray
-    threshold: float
+    near: PartitionInfo  # the tiles in and around the stretch
+    indices: IntArray  # their indices among all tiles
+    threshold: float  # in arcseconds
     plan: LeafPlan
-    chunk_bytes: int
+    chunk_bytes: int  # about how much is kept as one run
     store: RunStore
 
     def run(self) -> list[Routed]:
-        """Return the rows that belong into margins."""
-        routed: list[Routed] = []
-        waiting: list[tuple[pa.Table, IntArray, IntArray]] = []
-        size = 0
-        for part in self._rows():
-            waiting.append(part)
-            size += part[0].nbytes
-            if size >= self.chunk_bytes:
-                routed.append(self._keep(waiting, len(routed)))
-                waiting, size = [], 0
-        if waiting:
-            routed.append(self._keep(waiting, len(routed)))
-        return routed
+        """Return the rows that belong to margins."""
+        chunks = chunked(self._rows(), lambda part: part[0].nbytes, self.chunk_bytes)
+        return list(map(self._keep, count(), chunks))  # a loop variable would keep the last chunk in memory
 
-    def _keep(self, waiting: list[tuple[pa.Table, IntArray, IntArray]], number: int) -> Routed:
-        tables, pixels, tiles = zip(*waiting, strict=True)
+    def _keep(self, number: int, chunk: list[tuple[pa.Table, IntArray, IntArray]]) -> Routed:
+        tables, pixels, tiles = zip(*chunk, strict=True)
         rows = pa.concat_tables(tables).unify_dictionaries()
         sequence = (self.stretch.number, number)
         return Routed.keep(sequence, rows, np.concatenate(pixels), np.concatenate(tiles), self.store)
 
     def _rows(self) -> Iterator[tuple[pa.Table, IntArray, IntArray]]:
-        """Yield the rows of each row group that belong into margins, their pixels, and the margins' tiles."""
+        """Yield the rows of each row group that belong to margins, their pixels, and the margins' tiles."""
         columns, schema = self.stretch.columns, self.plan.schema
-        for index, tile, place in self.stretch.leaves():
-            for group in row_groups(place):
+        for index, tile, path in self.stretch.leaves():
+            for group in row_groups(path):
                 table = group.read(schema, columns.names)
                 ra, dec = positions(table, columns)
-                pixels = pixels_of(table, columns, tile, place)
-                there = np.flatnonzero(np.isfinite(ra))
-                rows, found = margin_rows(self.near, self.threshold, pixels[there], ra[there], dec[there])
-                rows, tiles = there[rows], self.indices[found]
-                # Without an index column, rounding may put a row on a border into the tile beside its own.
+                pixels = pixels_of(table, columns, tile, path)
+                on_sky = np.flatnonzero(np.isfinite(ra))
+                rows, found = margin_rows(self.near, self.threshold, pixels[on_sky], ra[on_sky], dec[on_sky])
+                rows, tiles = on_sky[rows], self.indices[found]
+                # Without an index column, rounding may put a row on a border into the next tile.
                 rows, tiles = rows[tiles != index], tiles[tiles != index]
                 if rows.size:
                     own = group.read(schema, self.plan.own_schema.names)
@@ -205,23 +172,11 @@ def route_rows(
     plan: LeafPlan,
     context: BuildContext,
 ) -> list[Routed]:
-    """Find the rows that belong in the margins of tiles.
-
-    Parameters
-    ----------
-    stretches : sequence of (Stretch, ndarray of int64 or None)
-        What to read, and the indices of the tiles whose margins get rows of it; None for all tiles.
-    tiles : PartitionInfo
-        All tiles of the catalog.
-    threshold : float
-        In arcseconds.
-    plan : LeafPlan
-    context : BuildContext
-    """
+    """Find the rows of margins, for each stretch in the margins of some tiles, by index, or of all (None)."""
     store = context.run_store()
 
     def task(number: int, stretch: Stretch, among: IntArray | None) -> MarginTask:
-        indices = np.flatnonzero(tiles.overlapping(surroundings(stretch.partitions, threshold)))
+        indices = np.flatnonzero(tiles.overlapping(surroundings(stretch.tiles, threshold)))
         if among is not None:
             indices = np.intersect1d(indices, among)
         stretch = replace(stretch, number=number)
@@ -236,8 +191,8 @@ def route_rows(
     return routed
 
 
-def gathered(parts: list[Routed], tiles: PartitionInfo) -> tuple[Alignment, Shards]:
-    """Return the tiles that get rows, and the shards of each, in the order of the sky."""
+def gather(parts: list[Routed], tiles: PartitionInfo) -> tuple[Alignment, Shards]:
+    """Return the tiles that get rows, and the shards of each, along the sky."""
     none = np.empty(0, dtype=np.int64)
     tile, first, last = (
         np.concatenate([none, *(getattr(part, name) for part in parts)])

@@ -1,9 +1,10 @@
-"""The catalog that supplements are built from, read a stretch of the sky at a time."""
+"""The primary catalog that supplements are built from, read a stretch of the sky at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,20 +26,14 @@ PRIMARY_TYPES = ("object", "source", "nested")
 
 TASKS_PER_WORKER = 8
 MOST_LEAVES = 64
-"""Leaves that are read in one go: fewer where there are not enough to keep all workers busy."""
+"""The most leaves in a stretch; fewer where there are not enough to keep all workers busy."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a catalog that tell where its rows are; None for one that it has not.
-
-    Attributes
-    ----------
-    ra, dec : str
-        In degrees.
-    pixel : str or None
-        The column with the rows' order-29 pixels.
-    """
+    """The names of the columns with the positions of rows, and of that with their order-29 pixels if any."""
 
     ra: str
     dec: str
@@ -46,76 +41,39 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """The names of those that there are."""
+        """The names, without None."""
         return [name for name in (self.ra, self.dec, self.pixel) if name is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Some tiles of a catalog that follow one another, as they are sent to a worker.
+    """Some tiles of a catalog that follow one another along the sky; sent to a worker."""
 
-    Attributes
-    ----------
-    number : int
-        The stretch's place along the sky.
-    root : UPath
-        The catalog's directory.
-    tiles : ndarray of int64, shape (n,)
-        The tiles' indices in the catalog's `PartitionInfo`.
-    orders, pixels : ndarray of int64, shape (n,)
-    files : tuple of tuple of str
-        The files of each tile, relative to the root.
-    columns : Columns
-    """
-
-    number: int
+    number: int  # counts the stretches of a catalog along the sky
     root: UPath
-    tiles: IntArray
-    orders: IntArray
-    pixels: IntArray
-    files: tuple[tuple[str, ...], ...]
+    tiles: PartitionInfo
+    indices: IntArray  # of the tiles among those of the catalog
+    files: tuple[tuple[str, ...], ...]  # of each tile, relative to the root
     columns: Columns
 
-    @property
-    def partitions(self) -> PartitionInfo:
-        """The tiles."""
-        return PartitionInfo(self.orders, self.pixels)
-
     def leaves(self) -> Iterator[tuple[int, HealpixPixel, UPath]]:
-        """Yield the index of the tile, the tile, and the place of every file."""
-        numbers = zip(self.tiles.tolist(), self.orders.tolist(), self.pixels.tolist(), strict=True)
-        for (index, order, pixel), files in zip(numbers, self.files, strict=True):
+        """Yield the index of the tile, the tile, and the path of every file."""
+        for index, tile, files in zip(self.indices.tolist(), self.tiles, self.files, strict=True):
             for path in files:
-                yield index, HealpixPixel(order, pixel), self.root / path
+                yield index, tile, self.root / path
 
 
 @dataclass(frozen=True, slots=True)
 class Primary:
-    """A catalog of which supplements are built.
-
-    Attributes
-    ----------
-    files : CatalogFiles
-    columns : Columns
-    schema : pyarrow.Schema
-        Without the columns that older writers repeat from the path.
-    """
+    """A catalog that supplements are built from."""
 
     files: CatalogFiles
     columns: Columns
-    schema: pa.Schema
+    schema: pa.Schema  # without the columns that older writers repeat from the path
 
     @classmethod
     def of(cls, root: UPath, properties: TableProperties) -> Primary:
-        """Look at the catalog at `root`.
-
-        Raises
-        ------
-        UsageError
-            If it is of a type that has no supplements.
-        ColumnError
-            If it lacks its coordinates.
-        """
+        """Return the catalog at `root`; raise `HatsError` if it cannot have supplements."""
         if properties.dataproduct_type not in PRIMARY_TYPES:
             raise UsageError(
                 "supplements are built from catalogs, not from other supplements",
@@ -133,7 +91,7 @@ class Primary:
         for keyword, name in zip(("hats_col_ra", "hats_col_dec"), names, strict=True):
             if name is None or name not in schema.names:
                 raise ColumnError(
-                    f"the catalog has no column that {keyword} names",
+                    f"the column declared in {keyword} is missing",
                     path=root,
                     found=name,
                     expected=f"one of: {', '.join(schema.names[:20])}",
@@ -144,7 +102,7 @@ class Primary:
 
     @property
     def root(self) -> UPath:
-        """The catalog's directory."""
+        """The catalog's folder."""
         return self.files.root
 
     @property
@@ -158,14 +116,9 @@ class Primary:
         return self.files.partitions
 
     def stretches(self, workers: int, files: Iterable[DataFile] | None = None) -> list[Stretch]:
-        """Cut the catalog into stretches for a number of workers; what is made of them does not depend on
-        it.
+        """Cut the catalog, or some files of it, into stretches for a number of workers.
 
-        Parameters
-        ----------
-        workers : int
-        files : iterable of DataFile, optional
-            Those to read; all by default.
+        What is built from them does not depend on that number.
         """
         files_of: dict[int, list[str]] = {}
         for file in self.files.data_files() if files is None else files:
@@ -176,67 +129,77 @@ class Primary:
             Stretch(
                 number,
                 self.root,
-                tiles,
-                self.tiles.orders[tiles].astype(np.int64),
-                self.tiles.pixels[tiles],
-                tuple(tuple(files_of[tile]) for tile in tiles.tolist()),
+                self.tiles.select(indices),
+                indices,
+                tuple(tuple(files_of[index]) for index in indices.tolist()),
                 self.columns,
             )
-            for number, tiles in enumerate(np.split(chosen, range(step, chosen.size, step)))
-            if tiles.size
+            for number, indices in enumerate(np.split(chosen, range(step, chosen.size, step)))
+            if indices.size
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """A row group of a leaf, read when it is asked for."""
+    """A row group of a leaf; `read` may be called several times, for different columns."""
 
-    place: UPath
+    path: UPath
     footer: pq.FileMetaData
     number: int
 
     def read(self, schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
         """Return some columns of its rows, in the types of the catalog's schema."""
-        table = read_row_groups(self.place, self.footer, [self.number], list(columns))
-        return fit(table, pa.schema([schema.field(name) for name in columns]), str(self.place))
+        table = read_row_groups(self.path, self.footer, [self.number], list(columns))
+        return fit(table, pa.schema([schema.field(name) for name in columns]), str(self.path))
 
 
-def row_groups(place: UPath) -> Iterator[RowGroup]:
+def row_groups(path: UPath) -> Iterator[RowGroup]:
     """Yield the row groups of a leaf."""
-    footer = read_footer(place)
+    footer = read_footer(path)
     for number in range(footer.num_row_groups):
-        yield RowGroup(place, footer, number)
+        yield RowGroup(path, footer, number)
+
+
+def chunked(parts: Iterable[T], size_of: Callable[[T], int], limit: int) -> Iterator[list[T]]:
+    """Yield consecutive parts in lists of at least `limit` bytes; the last one may be smaller."""
+    chunk: list[T] = []
+    size = 0
+    for part in parts:
+        chunk.append(part)
+        size += size_of(part)
+        if size >= limit:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def positions(table: pa.Table, columns: Columns) -> tuple[FloatArray, FloatArray]:
-    """Return right ascensions and declinations of rows in degrees, NaN where there is none."""
+    """Return RA and Dec of rows in degrees, NaN for rows without a valid position."""
     ra, dec = as_floats(table.column(columns.ra)), as_floats(table.column(columns.dec))
     on_sky = np.isfinite(ra) & (np.abs(dec) <= 90)
     return np.where(on_sky, ra, np.nan), np.where(on_sky, dec, np.nan)
 
 
-def pixels_of(table: pa.Table, columns: Columns, tile: HealpixPixel, place: UPath) -> IntArray:
-    """Return the order-29 pixels of the rows of a leaf; -1 where a row has no position.
+def pixels_of(table: pa.Table, columns: Columns, tile: HealpixPixel, path: UPath) -> IntArray:
+    """Return the order-29 pixels of the rows of a leaf, -1 for rows without a position.
 
-    Raises
-    ------
-    LeafError
-        If the index column puts rows into another tile than the leaf's.
+    Raises `LeafError` if the index column puts rows into another tile.
     """
     if columns.pixel is None:
         ra, dec = positions(table, columns)
-        there = np.flatnonzero(np.isfinite(ra))
+        on_sky = np.flatnonzero(np.isfinite(ra))
         pixels = np.full(len(ra), -1, dtype=np.int64)
-        pixels[there] = radec_to_pixel(ra[there], dec[there], MAX_ORDER)
+        pixels[on_sky] = radec_to_pixel(ra[on_sky], dec[on_sky], MAX_ORDER)
         return pixels
     pixels = as_integers(table.column(columns.pixel))
     wrong = np.flatnonzero((pixels >> (2 * (MAX_ORDER - tile.order))) != tile.pixel)
     if wrong.size:
         raise LeafError(
             f"the column {columns.pixel} puts {wrong.size} rows into another tile",
-            path=place,
+            path=path,
             found=int(pixels[wrong[0]]),
             expected=f"pixels in {tile}",
-            hint="see what hatsformat validate says of the catalog",
+            hint="run hatsformat validate",
         )
     return pixels

@@ -1,1 +1,1 @@
-"""Catalogs that grow: rows added to one that stands, and leaves that have drifted made again."""
+"""Updating catalogs: adding rows to one, and rebuilding leaves that have drifted."""

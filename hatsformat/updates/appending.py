@@ -1,16 +1,17 @@
 """Append: add rows to an existing catalog, as new files in its leaf folders (Note, section 3.3).
 
-The rows go the way of an import: they are read, checked, mapped and sorted. Rows in an existing tile become
-one more part of its leaf; rows between tiles get new tiles. Then the metadata is updated, and the margins
-and indexes of the collection with it. Readers see all of it at once: see `hatsformat.publishing`.
+As in an import, the rows are read, checked, mapped and sorted. Rows in an existing tile become one more part
+of its leaf; rows outside all tiles get new tiles. Then the metadata and the collection's margins and indexes
+are updated. Readers see all of it at once: see `hatsformat.publishing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from typing import Any, Unpack
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ import pyarrow.types as pt
 from upath import UPath
 
 from hatsformat import storage
-from hatsformat.arguments import AppendOptions
+from hatsformat.arguments import AppendOptions, check_arguments
 from hatsformat.catalog import Catalog, open_catalog
 from hatsformat.errors import UsageError
 from hatsformat.inputs import CsvSource, Source, open_inputs
@@ -36,14 +37,7 @@ from hatsformat.publishing.publication import publish
 from hatsformat.updates.existing import Drift, ExistingCatalog, next_parts
 from hatsformat.updates.extending import Extension
 from hatsformat.updates.metadata import map_orders, metadata_files, update_collection, update_metadata
-from hatsformat.updates.site import Site, open_site, supplements
-
-OPTIONS = (
-    "ra", "dec", "ra_unit", "dec_unit", "frame", "format", "delimiter", "comment", "table", "lowest_order",
-    "highest_order", "keep_empty_siblings", "row_group_rows", "row_group_bytes", "subtile_order_delta",
-    "bad_coordinates", "workers", "processes", "scheduler", "memory", "scratch",
-)  # fmt: skip
-"""The import options that an append may have; the catalog decides the others."""
+from hatsformat.updates.target import Target, open_target, supplements
 
 
 @dataclass(slots=True)
@@ -53,18 +47,19 @@ class AppendLog(BuildLog):
     Attributes
     ----------
     new_tiles, parts : int
-        New tiles, and new leaf files in all.
+        New tiles, and new leaf files in all tiles.
     supplements : dict of str to int
         Rows added to margins and indexes, by folder.
-    rebuild_due : bool
     drift : Drift or None
-        How far the leaves have drifted; see `Drift.rebuild_due`.
+        How far the leaves have drifted.
+    rebuild_due : bool
+        See `Drift.rebuild_due`.
     """
 
     new_tiles: int = 0
     parts: int = 0
     rebuild_due: bool = False
-    drift: Drift | None = field(default=None)
+    drift: Drift | None = None
 
 
 def append(
@@ -81,30 +76,28 @@ def append(
     -------
     AppendLog
     """
-    if unknown := sorted(changes.keys() - set(OPTIONS)):
-        raise UsageError(f"unknown option {unknown[0]!r} for append", expected=", ".join(OPTIONS))
+    check_arguments(changes, AppendOptions, "append")
     root = storage.resolve(path)
-    site = open_site(root)
-    with publish(site.change):
+    target = open_target(root)
+    with publish(target.change):
         # Opened again now that nobody else can change it.
         catalog = open_catalog(root)
-        existing = ExistingCatalog.read(site.root, catalog.properties)
+        existing = ExistingCatalog.read(target.root, catalog.properties)
         _check(existing)
         options = existing.options(**changes)
-        memory = options.memory_budget()
-        sources = open_inputs(inputs, options.input_options(memory.chunk_bytes))
-        sources = [_with_types(source, existing.schema) for source in sources]
-        log = AppendLog(str(site.root), options.name or site.root.name, len(sources))
+        found = open_inputs(inputs, options.input_options(options.memory_budget().chunk_bytes))
+        sources = [_with_types(source, existing.schema) for source in found]
+        log = AppendLog(str(target.root), options.name or target.root.name, len(sources))
         opened = open_context(
             options,
-            site.change.scratch,
+            target.change.scratch,
             log,
             paths=[str(root), *(source.name for source in sources)],
             executor=executor,
             progress=progress,
         )
         with opened as context:
-            _append(sources, existing, supplements(catalog), site, context, log)
+            _append(sources, existing, supplements(catalog), target, context, log)
         return log
 
 
@@ -123,7 +116,7 @@ def _append(
     sources: Sequence[Source],
     existing: ExistingCatalog,
     members: Sequence[Catalog],
-    site: Site,
+    target: Target,
     context: BuildContext,
     log: AppendLog,
 ) -> None:
@@ -133,10 +126,10 @@ def _append(
         check_fits(pa.schema(list(existing.schema)[1:]), existing.root, schemas)
     log.notes += coarse_notes(((item.name, item.schema) for item in schemas), options.coordinates)
     log.spilled_bytes = spilled_bytes(context.scratch)
-    after = _add_rows(mapped, existing, members, site, context, log) if mapped.counts.total else existing
+    after = _add_rows(mapped, existing, members, target, context, log) if mapped.counts.total else existing
     log.tiles, log.drift = len(after.tiles), after.drift()
     log.rebuild_due = log.drift.rebuild_due
-    log.quarantine = write_quarantine(_free_path(site.folder), mapped.rejected)
+    log.quarantine = write_quarantine(_free_path(target.change.root), mapped.rejected)
 
 
 def _map_settings(existing: ExistingCatalog, context: BuildContext) -> MapSettings:
@@ -156,30 +149,27 @@ def _add_rows(
     mapped: MappedRows,
     existing: ExistingCatalog,
     members: Sequence[Catalog],
-    site: Site,
+    target: Target,
     context: BuildContext,
     log: AppendLog,
 ) -> ExistingCatalog:
-    """Write the new leaf files, and update all that depends on them. Return the catalog as it is then."""
+    """Write the new leaf files, update all that depends on them, and return the new state of the catalog."""
     plan = existing.leaf_plan(context)
     with log.stage("binning and splitting"):
         recount = partial(count_runs, mapped.runs, context.workers)
         alignment = choose_tiles(mapped.counts, mapped.weights, context.options, recount, existing.tiles)
         shards = split_runs(mapped.runs, alignment, plan, context)
         paths = next_parts(existing, alignment.tiles)
-        site.begin(
-            [site.relative(path) for path in paths],
-            [site.relative(path) for path in metadata_files(existing)],
-        )
+        target.begin(existing.root, paths, metadata_files(existing))
     with log.stage("reducing"):
-        leaves = list(build_leaves(alignment, shards, plan, site.staging, context, paths=paths))
+        leaves = list(build_leaves(alignment, shards, plan, target.staging, context, paths=paths))
     with log.stage("finishing"):
-        after = update_metadata(existing, site.staging, leaves, mapped.counts, plan, context.created)
+        after = update_metadata(existing, target.staging, leaves, mapped.counts, plan, context.created)
     with log.stage("supplements"):
-        extension = Extension(site, existing, after, leaves, context)
+        extension = Extension(target, existing, after, leaves, context)
         for member in members:
             log.supplements[member.path.name] = extension.extend(member)
-        update_collection(site, after.properties, context.created)
+        update_collection(target, after.properties, context.created)
     log.rows_written, log.parts = sum(leaf.footer.num_rows for leaf in leaves), len(leaves)
     log.new_tiles = len(after.tiles) - len(existing.tiles)
     log.size_bytes = sum(leaf.size for leaf in leaves)
@@ -187,28 +177,23 @@ def _add_rows(
 
 
 def _with_types(source: Source, schema: pa.Schema) -> Source:
-    """Let text be read as the types of the catalog's columns, not as what it looks like."""
+    """Read the columns of CSV files as the types of the catalog's columns, instead of guessing types."""
     if not isinstance(source, CsvSource):
         return source
-    types = {column.name: _decoded(column.type) for column in schema}
-    return replace(source, column_types={name: kind for name, kind in types.items() if _is_readable(kind)})
+    types = {
+        column.name: column.type.value_type if pt.is_dictionary(column.type) else column.type
+        for column in schema
+    }
+    return replace(source, column_types={name: type_ for name, type_ in types.items() if _is_readable(type_)})
 
 
-def _decoded(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pt.is_dictionary(kind) else kind
-
-
-def _is_readable(kind: pa.DataType) -> bool:
+def _is_readable(type_: pa.DataType) -> bool:
     tests = (pt.is_string, pt.is_large_string, pt.is_integer, pt.is_floating, pt.is_boolean, pt.is_timestamp)
-    return any(test(kind) for test in tests)
+    return any(test(type_) for test in tests)
 
 
 def _free_path(root: UPath) -> UPath:
-    """Return the path for rejected rows: beside the catalog, each time a new file."""
-    number = 0
-    while True:
-        tail = f"-{number}" if number else ""
-        found = root.parent / f"{root.name}.quarantine{tail}.parquet"
-        if not storage.exists(found):
-            return found
-        number += 1
+    """Return the path for rejected rows: beside the catalog, a new file for each append."""
+    names = (f"{root.name}.quarantine{f'-{number}' if number else ''}.parquet" for number in count())
+    paths = (root.parent / name for name in names)
+    return next(path for path in paths if not storage.exists(path))

@@ -22,15 +22,13 @@ from hatsformat.partitioner.context import BuildContext
 from hatsformat.partitioner.options import ImportOptions
 from hatsformat.partitioner.reducing import LeafPlan
 from hatsformat.properties import TableProperties
-
-TYPES = ("object", "source", "nested")
-"""The types of catalogs that rows can be added to."""
+from hatsformat.supplements.primary import PRIMARY_TYPES
 
 HIGHEST_ORDER = 10
-"""The highest order of new tiles, unless the catalog has deeper ones or the caller says otherwise."""
+"""The highest order of new tiles, unless the catalog has higher ones or the caller sets another."""
 
 MOST_PARTS = 30
-"""With more files than this in a leaf directory a rebuild is due: every one costs a reader a request."""
+"""A rebuild is due if a leaf folder has more files than this: each one costs a reader a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,11 @@ class Drift:
     ----------
     tiles : int
     threshold : int or None
-        The most rows that a leaf should have; None where the catalog does not say.
+        ``hats_max_rows``: the most rows that a leaf should have.
     most_rows, over : int
-        Rows of the fullest leaf, and leaves above the threshold.
+        Rows of the fullest leaf, and the number of leaves above the threshold.
     most_parts : int
-        Files in the leaf with the most.
+        Files in the leaf that has most of them.
     """
 
     tiles: int
@@ -56,58 +54,37 @@ class Drift:
 
     @property
     def rebuild_due(self) -> bool:
-        """Whether a leaf is above the threshold, or of more than `MOST_PARTS` files."""
+        """Whether a leaf is above the threshold or has more than `MOST_PARTS` files."""
         return self.over > 0 or self.most_parts > MOST_PARTS
 
     def __str__(self) -> str:
         text = f"the fullest leaf has {self.most_rows} rows"
         if self.threshold is not None:
-            text += f", {self.over} of {self.tiles} leaves are over the threshold of {self.threshold}"
-        return f"{text}; at most {self.most_parts} files a leaf"
+            text += f", {self.over} of {self.tiles} leaves are above the threshold of {self.threshold}"
+        return f"{text}; at most {self.most_parts} files per leaf"
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingCatalog:
-    """A catalog that is about to be updated.
-
-    Attributes
-    ----------
-    root : UPath
-    properties : TableProperties
-    schema : pyarrow.Schema
-        Of the leaves, the index column first.
-    tiles : PartitionInfo
-    paths : list of str, length n
-        The leaf files, relative to `root`.
-    tile_of, rows : ndarray of int64, shape (n,)
-        The tile of each file, as its index in `tiles`, and the file's rows.
-    """
+    """A catalog that is about to be updated; files are counted by n, relative to `root`."""
 
     root: UPath
     properties: TableProperties
-    schema: pa.Schema
+    schema: pa.Schema  # of the leaves, the index column first
     tiles: PartitionInfo
-    paths: list[str]
-    tile_of: IntArray
-    rows: IntArray
+    paths: list[str]  # the leaf files, length n
+    tile_of: IntArray  # the index of each file's tile, shape (n,)
+    rows: IntArray  # the rows of each file, shape (n,)
 
     @classmethod
-    def read(cls, root: UPath, properties: TableProperties, types: Sequence[str] = TYPES) -> ExistingCatalog:
-        """Read a catalog; footers are read only of files that ``_metadata`` does not name.
+    def read(
+        cls, root: UPath, properties: TableProperties, types: Sequence[str] = PRIMARY_TYPES
+    ) -> ExistingCatalog:
+        """Read a catalog of one of some types; only footers that ``_metadata`` does not have are read.
 
-        Parameters
-        ----------
-        root : UPath
-        properties : TableProperties
-        types : sequence of str
-            Allowed values of ``dataproduct_type``.
-
-        Raises
-        ------
-        UsageError
-            If it is not a catalog of rows with positions, indexed at order 29.
+        Raises `UsageError` if it has another type, no positions, or no index of order 29.
         """
-        _check_kind(root, properties, types)
+        _check_type(root, properties, types)
         files = CatalogFiles(root, properties)
         column, schema = properties.healpix_column, files.schema
         if schema.names[:1] != [column] or schema.field(0).type != pa.int64():
@@ -118,30 +95,16 @@ class ExistingCatalog:
                 expected=f"{column} int64",
                 hint="import it into another folder",
             )
-        data = files.data_files()
+        paths = [file.path for file in files.data_files()]
         metadata = if_exists(read_footer, root / layout.METADATA)
         known = {} if metadata is None else rows_per_leaf(metadata)
-        names = [file.path.removeprefix(f"{layout.DATASET}/") for file in data]
-        rows = [
-            known[name] if name in known else read_footer(root / layout.DATASET / name).num_rows
-            for name in names
-        ]
-        tile_of = np.array([file.tile for file in data], dtype=np.int64)
-        paths = [file.path for file in data]
+        known = {f"{layout.DATASET}/{name}": rows for name, rows in known.items()}
+        rows = [known[path] if path in known else read_footer(root / path).num_rows for path in paths]
+        tile_of = np.array([file.tile for file in files.data_files()], dtype=np.int64)
         return cls(root, properties, schema, files.partitions, paths, tile_of, np.array(rows, dtype=np.int64))
 
-    def along_sky(self) -> list[int]:
-        """Return the indices of the files along the sky; those of one tile keep their order."""
-        order: list[int] = np.argsort(self.tile_of, kind="stable").tolist()
-        return order
-
     def check_consistent(self) -> None:
-        """Refuse to add to a catalog whose counts are wrong: the new ones would be wrong, too.
-
-        Raises
-        ------
-        FormatError
-        """
+        """Raise `FormatError` if the catalog's counts are wrong: the updated ones would be wrong, too."""
         declared, found = self.properties.hats_nrows, int(self.rows.sum())
         if declared is not None and declared != found:
             raise FormatError(
@@ -162,7 +125,7 @@ class ExistingCatalog:
             )
 
     def options(self, **changes: Any) -> ImportOptions:
-        """Return the options of an import that makes such a catalog, with some of them changed."""
+        """Return the options of an import that makes such a catalog, with some changes."""
         known = self.properties
         own: dict[str, Any] = {
             "name": known.obs_collection,
@@ -180,12 +143,11 @@ class ExistingCatalog:
         return ImportOptions().changed(**given)
 
     def leaf_plan(self, context: BuildContext) -> LeafPlan:
-        """Return how more of its leaves are written."""
+        """Return how to write more of its leaves."""
         options = context.options
-        sorting = (self.schema.names[0], *options.sort_by)
         return LeafPlan(
             self.schema,
-            replace(options.leaf_format, sorting=sorting),
+            replace(options.leaf_format, sorting=(self.schema.names[0], *options.sort_by)),
             options.thumbnail,
             options.row_groups,
             context.memory.piece_bytes,
@@ -194,24 +156,21 @@ class ExistingCatalog:
     def drift(self) -> Drift:
         """Return how far its leaves have drifted."""
         rows = np.bincount(self.tile_of, weights=self.rows, minlength=len(self.tiles)).astype(np.int64)
-        return drift(rows, np.bincount(self.tile_of), self.properties.hats_max_rows or None)
+        threshold = self.properties.hats_max_rows or None
+        over = 0 if threshold is None else int((rows > threshold).sum())
+        parts = int(np.bincount(self.tile_of).max(initial=0))
+        return Drift(rows.size, threshold, int(rows.max(initial=0)), over, parts)
 
 
-def drift(rows: IntArray, parts: IntArray, threshold: int | None) -> Drift:
-    """Return how far leaves have drifted, from the rows and the files of each."""
-    over = 0 if threshold is None else int((rows > threshold).sum())
-    return Drift(rows.size, threshold, int(rows.max(initial=0)), over, int(parts.max(initial=0)))
-
-
-def _check_kind(root: UPath, properties: TableProperties, types: Sequence[str]) -> None:
-    kind = properties.dataproduct_type
-    if kind not in types or not properties.has_coordinates:
+def _check_type(root: UPath, properties: TableProperties, types: Sequence[str]) -> None:
+    found = properties.dataproduct_type
+    if found not in types or not properties.has_coordinates:
         raise UsageError(
             "only a catalog of rows with positions can be updated",
             path=root,
-            found=f"dataproduct_type {kind}",
+            found=f"dataproduct_type {found}",
             expected=", ".join(types),
-            hint="margins and indexes change with the primary catalog of their collection",
+            hint="update the primary catalog, and the margins and indexes of its collection follow",
         )
     if properties.healpix_order != MAX_ORDER:
         raise UsageError(
@@ -223,13 +182,10 @@ def _check_kind(root: UPath, properties: TableProperties, types: Sequence[str]) 
 
 
 def next_parts(existing: ExistingCatalog, tiles: PartitionInfo) -> list[str]:
-    """Return the path of the next file in the leaf directory of some tiles.
-
-    Its number follows the highest one; new tiles get the first.
-    """
+    """Return the path of the next file in the leaf folder of each tile, numbered after the last one."""
     last: dict[int, int] = {}
     for path, tile in zip(existing.paths, existing.tile_of.tolist(), strict=True):
-        last[tile] = max(last.get(tile, -1), part_number(path))
+        last[tile] = max(last.get(tile, -1), _part_number(path))
     own = existing.tiles.find(tiles.starts).tolist()
     folders = layout.leaf_paths(tiles.orders, tiles.pixels, layout.DIRECTORY_SUFFIX)
     return [
@@ -237,7 +193,7 @@ def next_parts(existing: ExistingCatalog, tiles: PartitionInfo) -> list[str]:
     ]
 
 
-def part_number(path: str) -> int:
-    """Return the number in the name of a leaf file such as ``part3.parquet``; -1 where there is none."""
+def _part_number(path: str) -> int:
+    """Return the number in the name of a leaf file such as ``part3.parquet``, -1 if it has none."""
     digits = path.rsplit("/", 1)[-1].removeprefix("part").split(".", 1)[0]
     return int(digits) if digits.isascii() and digits.isdigit() else -1

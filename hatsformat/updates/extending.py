@@ -1,7 +1,7 @@
 """Extending the margins and indexes of a collection with rows that were added to its primary catalog.
 
-Only what the new rows affect is read. A margin gets the new rows near other tiles, and the old rows near new
-tiles; an index gets further files with the entries of the new rows.
+Only what the new rows affect is read. A margin gets the new rows near other tiles and the old rows near new
+tiles; an index gets more files with the entries of the new rows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from upath import UPath
 
 from hatsformat import layout, storage
 from hatsformat.artefacts.parquet_metadata import extend_metadata
@@ -26,7 +25,7 @@ from hatsformat.partitioner.pixel_counts import PixelCounts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.supplements.index import collect, write_parts
 from hatsformat.supplements.index_entries import IndexPlan
-from hatsformat.supplements.margin import Routed, gathered, margin_plan, route_rows
+from hatsformat.supplements.margin import Routed, gather, margin_plan, route_rows
 from hatsformat.supplements.primary import Primary, Stretch
 from hatsformat.updates.existing import ExistingCatalog, next_parts
 from hatsformat.updates.metadata import (
@@ -36,36 +35,23 @@ from hatsformat.updates.metadata import (
     update_metadata,
     write_properties,
 )
-from hatsformat.updates.site import Site
+from hatsformat.updates.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """Rows that were added to the primary catalog of a collection.
+    """Leaf files that were added to the primary catalog of a collection."""
 
-    Attributes
-    ----------
-    site : Site
-    before, after : ExistingCatalog
-        The primary catalog.
-    leaves : sequence of Leaf
-        The new leaf files.
-    context : BuildContext
-    """
-
-    site: Site
-    before: ExistingCatalog
+    target: Target
+    before: ExistingCatalog  # the primary catalog
     after: ExistingCatalog
-    leaves: Sequence[Leaf]
+    leaves: Sequence[Leaf]  # the new leaf files
     context: BuildContext
 
     def extend(self, member: Catalog) -> int:
-        """Add to a margin or an index, and return how many rows were added.
+        """Add to a margin or an index, and return the number of added rows.
 
-        Raises
-        ------
-        UsageError
-            If it is not one that this package builds.
+        Raises `UsageError` if its columns are not those that this package writes.
         """
         context = self.context.within(member.path.name)
         if member.properties.dataproduct_type == "index":
@@ -89,19 +75,17 @@ class Extension:
         # A leaf folder gets one more file; a leaf that is a file is written again with its old rows.
         is_folder = margin.properties.has_leaf_directories
         old = [] if is_folder else self._old_rows(margin, added, context)
-        alignment, shards = gathered([*old, *added], self.after.tiles)
+        alignment, shards = gather([*old, *added], self.after.tiles)
         if is_folder:
             paths = next_parts(margin, alignment.tiles)
         else:
             suffix = margin.properties.npix_suffix
             paths = layout.leaf_paths(alignment.tiles.orders, alignment.tiles.pixels, suffix)
         known = set(margin.paths)
-        self._begin(
-            margin.root,
-            [path for path in paths if path not in known],
-            [*(path for path in paths if path in known), *metadata_files(margin)],
-        )
-        staging = self.site.staged(margin.root)
+        new = [path for path in paths if path not in known]
+        rewritten = [path for path in paths if path in known]
+        self.target.begin(margin.root, new, [*rewritten, *metadata_files(margin)])
+        staging = self.target.staged(margin.root)
         leaves = list(build_leaves(alignment, shards, plan, staging, context, paths=paths))
         counts = _counts(added, max(map_orders(margin).values(), default=0))
         update_metadata(margin, staging, leaves, counts, plan, context.created)
@@ -113,13 +97,12 @@ class Extension:
         new = np.flatnonzero(self.before.tiles.find(tiles.starts) < 0)
         around = tiles.overlapping(surroundings(tiles.select(new), threshold))
         own = tiles.find(self.before.tiles.starts)[self.before.tile_of]
-        old_files = [
-            DataFile(self.before.paths[index], int(own[index])) for index in np.flatnonzero(around[own])
-        ]
-        of_new: list[tuple[Stretch, IntArray | None]]
-        of_new = [(stretch, None) for stretch in primary.stretches(workers, self._new_files())]
-        of_old = [(stretch, new) for stretch in primary.stretches(workers, old_files)]
-        return route_rows([*of_new, *of_old], tiles, threshold, plan, context)
+        near = np.flatnonzero(around[own]).tolist()
+        old_files = [DataFile(self.before.paths[file], int(own[file])) for file in near]
+        stretches: list[tuple[Stretch, IntArray | None]]
+        stretches = [(stretch, None) for stretch in primary.stretches(workers, self._new_files())]
+        stretches += [(stretch, new) for stretch in primary.stretches(workers, old_files)]
+        return route_rows(stretches, tiles, threshold, plan, context)
 
     def _new_files(self) -> list[DataFile]:
         own = self.after.tiles.find([leaf.tile.range29[0] for leaf in self.leaves]).tolist()
@@ -128,7 +111,7 @@ class Extension:
     def _old_rows(
         self, margin: ExistingCatalog, added: Sequence[Routed], context: BuildContext
     ) -> list[Routed]:
-        """Return the rows that the leaves of a margin have already, where rows are added."""
+        """Return the existing rows of the leaves of a margin that get more rows."""
         affected = np.unique(np.concatenate([part.tiles for part in added]))
         tile_of = self.after.tiles.find(margin.tiles.starts)[margin.tile_of]
         files = np.flatnonzero(np.isin(tile_of, affected)).tolist()
@@ -139,12 +122,6 @@ class Extension:
             for file, runs in zip(files, found, strict=True)
             for run in runs
         ]
-
-    def _begin(self, root: UPath, added: Sequence[str], replaced: Sequence[str]) -> None:
-        path_in_site = self.site.relative
-        self.site.begin(
-            [path_in_site(path, root) for path in added], [path_in_site(path, root) for path in replaced]
-        )
 
     def _extend_index(self, member: Catalog, context: BuildContext) -> int:
         properties, root, primary = member.properties, member.path, self._primary
@@ -163,8 +140,8 @@ class Extension:
         metadata = [layout.METADATA] if storage.exists(root / layout.METADATA) else []
         most = len(entries[0].cuts) - 1
         parts = [layout.index_part_path(number) for number in range(first, first + most)]
-        self._begin(root, parts, [*metadata, *property_files(root)])
-        staging = self.site.staged(root)
+        self.target.begin(root, parts, [*metadata, *property_files(root)])
+        staging = self.target.staged(root)
         written = list(write_parts(entries, plan, staging, context, first))
         if metadata:
             footers = [(path.removeprefix(f"{layout.DATASET}/"), footer) for path, footer, _ in written]
@@ -184,5 +161,5 @@ def _not_ours(member: Catalog, why: str) -> UsageError:
     return UsageError(
         f"cannot add rows to this {member.properties.dataproduct_type}: {why}",
         path=member.path,
-        hint="rebuild the catalog, which builds it again",
+        hint="run hatsformat rebuild, which builds it again",
     )

@@ -1,7 +1,7 @@
 """Updating the metadata of a catalog after leaves were added (Note, section 3.6).
 
-Counts are summed: the old ones come from the files that hold them, the new ones from the added rows. Only the
-footers of new files are read. As in an import, the properties come last.
+The counts of the added rows are added to those in the old files. Only the footers of new files are read. As
+in an import, the properties come last.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from hatsformat.partitioner.pixel_counts import Counts
 from hatsformat.partitioner.reducing import Leaf, LeafPlan
 from hatsformat.properties import TableProperties
 from hatsformat.updates.existing import ExistingCatalog
-from hatsformat.updates.site import Site
+from hatsformat.updates.target import Target
 
 
 def map_orders(existing: ExistingCatalog) -> dict[str, int]:
-    """Return the sky maps that a catalog has, and the order of each."""
+    """Return the order of each sky map of a catalog, by path."""
     others = existing.properties.hats_skymap_alt_orders or ()
     names = (layout.SKYMAP, layout.POINT_MAP, *map(layout.skymap_path, others))
     found = {name: locating.if_exists(read_skymap, existing.root / name) for name in names}
@@ -43,7 +43,7 @@ def map_orders(existing: ExistingCatalog) -> dict[str, int]:
 def metadata_files(existing: ExistingCatalog) -> list[str]:
     """Return the metadata files that change when leaves are added, in the order of writing.
 
-    The list of tiles comes near the end, because it shows new tiles to readers.
+    The list of tiles comes near the end because it makes new tiles visible to readers.
     """
     maybe = (layout.METADATA, layout.STATISTICS, layout.THUMBNAIL)
     names = [name for name in maybe if storage.exists(existing.root / name)]
@@ -51,7 +51,7 @@ def metadata_files(existing: ExistingCatalog) -> list[str]:
 
 
 def property_files(root: UPath) -> list[str]:
-    """Return the properties files that a catalog has, the one that readers look for first last."""
+    """Return the properties files of a catalog; the one that readers prefer comes last."""
     return [name for name in reversed(layout.CATALOG_PROPERTIES) if storage.exists(root / name)]
 
 
@@ -63,32 +63,15 @@ def update_metadata(
     plan: LeafPlan,
     now: datetime,
 ) -> ExistingCatalog:
-    """Write the metadata of a catalog again, after new leaf files were written.
+    """Update the metadata of a catalog, and return its new state.
 
-    Parameters
-    ----------
-    existing : ExistingCatalog
-        The catalog as it was.
-    root : UPath
-        Where to write; the new leaf files are there.
-    leaves : sequence of Leaf
-        The new leaf files, along the sky; one may take the place of another.
-    counts : PixelCounts or SkyCounts
-        The rows that were added, at least as deep as the sky maps.
-    plan : LeafPlan
-        How the leaves are written.
-    now : datetime
-        The date of the change (``hats_release_date``).
-
-    Returns
-    -------
-    ExistingCatalog
-        The catalog as it is now.
+    `leaves` are the new leaf files in the folder `root`, along the sky; they may replace existing ones.
+    `counts` are of the added rows, at the order of the sky maps or above. `now` is the release date.
     """
     after = _with(existing, leaves)
     for name in metadata_files(existing):
         if name == layout.METADATA:
-            _gather_footers(existing, root / name, leaves, plan)
+            _extend_metadata(existing, root / name, leaves, plan)
         elif name == layout.STATISTICS:
             _extend_statistics(existing, after, root / name, leaves, plan)
         elif name == layout.THUMBNAIL:
@@ -100,14 +83,19 @@ def update_metadata(
             added = counts.degraded(order_of_npix(dense.size))
             dense[added.pixels] += added.rows
             storage.write_bytes(root / name, encode_skymap(dense))
-    properties = recounted(existing.properties, after, now)
+    properties = existing.properties.replace(
+        hats_nrows=int(after.rows.sum()),
+        hats_order=after.tiles.max_order,
+        moc_sky_fraction=round(after.tiles.sky_fraction, 10),
+        hats_release_date=now,
+    )
     return replace(after, root=root, properties=write_properties(root, properties))
 
 
-def update_collection(site: Site, primary: TableProperties, now: datetime) -> None:
-    """Update the properties of a collection: what they say of its primary catalog, and its size."""
-    place, staging = site.folder / layout.COLLECTION_PROPERTIES, site.change.staging
-    properties = locating.collection_properties(site.folder)
+def update_collection(target: Target, primary: TableProperties, now: datetime) -> None:
+    """Update what the properties of a collection say about its primary catalog, and its size."""
+    root, staging = target.change.root, target.change.staging
+    properties = locating.collection_properties(root)
     if properties is None:
         return
     members = Members(staging, properties)
@@ -120,23 +108,13 @@ def update_collection(site: Site, primary: TableProperties, now: datetime) -> No
         "hats_estsize": sum(table.hats_estsize or 0 for _, table in tables),
     }
     changes = {name: value for name, value in known.items() if getattr(properties, name) is not None}
-    site.begin([], [layout.COLLECTION_PROPERTIES])
+    target.begin(root, [], [layout.COLLECTION_PROPERTIES])
     content = properties.replace(**changes).format().encode()
-    storage.write_bytes(staging / place.name, content)
-
-
-def recounted(properties: TableProperties, after: ExistingCatalog, now: datetime) -> TableProperties:
-    """Return the properties with what follows from the tiles and their rows."""
-    return properties.replace(
-        hats_nrows=int(after.rows.sum()),
-        hats_order=after.tiles.max_order,
-        moc_sky_fraction=round(after.tiles.sky_fraction, 10),
-        hats_release_date=now,
-    )
+    storage.write_bytes(staging / layout.COLLECTION_PROPERTIES, content)
 
 
 def write_properties(root: UPath, properties: TableProperties) -> TableProperties:
-    """Write the properties under the names that they have, with the size of the whole catalog."""
+    """Write the properties to all files that have them, with the size of the whole catalog."""
     names = property_files(root)
     size = sum(
         entry.size
@@ -150,30 +128,31 @@ def write_properties(root: UPath, properties: TableProperties) -> TablePropertie
     return properties
 
 
-def _gather_footers(existing: ExistingCatalog, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan) -> None:
-    """Write ``_metadata``: the old one and the new footers, or all of them where files were replaced."""
+def _extend_metadata(existing: ExistingCatalog, path: UPath, leaves: Sequence[Leaf], plan: LeafPlan) -> None:
+    """Add the footers of new files to ``_metadata``, or collect all footers if files were replaced."""
     footers = [(_in_dataset(leaf.path), leaf.footer) for leaf in leaves]
     kept = _kept(existing, leaves)
     if kept.all():
-        extend_metadata(existing.root / layout.METADATA, place, footers)
+        extend_metadata(existing.root / layout.METADATA, path, footers)
     else:
         paths = compress(existing.paths, kept)
-        old = ((_in_dataset(path), read_footer(existing.root / path)) for path in paths)
-        write_metadata(place, plan.schema, chain(old, footers))
+        old = ((_in_dataset(own), read_footer(existing.root / own)) for own in paths)
+        write_metadata(path, plan.schema, chain(old, footers))
 
 
 def _extend_statistics(
-    existing: ExistingCatalog, after: ExistingCatalog, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan
+    existing: ExistingCatalog, after: ExistingCatalog, path: UPath, leaves: Sequence[Leaf], plan: LeafPlan
 ) -> None:
-    """Add the row groups of new files, or read all footers where files were replaced."""
-    known = {leaf.path: leaf.footer for leaf in leaves}
+    """Add the row groups of new files, or collect all footers, along the sky, if files were replaced."""
     if _kept(existing, leaves).all():
         added = [(leaf.tile, leaf.footer) for leaf in leaves]
-        extend_statistics(existing.root / layout.STATISTICS, place, plan.schema, added)
+        extend_statistics(existing.root / layout.STATISTICS, path, plan.schema, added)
         return
-    files = ((after.paths[file], after.tiles[int(after.tile_of[file])]) for file in after.along_sky())
-    footers = ((tile, known.get(path) or read_footer(existing.root / path)) for path, tile in files)
-    write_statistics(place, plan.schema, footers)
+    known = {leaf.path: leaf.footer for leaf in leaves}
+    along_sky = np.argsort(after.tile_of, kind="stable").tolist()
+    files = ((after.paths[file], after.tiles[int(after.tile_of[file])]) for file in along_sky)
+    footers = ((tile, known.get(own) or read_footer(existing.root / own)) for own, tile in files)
+    write_statistics(path, plan.schema, footers)
 
 
 def _in_dataset(path: str) -> str:
@@ -181,13 +160,13 @@ def _in_dataset(path: str) -> str:
 
 
 def _kept(existing: ExistingCatalog, leaves: Sequence[Leaf]) -> npt.NDArray[np.bool_]:
-    """Return which of the files there were no new one takes the place of."""
+    """Return which of the existing files are not replaced by new ones."""
     new = {leaf.path for leaf in leaves}
     return np.array([path not in new for path in existing.paths], dtype=np.bool_)
 
 
 def _with(existing: ExistingCatalog, leaves: Sequence[Leaf]) -> ExistingCatalog:
-    """Return the catalog with other leaf files."""
+    """Return the catalog with new leaf files."""
     old = existing.tiles
     new = PartitionInfo.of_tiles([leaf.tile for leaf in leaves if leaf.tile not in old])
     tiles = PartitionInfo(np.concatenate((old.orders, new.orders)), np.concatenate((old.pixels, new.pixels)))
@@ -204,12 +183,12 @@ def _with(existing: ExistingCatalog, leaves: Sequence[Leaf]) -> ExistingCatalog:
 
 
 def _extend_thumbnail(
-    existing: ExistingCatalog, after: ExistingCatalog, place: UPath, leaves: Sequence[Leaf], plan: LeafPlan
+    existing: ExistingCatalog, after: ExistingCatalog, path: UPath, leaves: Sequence[Leaf], plan: LeafPlan
 ) -> None:
-    """Add the first rows of new tiles; those of existing leaves stay."""
+    """Add the first rows of new tiles; those of existing tiles stay."""
     source = existing.root / layout.THUMBNAIL
     old = read_row_groups(source, read_footer(source))
     first_rows = [old.slice(row, 1) for row in range(old.num_rows)]
     first_rows += [leaf.first_row for leaf in leaves if leaf.tile not in existing.tiles]
     most = existing.properties.hats_max_rows or len(after.tiles)
-    write_thumbnail(place, plan.schema, first_rows, most, plan.format)
+    write_thumbnail(path, plan.schema, first_rows, most, plan.format)

@@ -1,8 +1,7 @@
 """Rebuild: bring the leaves of a catalog back to what an import makes (Note, section 3.4).
 
-The rows are sorted and indexed already, so the tiles are chosen from the index columns alone. A leaf that is
-one sorted file of a tile that stays is kept as it is. The files of all other leaves are read like the inputs
-of an import, and go the same way from there.
+The tiles are chosen from the index column alone. If a tile stays and its leaf is one sorted file, the file is
+kept as it is. The files of all other leaves go the same way as the inputs of an import.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from upath import UPath
 
 from hatsformat import layout, storage
-from hatsformat.arguments import RebuildOptions
+from hatsformat.arguments import RebuildOptions, check_arguments
 from hatsformat.arrays import as_integers
 from hatsformat.artefacts.leaf_reading import read_batches, read_footer
 from hatsformat.artefacts.skymap import encode_skymap
@@ -37,26 +36,22 @@ from hatsformat.partitioner.tile_choice import choose_tiles, counting_order
 from hatsformat.properties import TableProperties
 from hatsformat.publishing.publication import publish
 from hatsformat.publishing.swap import FolderSwap, remove_files
+from hatsformat.supplements.collection import supplement_from
 from hatsformat.supplements.primary import Primary
 from hatsformat.updates.existing import ExistingCatalog
 from hatsformat.updates.metadata import map_orders, update_collection, write_properties
-from hatsformat.updates.rebuilt_members import rebuild_member
-from hatsformat.updates.site import Site, open_site, supplements
-
-OPTIONS = (
-    "max_rows", "max_bytes", "leaf", "lowest_order", "highest_order", "keep_empty_siblings", "row_group_rows",
-    "row_group_bytes", "subtile_order_delta", "workers", "processes", "scheduler", "memory",
-)  # fmt: skip
-"""The import options that a rebuild may have."""
+from hatsformat.updates.target import Target, open_target, supplements
 
 CUTTING = frozenset(("row_group_rows", "row_group_bytes", "subtile_order_delta"))
 """Options that change every leaf."""
 
 RECOUNTED = (
-    "hats_nrows", "hats_npix_suffix", "hats_max_rows", "hats_max_bytes", "hats_order", "moc_sky_fraction",
-    "hats_skymap_order", "hats_release_date",
+    "hats_nrows", "hats_npix_suffix", "hats_order", "moc_sky_fraction", "hats_release_date",
+    "hats_skymap_order",
 )  # fmt: skip
-"""Keywords that follow from how the leaves are made; the others stay."""
+CATALOG_KEYWORDS = (*RECOUNTED, "hats_max_rows", "hats_max_bytes")
+MEMBER_KEYWORDS = (*RECOUNTED, "hats_skymap_alt_orders")
+"""Keywords that a rebuild sets; the others stay as they are."""
 
 BATCH_ROWS = 64 * 1024
 """Rows that are counted at a time."""
@@ -64,7 +59,7 @@ BATCH_ROWS = 64 * 1024
 
 @dataclass(slots=True)
 class RebuildLog(BuildLog):
-    """The log of a rebuild; `written` is the number of leaves that were not kept as they were."""
+    """The log of a rebuild; `written` is the number of leaves that were not kept."""
 
     written: int = 0
 
@@ -82,27 +77,26 @@ def rebuild(
     -------
     RebuildLog
     """
-    if unknown := sorted(changes.keys() - set(OPTIONS)):
-        raise UsageError(f"unknown option {unknown[0]!r} for rebuild", expected=", ".join(OPTIONS))
+    check_arguments(changes, RebuildOptions, "rebuild")
     root = storage.resolve(path)
-    site = open_site(root)
-    if not isinstance(site.change, FolderSwap):
+    target = open_target(root)
+    if not isinstance(target.change, FolderSwap):
         raise UsageError(
-            "a catalog can be rebuilt only on a local disk, where new leaves replace the old ones at once",
+            "only a catalog on a local disk can be rebuilt, since a rebuild replaces all files at once",
             path=root,
             hint="import it into another folder: hatsformat import PATH --out NEW",
         )
-    with publish(site.change):
+    with publish(target.change):
         catalog = open_catalog(root)
-        existing = ExistingCatalog.read(site.root, catalog.properties)
+        existing = ExistingCatalog.read(target.root, catalog.properties)
         options = existing.options(**changes)
         log = RebuildLog(str(existing.root), options.name or existing.root.name, len(existing.paths))
-        opened = open_context(options, site.change.scratch, log, executor=executor, progress=progress)
+        opened = open_context(options, target.change.scratch, log, executor=executor, progress=progress)
         with opened as context:
-            site.begin([], [])
-            _rebuild(existing, site.staging, context, log, write_all=not CUTTING.isdisjoint(changes))
+            target.begin(target.root, [], [])
+            _rebuild(existing, target.staging, context, log, write_all=not CUTTING.isdisjoint(changes))
             with log.stage("supplements"):
-                _rebuild_members(supplements(catalog), site, context)
+                _rebuild_members(supplements(catalog), target, context)
         return log
 
 
@@ -143,7 +137,7 @@ def _rebuild(
 
 @dataclass(frozen=True, slots=True)
 class CountTask:
-    """A leaf file whose rows are counted from its index column."""
+    """Counts the rows of a leaf file from its index column; sent to a worker."""
 
     path: UPath
     column: str
@@ -199,7 +193,7 @@ def _kept_leaves(
     plan: LeafPlan,
     root: UPath,
 ) -> dict[int, KeepTask]:
-    """Return the leaves that stay, by the index of their tile: single sorted files of tiles that stay."""
+    """Return the leaves to keep, by the index of their tile: single sorted files of tiles that stay."""
     tiles = alignment.tiles
     files = np.bincount(existing.tile_of, minlength=len(existing.tiles))
     file_of = np.zeros(len(existing.tiles), dtype=np.int64)
@@ -215,21 +209,22 @@ def _kept_leaves(
 
 
 def _suffix(existing: ExistingCatalog, context: BuildContext) -> str:
-    """Return the suffix of the new leaves: the old one, unless files become folders or folders files."""
+    """Return the suffix of the new leaves: the old one, unless files become folders or vice versa."""
     old, new = existing.properties, context.options.suffix
     return old.npix_suffix if old.has_leaf_directories == (new == layout.DIRECTORY_SUFFIX) else new
 
 
 def _info(existing: ExistingCatalog, suffix: str, context: BuildContext) -> CatalogInfo:
     options = context.options
-    kind = existing.properties.dataproduct_type or options.catalog_type
-    return CatalogInfo.of(options, options.name or existing.root.name, catalog_type=kind, suffix=suffix)
+    catalog_type = existing.properties.dataproduct_type or options.catalog_type
+    name = options.name or existing.root.name
+    return CatalogInfo.of(options, name, catalog_type=catalog_type, suffix=suffix)
 
 
 def _restore(existing: ExistingCatalog, root: UPath, maps: Mapping[str, int], counts: Counts) -> None:
-    """Write the sky maps at the orders that they had, and restore the properties that a rebuild keeps."""
+    """Write the sky maps at the orders they had, and restore the properties that a rebuild keeps."""
     new = TableProperties.parse(storage.read_bytes(root / layout.PROPERTIES))
-    changes = {name: getattr(new, name) for name in RECOUNTED}
+    changes = {name: getattr(new, name) for name in CATALOG_KEYWORDS}
     for name, order in maps.items():
         if name == layout.SKYMAP:
             order = changes["hats_skymap_order"] = max(order, new.hats_skymap_order or 0)
@@ -237,11 +232,30 @@ def _restore(existing: ExistingCatalog, root: UPath, maps: Mapping[str, int], co
     write_properties(root, existing.properties.replace(**changes))
 
 
-def _rebuild_members(members: Sequence[Catalog], site: Site, context: BuildContext) -> None:
-    """Build the margins and indexes again, from the catalog as it is now."""
-    properties = TableProperties.parse(storage.read_bytes(site.staging / layout.PROPERTIES))
-    primary = Primary.of(site.staging, properties)
+def _rebuild_members(members: Sequence[Catalog], target: Target, context: BuildContext) -> None:
+    """Build the margins and indexes again from the rebuilt catalog."""
+    properties = TableProperties.parse(storage.read_bytes(target.staging / layout.PROPERTIES))
+    primary = Primary.of(target.staging, properties)
     for member in members:
-        root, name = site.staged(member.path), member.path.name
+        root, name = target.staged(member.path), member.path.name
         context.log.supplements[name] = rebuild_member(member, primary, root, context.within(name))
-    update_collection(site, properties, context.created)
+    update_collection(target, properties, context.created)
+
+
+def rebuild_member(member: Catalog, primary: Primary, root: UPath, context: BuildContext) -> int:
+    """Build a margin or an index again in the folder `root`, and return its rows."""
+    old = member.properties
+    supplement = supplement_from(old)
+    if supplement is None:
+        raise UsageError(
+            "cannot build this member again from its properties",
+            path=member.path,
+            found=f"dataproduct_type {old.dataproduct_type}",
+            expected="a margin with hats_margin_threshold, or an index with hats_index_column",
+        )
+    name, url = old.obs_collection or member.path.name, str(old.hats_primary_table_url or primary.root.name)
+    storage.remove_tree(root)
+    supplement.build(primary, name, url, root, context)
+    new = TableProperties.parse(storage.read_bytes(root / layout.CATALOG_PROPERTIES[-1]))
+    write_properties(root, old.replace(**{keyword: getattr(new, keyword) for keyword in MEMBER_KEYWORDS}))
+    return new.hats_nrows or 0

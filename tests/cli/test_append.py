@@ -8,10 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from hatsformat import import_catalog, open_catalog
+from hatsformat import AppendOptions, RebuildOptions, import_catalog, open_catalog
 from hatsformat.cli import main
 from hatsformat.cli.appending import append_command, rebuild_command
-from hatsformat.updates import appending, rebuilding
 from tests.support import skies
 
 
@@ -56,8 +55,8 @@ def test_an_error_is_one_line(catalog, tmp_path):
 
 @pytest.mark.parametrize(
     ("command", "options"),
-    [(append_command, appending.OPTIONS), (rebuild_command, rebuilding.OPTIONS)],
+    [(append_command, AppendOptions), (rebuild_command, RebuildOptions)],
 )
 def test_every_option_has_a_flag(command, options):
     flags = {option.name for option in command.params} - {"path", "inputs", "as_json"}
-    assert flags == set(options)
+    assert flags == options.__annotations__.keys()

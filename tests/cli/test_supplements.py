@@ -35,7 +35,7 @@ def test_a_margin(stars: Path) -> None:
     assert text.startswith(f"{stars}_90arcs: ")
     again = run("margin", stars, "--threshold", "90")
     assert again.exit_code == 2
-    assert "there is a catalog already" in again.stderr
+    assert "a catalog already exists here" in again.stderr
     told = json.loads(said("margin", stars, "--threshold", 90, "--overwrite", "--json"))
     assert told["path"] == f"{stars}_90arcs"
     assert said("validate", f"{stars}_90arcs").count("0 errors, 0 warnings, 0 info") == 1
@@ -90,7 +90,7 @@ def test_an_import_into_a_collection(tmp_path: Path) -> None:
         (["margin", "nowhere", "--threshold", "10"], "no HATS catalog"),
         (["index", "{stars}", "--column", "nothing"], "column 'nothing' (--column) not found"),
         (["index", "{stars}", "--column", "id", "--extra", "nothing"], "(--extra) not found"),
-        (["collection", "{stars}"], "a catalog in a subdirectory"),
+        (["collection", "{stars}"], "a catalog in a subfolder"),
         (["collection", "nowhere"], "no such file or directory"),
     ],
 )

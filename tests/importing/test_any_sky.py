@@ -1,4 +1,4 @@
-"""What holds for a catalog of any sky, however it is made."""
+"""Properties of every imported catalog, whatever the sky and the options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.imports import content, densest, folder, little_memory
 
 @st.composite
 def choices(draw):
-    """Options that any sky can be imported with, but for the threshold."""
+    """Options that any sky can be imported with, without the threshold."""
     highest = draw(st.sampled_from([0, 1, 3, 6, 8, 13]))
     return {
         "highest_order": highest,
@@ -32,7 +32,7 @@ def choices(draw):
 
 
 def check_catalog(root, table, max_rows, options):
-    """The catalog holds the table's rows: each once, in its tile, sorted."""
+    """The catalog has the table's rows, each once, in its tile, sorted."""
     leaves = skies.read_leaves(root)
     assert sum(len(leaf.table) for leaf in leaves) == len(table)
     stop = 0
@@ -74,7 +74,7 @@ def test_every_row_once_in_its_tile_and_sorted(places, seed, more, options):
 
 @settings(max_examples=10)
 @given(skies.positions(80), st.integers(0, 2**32 - 1), st.data())
-def test_the_way_it_is_made_does_not_show(places, seed, data):
+def test_workers_and_chunks_do_not_change_the_bytes(places, seed, data):
     """Workers, chunks, batches, scratch: byte for byte the same."""
     table = skies.dressed(*places, seed)
     options = {"max_rows": densest(table, 8) + 3, "highest_order": 8, "row_group_rows": 10, "name": "sky"}
@@ -86,7 +86,7 @@ def test_the_way_it_is_made_does_not_show(places, seed, data):
             log = run_import(table.to_batches(batch), parent / "spilled", workers=3, **options)
         assert log.spilled_bytes > 0
         assert content(parent / "spilled") == wanted
-        # Several inputs, one after the other, are as good as one.
+        # Several inputs give the same as one.
         cut = data.draw(st.integers(0, len(table)), "rows of the first input")
         inputs = [table.slice(0, cut), table.slice(cut)]
         import_catalog(inputs, parent / "two", workers=2, **options)
@@ -96,7 +96,7 @@ def test_the_way_it_is_made_does_not_show(places, seed, data):
 
 @settings(max_examples=10)
 @given(skies.positions(80), st.integers(0, 2**32 - 1))
-def test_the_order_of_the_input_shows_only_in_ties(places, seed):
+def test_the_order_of_the_input_matters_only_for_ties(places, seed):
     table = skies.dressed(*places, seed)
     mixed = table.take(np.random.default_rng(seed).permutation(len(table)))
     options = {"max_rows": densest(table, 8) + 3, "highest_order": 8, "row_group_rows": 10, "name": "sky"}
@@ -109,10 +109,10 @@ def test_the_order_of_the_input_shows_only_in_ties(places, seed):
             assert ours.path == theirs.path
             assert ours.table[skies.INDEX] == theirs.table[skies.INDEX]
             by_index = [(skies.INDEX, "ascending"), ("id", "ascending")]
-            # Rows of one place stand as they stood in the input, whose ids ascend.
+            # Rows at one position keep the order of the input, in which ids ascend.
             assert skies.bits(ours.table) == skies.bits(ours.table.sort_by(by_index))
             assert skies.bits(ours.table) == skies.bits(theirs.table.sort_by(by_index))
-        # With a column that tells ties apart there is one order only.
+        # A column that breaks ties leaves only one order.
         for name, rows in (("c", table), ("d", mixed)):
             import_catalog(rows, parent / name, sort_by=["id"], **options)
         assert content(parent / "c") == content(parent / "d")
@@ -137,7 +137,7 @@ def test_a_threshold_that_cannot_be_met(places, highest):
 
 
 def test_tiles_of_the_deepest_order(tmp_path):
-    """Two stars that only order 28 or 29 can tell apart."""
+    """Two stars that are in different tiles only at order 28 or 29."""
     pixels = skies.healpix([10.0, 10.0 + 1e-7, 200.0], [20.0, 20.0, -40.0])
     assert pixels[0] != pixels[1]
     table = skies.dressed([10.0, 10.0 + 1e-7, 200.0], [20.0, 20.0, -40.0])
@@ -166,7 +166,7 @@ def test_a_larger_sky(tmp_path, spill):
 
 
 class TestSorting:
-    """``sort_by`` orders the rows of one place."""
+    """``sort_by`` sorts the rows at one position."""
 
     def make(self, tmp_path, table, *names, **options):
         import_catalog(table, tmp_path / "sky", sort_by=names, **options)
@@ -212,10 +212,10 @@ class TestSorting:
 
 
 class TestOwnColumns:
-    """Columns that the catalog makes itself."""
+    """Columns that the import writes."""
 
     @pytest.mark.parametrize("kind", [pa.int64(), pa.uint64(), pa.string()])
-    def test_an_index_column_is_made_anew(self, tmp_path, kind):
+    def test_an_existing_index_column_is_replaced(self, tmp_path, kind):
         table = skies.stars(50)
         stale = table.add_column(2, skies.INDEX, pc.cast(pa.array(np.zeros(50, dtype=np.int64)), kind))
         import_catalog(stale, tmp_path / "sky", max_rows=20)

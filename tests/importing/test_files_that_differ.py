@@ -1,4 +1,4 @@
-"""One schema for files that differ: what is imported from several of them."""
+"""One schema for inputs whose schemas differ."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_text_files(tmp_path):
 @pytest.mark.parametrize(("left", "right", "kind"), COLUMNS, ids=str)
 @pytest.mark.parametrize("spilled", [False, True])
 def test_guesses_of_several_files(tmp_path, monkeypatch, left, right, kind, spilled):
-    """No value changes for what another file made of the column."""
+    """The type of a column in another file does not change a value."""
     if spilled:
         monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
     files = []
@@ -88,7 +88,7 @@ def test_guesses_of_several_files(tmp_path, monkeypatch, left, right, kind, spil
         assert not (root / ".import").exists()
 
 
-def test_guesses_beside_files_that_know(tmp_path):
+def test_guessed_types_next_to_files_with_types(tmp_path):
     known = pa.table(
         {"id": ["p"], "ra": [1.5], "dec": [2.5], "x": pa.array([0.5], pa.float32()), "code": ["a"]}
     )
@@ -126,7 +126,7 @@ def test_in_processes(tmp_path):
 
 
 def test_interrupted_between_two_readings(tmp_path, monkeypatch):
-    """What was read for the second time is not taken for the first, nor the other way round."""
+    """Results of the first reading are not confused with those of the second."""
     monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
     files = [tmp_path / f"{name}.csv" for name in "abc"]
     for number, file in enumerate(files):

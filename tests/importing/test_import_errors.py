@@ -23,7 +23,7 @@ WAIT = 60
 
 @pytest.fixture
 def stars(tmp_path):
-    """A file that imports."""
+    """A valid file."""
     file = tmp_path / "in" / "stars.parquet"
     file.parent.mkdir()
     pq.write_table(skies.stars(300), file)
@@ -32,7 +32,7 @@ def stars(tmp_path):
 
 @pytest.fixture
 def broken(tmp_path):
-    """A file that fails when half of it was read."""
+    """A file that fails after half of it is read."""
     file = tmp_path / "in" / "broken.csv"
     file.parent.mkdir(exist_ok=True)
     good = "".join(f"{row},{row % 360},{row % 90},1.5,0.5,g,true\n" for row in range(1000))
@@ -55,7 +55,7 @@ def refused(inputs, out, error, *words, **options):
 
 
 class TestArguments:
-    """What is asked for cannot be."""
+    """Invalid arguments."""
 
     def test_no_such_file(self, tmp_path):
         refused(tmp_path / "absent.csv", tmp_path / "sky", (InputError, NotFoundError), "absent.csv")
@@ -104,29 +104,29 @@ class TestArguments:
             {"delimiter": ",,"},
         ],
     )
-    def test_options_without_sense(self, stars, tmp_path, options):
+    def test_invalid_options(self, stars, tmp_path, options):
         refused(stars, tmp_path / "sky", UsageError, **options)
         assert not (tmp_path / "sky").exists()
 
 
 class TestOutput:
-    """The place for the catalog is taken, or no place."""
+    """The output path is in use or invalid."""
 
-    def test_a_catalog_is_there(self, stars, tmp_path):
+    def test_an_existing_catalog(self, stars, tmp_path):
         import_catalog(skies.stars(10), tmp_path / "sky")
         before = content(tmp_path / "sky")
         refused(stars, tmp_path / "sky", OutputError, "sky", "overwrite")
         assert content(tmp_path / "sky") == before
 
-    def test_a_file_is_there(self, stars, tmp_path):
+    def test_an_existing_file(self, stars, tmp_path):
         (tmp_path / "sky").write_text("mine")
         for overwrite in (False, True):
             refused(stars, tmp_path / "sky", OutputError, "sky", "file", overwrite=overwrite)
             assert (tmp_path / "sky").read_text() == "mine"
 
     @pytest.mark.parametrize("name", ["thesis.tex", ".hidden", "dataset/notes.txt", "partition_info.csv"])
-    def test_something_else_is_there(self, stars, tmp_path, name):
-        """Never deleted, not even on request."""
+    def test_other_files_in_the_folder(self, stars, tmp_path, name):
+        """Never deleted, not even with overwrite."""
         (tmp_path / "sky" / name).parent.mkdir(parents=True)
         (tmp_path / "sky" / name).write_text("mine")
         for overwrite in (False, True):
@@ -134,28 +134,28 @@ class TestOutput:
             assert skies.files(tmp_path / "sky") == {name}
             assert (tmp_path / "sky" / name).read_text() == "mine"
 
-    def test_an_empty_folder_will_do(self, stars, tmp_path):
+    def test_an_empty_folder_is_used(self, stars, tmp_path):
         (tmp_path / "sky").mkdir()
         assert len(import_catalog(stars, tmp_path / "sky").scan().to_table()) == 300
 
-    def test_folders_above_are_made(self, stars, tmp_path):
+    def test_parent_folders_are_created(self, stars, tmp_path):
         import_catalog(stars, tmp_path / "a" / "b" / "sky")
         assert skies.looks_like_a_catalog(tmp_path / "a" / "b" / "sky")
 
-    @pytest.mark.parametrize("place", ["/dev/null/sky", "/proc/sky"])
-    def test_a_place_that_cannot_be_written(self, stars, place):
-        refused(stars, place, HatsError, place)
+    @pytest.mark.parametrize("out", ["/dev/null/sky", "/proc/sky"])
+    def test_a_path_that_cannot_be_written(self, stars, out):
+        refused(stars, out, HatsError, out)
 
     def test_the_root_of_a_file_system(self, stars):
         refused(stars, "/", OutputError, overwrite=True)
 
-    def test_a_relative_place(self, stars, tmp_path, monkeypatch):
+    def test_a_relative_path(self, stars, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         import_catalog("in/stars.parquet", "sky")
         assert hatsformat.open_catalog(tmp_path / "sky").properties.obs_collection == "sky"
 
     def test_a_link(self, stars, tmp_path):
-        """A link to a catalog stays one."""
+        """A link to a catalog stays a link."""
         import_catalog(skies.stars(10), tmp_path / "real")
         (tmp_path / "link").symlink_to(tmp_path / "real")
         import_catalog(stars, tmp_path / "link", overwrite=True)
@@ -163,7 +163,7 @@ class TestOutput:
 
 
 class TestOverwrite:
-    """A catalog gives way to a whole one, or stays."""
+    """A catalog is replaced by a complete one, or stays."""
 
     def test_replaced(self, stars, tmp_path):
         import_catalog(skies.stars(5000), tmp_path / "sky", max_rows=50, thumbnail=True)
@@ -213,7 +213,7 @@ class TestOverwrite:
             refused(inputs, tmp_path / "sky", OutputError, overwrite=True)
             assert content(tmp_path / "sky") == before
 
-    def test_an_input_from_inside_by_another_way(self, tmp_path, monkeypatch):
+    def test_an_input_from_inside_by_another_path(self, tmp_path, monkeypatch):
         import_catalog(skies.stars(500), tmp_path / "sky", max_rows=50)
         before = content(tmp_path / "sky")
         (tmp_path / "link").symlink_to(tmp_path / "sky")
@@ -222,7 +222,7 @@ class TestOverwrite:
             refused(inputs, tmp_path / "sky", OutputError, overwrite=True)
             assert content(tmp_path / "sky") == before
 
-    def test_a_neighbour_with_a_longer_name_is_not_inside(self, tmp_path):
+    def test_a_sibling_with_a_longer_name_is_not_inside(self, tmp_path):
         import_catalog(skies.stars(50), tmp_path / "sky")
         import_catalog(skies.stars(60), tmp_path / "sky2")
         import_catalog(tmp_path / "sky2", tmp_path / "sky", overwrite=True)
@@ -230,7 +230,7 @@ class TestOverwrite:
 
 
 class TestNothingIsLeft:
-    """After a failure there is what was there before."""
+    """After a failure everything is as it was before."""
 
     def test_a_bad_row(self, stars, broken, tmp_path):
         refused([stars, broken], tmp_path / "sky", HatsError, "row 1001")
@@ -241,7 +241,7 @@ class TestNothingIsLeft:
         refused(broken, tmp_path / "sky", HatsError)
         assert not (tmp_path / "sky").exists() or list((tmp_path / "sky").iterdir()) == []
 
-    def test_scratch_of_ones_own(self, stars, broken, tmp_path, monkeypatch):
+    def test_a_scratch_folder_of_the_user(self, stars, broken, tmp_path, monkeypatch):
         from hatsformat.partitioner.memory import MemoryBudget
 
         monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
@@ -266,7 +266,7 @@ class TestNothingIsLeft:
 
 
 def program(tmp_path, body):
-    """A Python program that has a sky of its own and imports it to ``out``."""
+    """A Python program that imports its own sky to ``out``."""
     file = tmp_path / "program.py"
     start = textwrap.dedent(
         """
@@ -292,9 +292,9 @@ import_catalog(batches(), out)
 """
 
 
-def start(command, place):
+def start(command, out):
     process = subprocess.Popen(
-        [*command, str(place)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline().strip() == "started", process.stderr.read()
     return process
@@ -308,14 +308,14 @@ def stop(process, how=signal.SIGKILL):
 
 
 class TestOtherProcesses:
-    """Two at once, and one that is killed."""
+    """Two imports at the same time, and killed imports."""
 
-    def test_two_into_one_place(self, stars, tmp_path):
+    def test_two_imports_into_one_folder(self, stars, tmp_path):
         process = start(program(tmp_path, SLOW), tmp_path / "sky")
         try:
             for overwrite in (False, True):
                 refused(stars, tmp_path / "sky", OutputError, "sky", overwrite=overwrite)
-            # Somewhere else there is room.
+            # Another folder works.
             import_catalog(stars, tmp_path / "sky2")
         finally:
             stop(process)
@@ -327,7 +327,7 @@ class TestOtherProcesses:
         assert not skies.looks_like_a_catalog(tmp_path / "sky")
         with pytest.raises(HatsError):
             hatsformat.open_catalog(tmp_path / "sky")
-        # Whatever was left gives way to the next import.
+        # The next import replaces what was left.
         import_catalog(stars, tmp_path / "sky", overwrite=True)
         assert len(skies.read_rows(tmp_path / "sky")) == 300
         assert not any(path.startswith(".") for path in skies.files(tmp_path / "sky"))
@@ -347,7 +347,7 @@ class TestOtherProcesses:
         time.sleep(0.2)
         stop(process)
         if old:
-            # What was there is there, whole, or nothing opens.
+            # The old catalog is complete, or nothing opens.
             assert len(hatsformat.open_catalog(tmp_path / "sky").scan().to_table()) == 500
         else:
             with pytest.raises(HatsError):
@@ -359,7 +359,7 @@ class TestOtherProcesses:
     @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
     @pytest.mark.parametrize("limit", [20_000, 400_000])
     def test_a_full_disk(self, tmp_path, limit):
-        """Files that may not grow stand for a disk that is full."""
+        """A limit on the size of files simulates a full disk."""
         body = f"""
         import resource, signal
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Real tables, imported and queried, against plain NumPy and Astropy over the same files."""
+"""Real tables, imported and queried, compared with plain NumPy and Astropy on the same files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ["hip", "vmag", "ra", "dec", "b_v"]
 
 @pytest.fixture(scope="module")
 def stars(shared):
-    """The file, read by hand: hip, ra and dec of every line."""
+    """The file, parsed by hand: hip, ra and dec of every line."""
     with open(shared / "data" / "hipparcos_v9.csv", encoding="ascii") as stream:
         rows = list(csv.DictReader(stream))
     return {name: np.array([float(row[name] or "nan") for row in rows]) for name in COLUMNS}
@@ -41,7 +41,7 @@ def file(shared):
 
 @pytest.fixture(scope="module")
 def lines(file):
-    """They, read by hand."""
+    """The lines of that file, parsed by hand."""
     with open(file, encoding="utf-8") as stream:
         return list(csv.DictReader(stream, delimiter=";"))
 
@@ -173,7 +173,7 @@ class TestOpenNgc:
                 if isinstance(value, (int, float)):
                     assert value == float(text)
                 else:
-                    # Text as it stands, empty or not.
+                    # Text is kept, empty or not.
                     assert (value or "") == text
         keywords = skies.read_properties(tmp_path / "ngc")
         assert (keywords["hats_col_ra"], keywords["hats_col_dec"]) == ("ra_deg", "dec_deg")

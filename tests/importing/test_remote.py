@@ -1,4 +1,4 @@
-"""Imports from and to storage that is slow to answer: calls wait together, and work goes on meanwhile."""
+"""Imports from and to slow storage: calls overlap with one another and with the work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILES = 12
 
 
 class Watch:
-    """Counts how many calls are made at the same time, those that write leaves apart from all others."""
+    """Counts simultaneous calls; calls that write leaves are counted separately."""
 
     def __init__(self) -> None:
         self.most: dict[str, int] = {}
@@ -91,10 +91,10 @@ def test_no_more_threads_than_asked_for(slow: Watch, folder: str) -> None:
         (["https://host/a.csv"], {"processes": True}, 1),
     ],
 )
-def test_threads_for_places(names: list[str], options: dict[str, Any], more: int) -> None:
+def test_threads_for_paths(names: list[str], options: dict[str, Any], more: int) -> None:
     plain = ImportOptions(**options)
     assert plain.memory_budget(names).workers == more * plain.memory_budget().workers
 
 
-def test_local_files_have_a_thread_a_core(tmp_path: Path) -> None:
+def test_local_files_have_one_thread_per_core(tmp_path: Path) -> None:
     assert ImportOptions(workers=3).memory_budget(["s3://bucket/out", str(tmp_path)]).workers == 3

@@ -1,4 +1,4 @@
-"""An import that is killed, wherever it stands, goes on where it was and ends as if nothing had happened."""
+"""A killed import resumes where it stopped and gives the same bytes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def undisturbed(inputs: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_a_killed_import_is_no_catalog_and_resumes_to_the_same_bytes(
+def test_a_killed_import_is_not_a_catalog_and_resumes_to_the_same_bytes(
     fault: str,
     inputs: list[str],
     undisturbed: dict[str, bytes],
@@ -64,12 +64,12 @@ def test_a_killed_import_is_no_catalog_and_resumes_to_the_same_bytes(
             open_catalog(out)
     with pytest.raises(OutputError, match="--resume"):
         run_import(inputs, out, **OPTIONS)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")  # the date is that of the import that began
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")  # the date is that of the first attempt
     run_import(inputs, out, resume=True, **OPTIONS)
     assert skies.contents(out) == undisturbed
 
 
-def test_what_is_finished_is_not_done_again(
+def test_finished_work_is_not_repeated(
     inputs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hatsformat.partitioner import mapping, reducing
@@ -95,9 +95,7 @@ def test_rows_in_memory_are_read_again(
     assert skies.contents(out) == undisturbed
 
 
-def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(
-    inputs: list[str], tmp_path: Path
-) -> None:
+def test_a_replaced_catalog_stays_until_the_new_one_is_complete(inputs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "sky"
     run_import(inputs[:1], out, **OPTIONS)
     killed(inputs, out, "die_at(finishing, 'write_properties', 0)", overwrite=True)
@@ -107,17 +105,17 @@ def test_a_catalog_that_is_replaced_stands_until_the_new_one_is_there(
     assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
 
 
-def test_resuming_something_else_is_refused_with_what_differs(inputs: list[str], tmp_path: Path) -> None:
+def test_resuming_with_other_options_or_inputs_is_refused(inputs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "sky"
     killed(inputs, out, "die_at(tables, 'choose_tiles', 0)")
-    with pytest.raises(OutputError, match=r"max rows .*99.*150"):
+    with pytest.raises(OutputError, match=r"'max_rows' differs.*99.*150"):
         run_import(inputs, out, resume=True, **{**OPTIONS, "max_rows": 99})
     with pytest.raises(OutputError, match=r"part-3\.parquet differs"):
         run_import(inputs[:3], out, resume=True, **OPTIONS)
-    run_import(inputs, out, resume=True, workers=2, **OPTIONS)  # how the work is done may differ
+    run_import(inputs, out, resume=True, workers=2, **OPTIONS)  # the number of workers may differ
 
 
-def test_a_changed_input_is_noticed(inputs: list[str], tmp_path: Path) -> None:
+def test_a_changed_input_is_refused(inputs: list[str], tmp_path: Path) -> None:
     copies = []
     for path in inputs:
         copies.append(str(tmp_path / Path(path).name))
@@ -129,7 +127,7 @@ def test_a_changed_input_is_noticed(inputs: list[str], tmp_path: Path) -> None:
         run_import(copies, out, resume=True, **OPTIONS)
 
 
-def test_resuming_where_nothing_was_begun_begins(inputs: list[str], tmp_path: Path) -> None:
+def test_resume_without_an_interrupted_import_starts_one(inputs: list[str], tmp_path: Path) -> None:
     log = run_import(inputs, tmp_path / "sky", resume=True, **OPTIONS)
     assert log.rows_written == FILES * ROWS_A_FILE
 
@@ -139,7 +137,7 @@ def test_a_full_disk_is_a_clear_error_that_can_be_resumed(
     spill: bool, inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "sky"
-    # A limit on the size of files stands in for the disk: runs on scratch are the first that are larger, or
+    # A limit on the size of files simulates a full disk: runs on scratch are the first that are larger, or
     # the sky map.
     code = """
         import json, resource, signal, sys
@@ -164,7 +162,7 @@ def test_a_full_disk_is_a_clear_error_that_can_be_resumed(
     assert skies.contents(out) == undisturbed
 
 
-def test_an_input_that_cannot_be_read_for_a_while(
+def test_an_input_that_is_temporarily_unreadable(
     inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hatsformat.artefacts import leaf_reading
@@ -196,7 +194,7 @@ def test_an_input_that_cannot_be_read_for_a_while(
 
 
 @pytest.mark.parametrize("given", [{}, {"overwrite": True}, {"resume": True}])
-def test_a_second_import_into_the_same_place_is_refused(
+def test_a_second_import_into_the_same_folder_is_refused(
     given: dict[str, bool],
     inputs: list[str],
     undisturbed: dict[str, bytes],
@@ -207,12 +205,12 @@ def test_a_second_import_into_the_same_place_is_refused(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
     refused = []
 
-    def told(stage: str, done: int, _: int) -> None:
+    def progress(stage: str, done: int, _: int) -> None:
         with pytest.raises(OutputError, match="another process"):
             run_import(inputs, out, **OPTIONS, **given)
         refused.append(stage)
 
-    run_import(inputs, out, progress=told, **OPTIONS)
+    run_import(inputs, out, progress=progress, **OPTIONS)
     assert set(refused) == {"mapping", "reducing"}
     assert skies.contents(out) == undisturbed
 
@@ -224,7 +222,7 @@ def test_inputs_in_another_order_are_refused(inputs: list[str], tmp_path: Path) 
         run_import([inputs[1], inputs[0], *inputs[2:]], out, resume=True, **OPTIONS)
 
 
-def test_an_input_that_was_broken_may_be_mended(
+def test_a_broken_input_may_be_fixed(
     inputs: list[str], undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)

@@ -1,4 +1,4 @@
-"""The worked example of the import pipeline: three files, eight objects, six leaves, and all in between."""
+"""The worked example of the import pipeline: three files, eight objects, six leaves."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def inputs(tmp_path):
 
 @pytest.fixture
 def staged(inputs, tmp_path):
-    """The first two stages, each called by itself."""
+    """The results of the first two stages."""
     sources = open_inputs(inputs, InputOptions())
     settings = mapping.MapSettings(CoordinateColumns("ra", "dec"), 3, "_healpix_29")
     store = RunStore(1 << 20, tmp_path / "scratch")
@@ -62,7 +62,7 @@ def align(counts):
 
 
 class TestStages:
-    """Each stage by itself, on what the one before it gave."""
+    """Each stage on the result of the one before it."""
 
     def test_mapping(self, staged):
         for mapped, pixels in zip(staged[0], SOURCE_PIXELS, strict=True):
@@ -136,7 +136,7 @@ class TestStages:
             assert leaf.size == (root / path).stat().st_size
             leaves.append(leaf)
         assert [leaf.path for leaf in leaves] == LEAVES
-        # The leaves are all there is so far: nothing that opens as a catalog.
+        # Only the leaves exist so far: nothing opens as a catalog.
         assert skies.files(root) == set(LEAVES)
         with pytest.raises(hatsformat.HatsError):
             hatsformat.open_catalog(root)
@@ -231,7 +231,7 @@ def test_command_line(inputs, tmp_path):
 
 
 def test_order_of_the_files_does_not_matter(inputs, tmp_path):
-    """No two rows share an index value, so every file comes out the same."""
+    """No two rows have the same index value, so every file is the same."""
     for name, order in (("a", [0, 1, 2]), ("b", [2, 0, 1])):
         (tmp_path / name).mkdir()
         root = tmp_path / name / "toy_catalog"

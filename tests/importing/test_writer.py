@@ -1,4 +1,4 @@
-"""Catalogs written from a program, batch by batch, are those that an import of the same rows gives."""
+"""Catalogs written in batches are the same as those imported from the same rows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def files_of(root: Path) -> dict[str, bytes]:
     }
 
 
-def test_batches_make_the_catalog_of_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_give_the_same_catalog_as_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     table = rows(2000)
     run_import(table, tmp_path / "imported", **OPTIONS)
@@ -58,7 +58,7 @@ def test_close_returns_the_catalog(tmp_path: Path) -> None:
     for late in (lambda: writer.append(rows(1)), writer.close):
         with pytest.raises(UsageError, match="closed"):
             late()
-    writer.abort()  # does nothing any more
+    writer.abort()  # does nothing now
     assert open_catalog(tmp_path / "sky").properties.hats_nrows == 10
 
 
@@ -75,7 +75,7 @@ def test_rows_that_do_not_fit_in_memory(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("how", ["abort", "raise"])
-def test_nothing_is_left_of_what_is_not_closed(how: str, tmp_path: Path) -> None:
+def test_an_aborted_writer_leaves_nothing(how: str, tmp_path: Path) -> None:
     def write() -> None:
         with CatalogWriter(tmp_path / "sky", SCHEMA, **OPTIONS) as writer:
             writer.append(rows(100))
@@ -91,7 +91,7 @@ def test_nothing_is_left_of_what_is_not_closed(how: str, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_aborted_replacement_leaves_the_catalog_that_was_there(tmp_path: Path) -> None:
+def test_an_aborted_replacement_leaves_the_existing_catalog(tmp_path: Path) -> None:
     run_import(rows(50), tmp_path / "sky", **OPTIONS)
     before = files_of(tmp_path / "sky")
     writer = CatalogWriter(tmp_path / "sky", SCHEMA, overwrite=True, **OPTIONS)
@@ -114,7 +114,7 @@ BAD_NAME = pa.schema({"id": pa.int64(), "lon": pa.float64(), "dec": pa.float64()
         (SCHEMA, 7, InputError),
     ],
 )
-def test_what_cannot_be_written_leaves_nothing(
+def test_a_failed_writer_leaves_nothing(
     schema: pa.Schema, appended: Any, error: type[HatsError], tmp_path: Path
 ) -> None:
     def write() -> None:
@@ -126,7 +126,7 @@ def test_what_cannot_be_written_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_writers_in_one_place(tmp_path: Path) -> None:
+def test_two_writers_in_one_folder(tmp_path: Path) -> None:
     with CatalogWriter(tmp_path / "sky", SCHEMA, **OPTIONS) as writer:
         writer.append(rows(5))
         with pytest.raises(OutputError, match="another process"):
@@ -136,7 +136,7 @@ def test_two_writers_in_one_place(tmp_path: Path) -> None:
 
 def test_in_a_bucket(s3: Any) -> None:
     (s3.root / "writer").mkdir()
-    place = UPath("s3://writer/sky", **s3.storage_options)
-    with CatalogWriter(place, SCHEMA, **OPTIONS) as writer:
+    root = UPath("s3://writer/sky", **s3.storage_options)
+    with CatalogWriter(root, SCHEMA, **OPTIONS) as writer:
         writer.append(rows(500))
-    assert open_catalog(place).scan().count_rows() == 500
+    assert open_catalog(root).scan().count_rows() == 500

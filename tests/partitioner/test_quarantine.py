@@ -161,5 +161,5 @@ def test_of_a_writer(tmp_path):
             writer.append(batch)
     assert pq.read_table(aside(tmp_path))["id"].to_pylist() == list(range(0, 1000, 7))
     (tmp_path / "other.quarantine.parquet").write_text("mine")
-    with pytest.raises(OutputError, match="put rows aside"):
+    with pytest.raises(OutputError, match="wrote rejected rows"):
         CatalogWriter(tmp_path / "other", table.schema, bad_coordinates="quarantine")

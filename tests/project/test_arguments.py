@@ -9,10 +9,9 @@ from typing import get_args, get_origin, get_type_hints
 import pytest
 
 import hatsformat
-from hatsformat import arguments
+from hatsformat.arguments import AppendOptions, ImportChanges, RebuildOptions, SupplementOptions
 from hatsformat.importing import run_import
 from hatsformat.partitioner.options import ImportOptions
-from hatsformat.supplements import building
 from hatsformat.updates import appending, rebuilding
 
 
@@ -27,10 +26,8 @@ FIELDS = {name: as_argument(field) for name, field in get_type_hints(ImportOptio
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        (arguments.ImportChanges, FIELDS),
-        (arguments.AppendOptions, appending.OPTIONS),
-        (arguments.RebuildOptions, rebuilding.OPTIONS),
-        (arguments.SupplementOptions, building.WORK_OPTIONS),
+        (ImportChanges, FIELDS),
+        *((kind, get_type_hints(kind)) for kind in (AppendOptions, RebuildOptions, SupplementOptions)),
     ],
 )
 def test_the_names_and_types_are_those_of_the_import_options(kind, names):

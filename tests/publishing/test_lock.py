@@ -1,4 +1,4 @@
-"""One lock: exclusive, released by the system, and safe while its folder comes and goes."""
+"""The lock is exclusive, released by the system, and safe while its folder is created and removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hatsformat.errors import OutputError, StorageError
 from hatsformat.publishing import lock
 from hatsformat.publishing.lock import LOCK, is_locked, locked
 from hatsformat.storage import resolve
-from hatsformat.supplements.collection import alone
+from hatsformat.supplements.collection import collection_lock
 from hatsformat.updates.appending import append
 from tests.support import skies
 
@@ -66,7 +66,7 @@ def start(code, *arguments):
 
 
 @pytest.mark.parametrize("mode", ["wait", "refuse"])
-def test_many_processes_while_the_folder_comes_and_goes(tmp_path, mode):
+def test_many_processes_create_and_remove_the_folder(tmp_path, mode):
     processes = [start(LOOP, tmp_path, mode, 100) for _ in range(4)]
     failed = [stderr for process in processes if (stderr := process.communicate(timeout=120)[1])]
     assert failed == []
@@ -89,7 +89,7 @@ def test_a_killed_holder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_who_waits(tmp_path):
+def test_waiting_for_the_lock(tmp_path):
     order = []
 
     def second():
@@ -125,7 +125,7 @@ def test_threads_exclude_one_another(tmp_path):
     assert max(most) == 1
 
 
-def test_asking_keeps_nobody_from_it(tmp_path):
+def test_asking_does_not_block_others(tmp_path):
     ended = threading.Event()
 
     def ask():
@@ -172,10 +172,10 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 def test_the_properties_of_a_collection(tmp_path):
-    """Its lock is in the collection's folder while it is held, and after a kill; nobody minds."""
+    """While it is held and after a kill, the lock is in the collection's folder, which stays valid."""
     root = tmp_path / "sky"
     import_catalog(skies.stars(100, 1), root, leaf="directory", indexes=["id"])
-    with alone(resolve(root)):
+    with collection_lock(resolve(root)):
         assert (root / ".members" / LOCK).exists()
         assert validate(root).findings == ()
     assert not (root / ".members").exists()
@@ -191,7 +191,7 @@ def test_the_properties_of_a_collection(tmp_path):
 
 
 def test_on_windows(tmp_path, monkeypatch):
-    """With a stand-in for its module: all locks there are exclusive, and open files cannot be removed."""
+    """With a fake msvcrt: all locks are exclusive there, and open files cannot be removed."""
 
     def locking(descriptor, mode, size):
         assert (mode, size) == ("try", 1)
@@ -204,7 +204,7 @@ def test_on_windows(tmp_path, monkeypatch):
         assert is_locked(tmp_path / "work")
         with pytest.raises(OutputError), locked(tmp_path / "work", busy=BUSY):
             pass
-    test_one_who_waits(tmp_path)
+    test_waiting_for_the_lock(tmp_path)
 
 
 def test_only_this_module_knows_how_to_lock():

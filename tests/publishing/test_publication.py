@@ -1,4 +1,4 @@
-"""All kinds of publication show everything or nothing, whatever happens and whenever."""
+"""Every kind of publication shows everything or nothing, whatever fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEW = {**dict.fromkeys(OLD, "new"), "dataset/part": "new"}
 KINDS = {
     "new folder": lambda root: NewFolder(root, overwrite=True),
     "swap": FolderSwap,
-    "journal": Journal,  # that a local folder could be swapped instead is nothing to it
+    "journal": Journal,  # works on local folders, too
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -40,7 +40,7 @@ def write(root, content):
 
 
 def read(root):
-    """The content of a folder but for work."""
+    """The content of a folder without work folders."""
     folder = Path(root.path)
     files = [path for path in folder.rglob("*") if path.is_file()]
     names = {str(path.relative_to(folder)): path.read_text() for path in files}
@@ -48,7 +48,7 @@ def read(root):
 
 
 def change(publication, content=NEW, error=None):
-    """Publish other content."""
+    """Publish new content."""
     with publish(publication):
         existing = read(publication.root)
         publication.begin([path for path in content if path not in existing], list(existing))
@@ -107,7 +107,7 @@ def test_files_may_be_announced_in_steps(kind, root):
 
 
 @each_kind
-def test_the_second_of_two_is_refused(kind, root):
+def test_a_second_publication_is_refused(kind, root):
     first = KINDS[kind](root)
     with publish(first):
         first.begin([], list(OLD))
@@ -120,17 +120,17 @@ def test_the_second_of_two_is_refused(kind, root):
 @pytest.mark.parametrize("member", ["", "member"])
 def test_an_import_and_a_change_refuse_each_other(root, member):
     folder = NewFolder(root / member if member else root, overwrite=True)
-    with publish(FolderSwap(root)), pytest.raises(OutputError, match="being changed"):
+    with publish(FolderSwap(root)), pytest.raises(OutputError, match="is changing this catalog"):
         change(folder)
     with publish(folder):
         assert len(unfinished_imports(root)) == 1
-        with pytest.raises(OutputError, match="an import is under way"):
+        with pytest.raises(OutputError, match="an import is running"):
             change(FolderSwap(root))
         write(folder.staging, OLD)
 
 
 def fail_once(monkeypatch, owner, name, call, code):
-    """Let the call of that number fail, where number 0 is the first."""
+    """Let one call fail; 0 is the first."""
     plain, numbers = getattr(owner, name), itertools.count()
 
     def failing(*args, **kwargs):
@@ -154,7 +154,7 @@ def fail_once(monkeypatch, owner, name, call, code):
 )
 def test_a_commit_that_fails_changes_nothing(kind, owner, name, call, code, root, monkeypatch):
     fail_once(monkeypatch, owner, name, call, code)
-    with pytest.raises(StorageError, match=r"No space left|not permitted"):
+    with pytest.raises(StorageError, match=r"No space left|permission denied"):
         change(KINDS[kind](root))
     assert read(root) == OLD
     assert_nothing_left(root)
@@ -169,7 +169,7 @@ def test_no_permission(kind, tmp_path):
     folders = [tmp_path / "locked", tmp_path / "locked/sky", tmp_path / "locked/sky/dataset"]
     for folder in folders:
         folder.chmod(0o500)
-    with pytest.raises(StorageError, match="not permitted"):
+    with pytest.raises(StorageError, match="permission denied"):
         change(KINDS[kind](root))
     for folder in folders:
         folder.chmod(0o700)
@@ -188,7 +188,7 @@ if kind == "two renames":
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "ctypes.dlsym")
 
 def kill_before(number):
-    # Die before that many changes of the file system were made.
+    # Die before the change of the file system with this number.
     made = itertools.count()
     def hook(event, args):
         writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
@@ -212,7 +212,7 @@ for number in itertools.count():
 
 @pytest.mark.parametrize("kind", [*KINDS, "two renames"])
 def test_killed_before_any_change_of_the_file_system(kind, tmp_path):
-    """The old content or the new one is there, or nothing that opens; and the next run recovers."""
+    """The old content, the new one or nothing that opens is left; the next run recovers."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED, kind, str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -225,7 +225,7 @@ def test_killed_before_any_change_of_the_file_system(kind, tmp_path):
         root = UPath(tmp_path / str(number) / "sky")
         found = read(root)
         if kind == "journal":
-            # Written in place: the properties, last, say which it is.
+            # Files are written in place; the properties come last and show which state it is.
             assert found.get("hats.properties") == "new" or set(found) >= set(OLD)
             storage.remove_partial_files(root)  # an object store has none
         elif kind == "swap" and not root.exists():
@@ -245,7 +245,7 @@ def test_killed_before_any_change_of_the_file_system(kind, tmp_path):
 
 
 class TestSwap:
-    """What the system calls the swap of two folders."""
+    """The system calls that swap two folders."""
 
     @pytest.fixture
     def libc(self, monkeypatch):
@@ -301,9 +301,9 @@ class TestSwap:
 
 
 class TestNewFolder:
-    """A folder of its own, and the quarantine beside it."""
+    """A new folder, and the quarantine beside it."""
 
-    def test_nothing_is_left_of_folders_that_were_made(self, tmp_path):
+    def test_created_folders_are_removed(self, tmp_path):
         with pytest.raises(HatsError):
             change(NewFolder(UPath(tmp_path / "a/b/sky")), error=HatsError("broken"))
         assert list(tmp_path.iterdir()) == []
@@ -354,7 +354,7 @@ class TestNewFolder:
 
 
 class TestJournal:
-    """What other machines and killed processes left."""
+    """Journals of other machines and killed processes."""
 
     def test_another_machine(self, root):
         write(root, {".changing/journal.json": '{"host": "far.example", "added": [], "replaced": []}'})
@@ -363,14 +363,14 @@ class TestJournal:
         assert (root / ".changing/journal.json").exists()
 
     @pytest.mark.parametrize("text", ["", "{}", "[]"])
-    def test_one_that_cannot_be_read(self, root, text):
+    def test_an_unreadable_journal(self, root, text):
         write(root, {".changing/journal.json": text})
-        with pytest.raises(StorageError, match="cannot be read"):
+        with pytest.raises(StorageError, match="cannot read"):
             change(Journal(root))
         assert read(root) == OLD
 
 
-def test_a_folder_that_is_missing_is_not_made_up(tmp_path):
+def test_a_missing_folder_is_not_created(tmp_path):
     root = UPath(tmp_path / "sky")
     swap.recover(root)
     assert not changing_folder(root).exists()

@@ -1,4 +1,4 @@
-"""Margins, indexes and collections that are built from catalogs, held against what they should be."""
+"""Margins, indexes and collections that are built from catalogs, compared with independent results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.support.tile_corners import clumps, copies
 
 
 def check_margin(primary: Path, margin: Path, arcsec: float) -> int:
-    """Hold a margin against outlines of the primary's tiles, and return how many rows it has."""
+    """Compare a margin with outlines of the primary's tiles, and return its number of rows."""
     leaves = skies.read_leaves(primary)
     rows = pa.concat_tables([leaf.table for leaf in leaves])
     positions = vectors(rows["ra"].to_numpy(), rows["dec"].to_numpy())
@@ -60,9 +60,9 @@ def check_margin(primary: Path, margin: Path, arcsec: float) -> int:
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("supplements") / "stars"
-    import_catalog(clumps(1500), place, max_rows=120)
-    return place
+    root = tmp_path_factory.mktemp("supplements") / "stars"
+    import_catalog(clumps(1500), root, max_rows=120)
+    return root
 
 
 @settings(max_examples=8)
@@ -81,11 +81,11 @@ def test_margins_of_any_sky(
     spread: float,
     siblings: bool,
 ) -> None:
-    place = tmp_path_factory.mktemp("sky") / "sky"
-    import_catalog(clumps(300, seed, spread), place, max_rows=max_rows, keep_empty_siblings=siblings)
+    root = tmp_path_factory.mktemp("sky") / "sky"
+    import_catalog(clumps(300, seed, spread), root, max_rows=max_rows, keep_empty_siblings=siblings)
     arcsec = float(f"{10**power:g}")
-    margin = build_margin(place, arcsec)
-    assert check_margin(place, Path(margin.path.path), arcsec) == margin.properties.hats_nrows
+    margin = build_margin(root, arcsec)
+    assert check_margin(root, Path(margin.path.path), arcsec) == margin.properties.hats_nrows
     assert described(validate(margin.path)) == []
 
 
@@ -97,15 +97,16 @@ def test_a_margin_has_the_rows_of_its_primary_as_they_are(catalog: Path) -> None
     for leaf in skies.read_leaves(catalog.with_name("wide")):
         assert leaf.table.to_pylist() == [rows[row] for row in leaf.table["id"].to_pylist()]
         assert (np.diff(leaf.table[skies.INDEX].to_numpy()) >= 0).all()
-    told = margin.properties
-    assert (told.obs_collection, told.dataproduct_type) == ("wide_margin", "margin")
-    assert (told.hats_margin_threshold, told.hats_primary_table_url) == (1800.0, "stars")
-    assert (told.hats_col_ra, told.hats_col_dec, told.hats_col_healpix) == ("ra", "dec", "_healpix_29")
+    properties = margin.properties
+    assert (properties.obs_collection, properties.dataproduct_type) == ("wide_margin", "margin")
+    assert (properties.hats_margin_threshold, properties.hats_primary_table_url) == (1800.0, "stars")
+    assert (properties.hats_col_ra, properties.hats_col_dec) == ("ra", "dec")
+    assert properties.hats_col_healpix == "_healpix_29"
     assert margin.primary().path == open_catalog(catalog).path
     assert described(validate(margin.path)) == []
 
 
-def test_a_margin_without_rows_is_whole(tmp_path: Path) -> None:
+def test_a_margin_without_rows_is_valid(tmp_path: Path) -> None:
     import_catalog(pa.table({"id": [1], "ra": [10.0], "dec": [20.0]}), tmp_path / "one", ra="ra", dec="dec")
     margin = build_margin(tmp_path / "one", 5)
     assert margin.scan().to_table().num_rows == len(margin.partitions) == 0
@@ -128,7 +129,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_index_of_any_kind_of_values(kind: str, tmp_path: Path) -> None:
+def test_an_index_of_any_type_of_values(kind: str, tmp_path: Path) -> None:
     values = KINDS[kind]
     count = 40
     column = pa.concat_arrays([values] * (count // len(values)))
@@ -160,7 +161,7 @@ def test_an_index_of_any_kind_of_values(kind: str, tmp_path: Path) -> None:
         assert sorted(looked_up["row"].to_pylist()) == wanted
 
 
-def test_rows_that_say_the_same_share_an_entry_unless_there_is_more_to_say(tmp_path: Path) -> None:
+def test_equal_entries_are_merged_unless_there_are_extra_columns(tmp_path: Path) -> None:
     table = pa.table({"id": [7] * 6, "ra": [10.0] * 3 + [50.0] * 3, "dec": [0.0] * 6, "mjd": range(6)})
     import_catalog(table, tmp_path / "sky", lowest_order=2)
     index = build_index(tmp_path / "sky", "id")
@@ -173,10 +174,10 @@ def test_rows_that_say_the_same_share_an_entry_unless_there_is_more_to_say(tmp_p
 
 
 @pytest.mark.parametrize("column", ["id", "name", "same"])
-def test_files_of_an_index_follow_one_another(
+def test_the_files_of_an_index_are_sorted_and_small(
     column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many rows have a value, no file grows: one that all rows have is in several."""
+    """A value that all rows have is in several files."""
     monkeypatch.setattr(index_module, "PART_ROWS", 512)
     monkeypatch.setattr(index_module, "SAMPLE_BITS", 4)
     table = clumps(6000, 5).append_column("same", pa.array([1] * 6000))
@@ -198,19 +199,19 @@ def test_files_of_an_index_follow_one_another(
     assert max(footer.row_group(group).num_rows for group in range(footer.num_row_groups)) <= 100
 
 
-def test_the_work_does_not_show_in_the_bytes(
+def test_workers_and_memory_do_not_change_the_bytes(
     catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads or processes, in memory or through scratch, in large chunks or small ones."""
+    """Threads or processes, in memory or on scratch, large chunks or small ones."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     monkeypatch.setattr(index_module, "PART_ROWS", 512)
     monkeypatch.setattr(index_module, "SAMPLE_BITS", 4)
 
     def build(name: str, **options: object) -> dict[str, bytes]:
-        place = tmp_path / name
-        build_margin(catalog, 3600, place / "margin", **options)
-        build_index(catalog, "name", place / "index", extra_columns=["id"], **options)
-        return {path: (place / path).read_bytes() for path in skies.files(place)}
+        root = tmp_path / name
+        build_margin(catalog, 3600, root / "margin", **options)
+        build_index(catalog, "name", root / "index", extra_columns=["id"], **options)
+        return {path: (root / path).read_bytes() for path in skies.files(root)}
 
     expected = build("expected", workers=1)
     assert b"hats_creation_date=2023-11-14T22:13Z" in expected["margin/hats.properties"]
@@ -286,15 +287,15 @@ def test_a_folder_becomes_a_collection(tmp_path: Path) -> None:
     assert again.indexes == ("id", "name")
 
 
-def test_a_collection_of_nothing_or_of_too_much_is_refused(tmp_path: Path) -> None:
+def test_a_collection_needs_exactly_one_primary(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UsageError, match="which catalog is the primary"):
+    with pytest.raises(UsageError, match="cannot choose a primary catalog"):
         build_collection(tmp_path)
     for name in ("one", "two"):
         import_catalog(clumps(50), tmp_path / name)
     with pytest.raises(UsageError, match="one of: one, two"):
         build_collection(tmp_path)
-    with pytest.raises(UsageError, match="no such catalog"):
+    with pytest.raises(UsageError, match="primary catalog is missing"):
         build_collection(tmp_path, primary="three")
     assert not (tmp_path / "collection.properties").exists()
     assert build_collection(tmp_path, primary="two").primary.name == "two"
@@ -318,7 +319,7 @@ def test_the_thresholds_of_an_import_may_be_quantities() -> None:
         ({"margins_arcsec": [10], "indexes": ["ID"]}, ColumnError, "did you mean --index id"),
     ],
 )
-def test_an_import_refuses_supplements_that_cannot_be(
+def test_an_import_refuses_invalid_supplements(
     options: dict[str, list[object]], kind: type[HatsError], message: str, tmp_path: Path
 ) -> None:
     table = clumps(60).append_column("a name", pa.array(["x"] * 60))
@@ -337,17 +338,17 @@ def test_what_cannot_be_built_leaves_nothing(catalog: Path, tmp_path: Path) -> N
         build_margin(catalog, -1, tmp_path / "new")
     with pytest.raises(UsageError, match="invalid angle"):
         build_margin(catalog, "far", tmp_path / "new")
-    with pytest.raises(UsageError, match="no option 'max_rows'"):
+    with pytest.raises(UsageError, match="unknown option 'max_rows'"):
         build_margin(catalog, 10, tmp_path / "new", max_rows=5)
-    with pytest.raises(UsageError, match="each once"):
+    with pytest.raises(UsageError, match="different columns"):
         build_index(catalog, "id", tmp_path / "new", extra_columns=["id"])
-    with pytest.raises(UsageError, match="the catalog's own"):
+    with pytest.raises(UsageError, match="without those for HEALPix"):
         build_index(catalog, "_healpix_29", tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    with pytest.raises(OutputError, match="there is a catalog already"):
+    with pytest.raises(OutputError, match="a catalog already exists here"):
         build_margin(catalog, 10, tmp_path / "margin")
     assert build_margin(catalog, 20, tmp_path / "margin", overwrite=True).properties.hats_nrows is not None
-    with pytest.raises(OutputError, match="an input lies in the output"):
+    with pytest.raises(OutputError, match="this input is in the output"):
         build_margin(catalog, 10, catalog, overwrite=True)
     with pytest.raises(OutputError):
         build_margin(catalog, 10, catalog.parent, overwrite=True)

@@ -1,4 +1,4 @@
-"""Rows that are added to a catalog that stands: what is there afterwards is true."""
+"""Rows that are added to an existing catalog: the rows, the tiles and the metadata afterwards."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from hatsformat.updates.appending import append
 from tests.support import skies
 
 OVER_THRESHOLD = "HATS-TREE-010"
-"""What the validator says of leaves that have drifted: rows may be added to any leaf, however full it is."""
+"""The rules that report leaves that have drifted: rows may be added to any leaf, however full it is."""
 
 
 def check(root, table, *, may_drift=False):
@@ -78,14 +78,14 @@ def nightly(tmp_path, table=None, **options):
 
 @settings(max_examples=12)
 @given(st.data())
-def test_adding_gives_the_rows_of_all_in_tiles_that_do_not_overlap(data):
+def test_an_append_gives_all_rows_in_disjoint_tiles(data):
     tables = [
         skies.dressed(*data.draw(skies.positions()), data.draw(st.integers(0, 99))).drop_columns(["good"])
         for _ in range(3)
     ]
     highest = data.draw(st.sampled_from([0, 2, 5, 8, 11]))
-    with folder() as place:
-        root = place / "sky"
+    with folder() as top:
+        root = top / "sky"
         import_catalog(
             tables[0],
             root,
@@ -108,12 +108,12 @@ def test_adding_gives_the_rows_of_all_in_tiles_that_do_not_overlap(data):
         positions = everything.filter(pa.compute.less_equal(everything["ra"], 360))
         if positions.num_rows == everything.num_rows and min(everything["ra"].to_pylist()) >= -180:
             check(root, everything, may_drift=True)
-        else:  # right ascensions that the validator warns of; they are kept as they came
+        else:  # RA values that the validator warns about; they are kept as they are
             skies.assert_same_rows(skies.read_rows(root), everything)
         assert open_catalog(root).scan(columns="all").count_rows() == everything.num_rows
 
 
-def test_every_account_of_the_catalog_is_true(tmp_path):
+def test_all_metadata_is_updated(tmp_path):
     first, second, third = skies.stars(600, 1), skies.stars(100, 2), skies.stars(80, 3)
     root = nightly(tmp_path, first, thumbnail=True, max_rows=700)
     before = open_catalog(root)
@@ -136,7 +136,7 @@ def test_statistics_have_every_row_group(tmp_path):
     root = nightly(tmp_path, first, statistics=True, row_group_rows=20)
     append(root, second, row_group_rows=30)
 
-    def told():
+    def written():
         table = pq.read_table(root / "per_partition_statistics.parquet")
         columns = ("Norder", "Npix", "row_group_index", "ra::min_value", "ra::row_count", "mag::null_count")
         return sorted(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
@@ -152,14 +152,14 @@ def test_statistics_have_every_row_group(tmp_path):
                 low, count = position.statistics.min, position.num_values
                 yield leaf.order, leaf.pixel, number, low, count, nulls
 
-    assert told() == sorted(wanted())
+    assert written() == sorted(wanted())
     open_catalog(root).rebuild()
-    assert told() == sorted(wanted())
+    assert written() == sorted(wanted())
     assert validate(root, level="rows").findings == ()
     check(root, pa.concat_tables([first, second]))
 
 
-def test_rows_between_tiles_get_tiles_of_their_own(tmp_path):
+def test_rows_outside_all_tiles_get_new_tiles(tmp_path):
     here = skies.dressed(np.linspace(44, 46, 50), np.linspace(-1, 1, 50), 1)
     root = nightly(tmp_path, here, highest_order=4)
     old = open_catalog(root).partitions
@@ -173,7 +173,7 @@ def test_rows_between_tiles_get_tiles_of_their_own(tmp_path):
     assert not log.rebuild_due
 
 
-def test_a_tile_over_the_threshold_is_told(tmp_path):
+def test_a_tile_above_the_threshold_is_reported(tmp_path):
     root = nightly(tmp_path, skies.stars(300, 1), max_rows=200)
     log = append(root, skies.stars(300, 2))
     assert log.rebuild_due
@@ -218,7 +218,7 @@ def test_a_sky_map_at_other_orders(tmp_path):
     assert not (root / "point_map.fits").exists()
 
 
-def test_who_opened_the_catalog_before_goes_on_reading(tmp_path):
+def test_catalogs_opened_before_stay_readable(tmp_path):
     root = nightly(tmp_path)
     catalog = open_catalog(root)
     tiles, cone = len(catalog.partitions), Cone(56.75, 24.12, 1)
@@ -232,7 +232,7 @@ def test_who_opened_the_catalog_before_goes_on_reading(tmp_path):
     assert catalog.properties.hats_nrows == 600
 
 
-def test_text_is_read_as_what_the_catalog_has(tmp_path):
+def test_csv_is_read_with_the_types_of_the_catalog(tmp_path):
     table = pa.table(
         {"code": ["007", "a"], "n": pa.array([1, 2], pa.int16()), "ra": [1.0, 2], "dec": [3.0, 4]}
     )
@@ -248,7 +248,7 @@ def test_text_is_read_as_what_the_catalog_has(tmp_path):
 
 
 @pytest.mark.parametrize("spill", [False, True])
-def test_workers_and_scratch_make_no_difference(tmp_path, spill, monkeypatch):
+def test_workers_and_scratch_do_not_change_the_result(tmp_path, spill, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     if spill:
         monkeypatch.setattr(MemoryBudget, "runs_bytes", property(lambda self: 0))
@@ -276,11 +276,11 @@ def other_columns():
     }
 
 
-@pytest.mark.parametrize(("table", "told"), other_columns().values(), ids=other_columns())
-def test_rows_that_do_not_fit_change_nothing(tmp_path, table, told):
+@pytest.mark.parametrize(("table", "message"), other_columns().values(), ids=other_columns())
+def test_rows_that_do_not_fit_change_nothing(tmp_path, table, message):
     root = nightly(tmp_path)
     before = state(root)
-    with pytest.raises((SchemaError, CoordinatesError), match=told):
+    with pytest.raises((SchemaError, CoordinatesError), match=message):
         append(root, table)
     assert state(root) == before
     assert list(tmp_path.iterdir()) == [root]
@@ -316,14 +316,14 @@ def test_rows_without_a_position(tmp_path):
     assert (log.rows_written, log.rows_rejected) == (0, 10)
 
 
-def test_a_night_without_rows_changes_nothing(tmp_path):
+def test_an_append_without_rows_changes_nothing(tmp_path):
     root = nightly(tmp_path)
     before = state(root)
     assert append(root, skies.stars(3).slice(0, 0)).rows_written == 0
     assert state(root) == before
 
 
-def test_a_crowd_between_tiles_that_cannot_be_split(tmp_path):
+def test_new_tiles_above_the_threshold_are_refused(tmp_path):
     root = nightly(tmp_path, skies.dressed([10.0], [10.0]), max_rows=5, highest_order=3)
     before = state(root)
     with pytest.raises(ThresholdError, match="highest order"):
@@ -331,7 +331,7 @@ def test_a_crowd_between_tiles_that_cannot_be_split(tmp_path):
     assert state(root) == before
 
 
-def test_leaves_of_single_files_take_no_rows(tmp_path):
+def test_leaves_that_are_files_are_refused(tmp_path):
     root = nightly(tmp_path, leaf="file")
     with pytest.raises(UsageError, match='rebuild with leaf="directory"'):
         append(root, skies.stars(5))
@@ -339,7 +339,7 @@ def test_leaves_of_single_files_take_no_rows(tmp_path):
     check(root, pa.concat_tables([skies.stars(600, 1), skies.stars(5, 2)]), may_drift=True)
 
 
-def test_what_is_not_true_before_is_not_added_to(tmp_path):
+def test_a_catalog_with_wrong_counts_is_refused(tmp_path):
     root = nightly(tmp_path)
     leaf = root / skies.read_leaves(root)[0].path
     (leaf.parent / "part1.parquet").write_bytes(leaf.read_bytes())
@@ -351,13 +351,13 @@ def test_what_is_not_true_before_is_not_added_to(tmp_path):
     assert validate(root).findings == ()
 
 
-def test_options_that_the_catalog_decides_are_refused(tmp_path):
+def test_options_set_by_the_catalog_are_refused(tmp_path):
     root = nightly(tmp_path)
     with pytest.raises(UsageError, match="'max_rows'"):
         append(root, skies.stars(5), max_rows=3)
 
 
-def test_the_second_of_two_at_once_is_refused(tmp_path):
+def test_a_second_append_at_the_same_time_is_refused(tmp_path):
     root = nightly(tmp_path)
     before = state(root)
     with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="another process"):
@@ -369,15 +369,18 @@ def test_the_second_of_two_at_once_is_refused(tmp_path):
     assert state(root) == before
 
 
-def test_an_import_over_a_catalog_that_changes_is_refused(tmp_path):
+def test_an_import_over_a_changing_catalog_is_refused(tmp_path):
     root = nightly(tmp_path)
     before = state(root)
-    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="is being changed"):
+    with (
+        locked(changing_folder(resolve(root))),
+        pytest.raises(OutputError, match="another process is changing this catalog"),
+    ):
         import_catalog(skies.stars(5), root, overwrite=True)
     assert state(root) == before
 
 
-def test_a_link_to_the_catalog_stays_one(tmp_path):
+def test_a_link_to_the_catalog_stays_a_link(tmp_path):
     root = nightly(tmp_path / "disk")
     (tmp_path / "link").symlink_to(root)
     open_catalog(tmp_path / "link").append(skies.stars(5, 2))
@@ -385,7 +388,7 @@ def test_a_link_to_the_catalog_stays_one(tmp_path):
     assert open_catalog(root).properties.hats_nrows == 605
 
 
-def test_where_the_disk_cannot_link_files_are_copied(tmp_path, monkeypatch):
+def test_files_are_copied_if_the_disk_cannot_link(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(1, "Operation not permitted")
 
@@ -395,14 +398,14 @@ def test_where_the_disk_cannot_link_files_are_copied(tmp_path, monkeypatch):
     check(root, pa.concat_tables([skies.stars(600, 1), skies.stars(100, 2)]), may_drift=True)
 
 
-@pytest.mark.parametrize("place", ["memory://appended/sky", "s3"])
-def test_object_stores(place, request):
+@pytest.mark.parametrize("url", ["memory://appended/sky", "s3"])
+def test_object_stores(url, request):
     options = {}
-    if place == "s3":
+    if url == "s3":
         server = request.getfixturevalue("s3")
         (server.root / "appended").mkdir(exist_ok=True)
-        place, options = "s3://appended/sky", server.storage_options
-    root = resolve(place, **options)
+        url, options = "s3://appended/sky", server.storage_options
+    root = resolve(url, **options)
     import_catalog(skies.stars(300, 1), root, leaf="directory", max_rows=2000, overwrite=True)
     here = root / "dataset" / "Norder=0"
     catalog = open_catalog(root).append(skies.stars(300, 2))
@@ -420,7 +423,7 @@ def test_object_stores(place, request):
 
 
 @pytest.mark.parametrize("last", ["partition_info.csv", "dataset/_metadata", "hats.properties"])
-def test_an_object_store_that_fails_is_put_back(last, monkeypatch):
+def test_a_failed_append_to_an_object_store_is_undone(last, monkeypatch):
     from hatsformat import storage
 
     root = resolve("memory://appended/failing")
@@ -428,10 +431,10 @@ def test_an_object_store_that_fails_is_put_back(last, monkeypatch):
     before = {path: root.fs.cat_file(path) for path in root.fs.find(root.path)}
     write, extend = storage.write_bytes, storage.atomic_writer
 
-    def fail(place, *args):
-        if place.path.endswith(last) and ".changing" not in place.path:
+    def fail(path, *args):
+        if path.path.endswith(last) and ".changing" not in path.path:
             raise HatsError("the disk is full")
-        return (write if args else extend)(place, *args)
+        return (write if args else extend)(path, *args)
 
     with monkeypatch.context() as patch:
         patch.setattr(storage, "write_bytes", fail)
@@ -441,7 +444,7 @@ def test_an_object_store_that_fails_is_put_back(last, monkeypatch):
     assert {path: root.fs.cat_file(path) for path in root.fs.find(root.path)} == before
 
 
-def test_a_journal_that_was_left_is_undone_first(monkeypatch):
+def test_the_journal_of_a_killed_append_is_undone_first(monkeypatch):
     from hatsformat.publishing.journal import Journal
 
     root = resolve("memory://appended/killed")
@@ -466,15 +469,15 @@ def test_a_journal_of_another_machine_is_respected():
         append(root, skies.stars(5))
 
 
-def test_tiles_are_split_around_those_that_stand():
+def test_tiles_are_split_around_existing_ones():
     from hatsformat.partition_info import PartitionInfo
     from hatsformat.partitioner.binning import align_around
     from hatsformat.partitioner.pixel_counts import PixelCounts
 
-    standing = PartitionInfo.of_tiles([HealpixPixel(3, 0), HealpixPixel(1, 2)])
+    existing = PartitionInfo.of_tiles([HealpixPixel(3, 0), HealpixPixel(1, 2)])
     pixels = np.array([0, 1, 15 * 4, 20 * 4, 40 * 4, 100 * 4])
     counts = PixelCounts(5, pixels, np.full(6, 10))
-    alignment = align_around(standing, counts, counts, 1000, keep_empty_siblings=True)
+    alignment = align_around(existing, counts, counts, 1000, keep_empty_siblings=True)
     tiles = {
         (tile.order, tile.pixel): rows
         for tile, rows in zip(alignment.tiles, alignment.rows.tolist(), strict=True)

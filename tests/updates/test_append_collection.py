@@ -1,4 +1,4 @@
-"""Rows that are added to a collection: its margins and its indexes are true afterwards."""
+"""Rows that are added to a collection: its margins and indexes are updated, too."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def collection(root, table, **options):
 
 
 def check(root, table):
-    """The validator, which computes margins and indexes again, finds nothing; ids are found."""
+    """The validator, which computes margins and indexes again, reports nothing; all ids are found."""
     findings = [found for found in validate(root, level="rows").findings if found.rule != OVER_THRESHOLD]
     assert findings == []
     catalog = open_catalog(root)
@@ -77,7 +77,7 @@ def test_margins_and_indexes_are_those_of_all_rows(data):
     with tempfile.TemporaryDirectory() as name:
         root, highest = Path(name) / "sky", data.draw(st.sampled_from([0, 3, 8]))
         collection(root, tables[0], max_rows=500, highest_order=highest, workers=1)
-        if leaf == "file":  # those of the margins, not of the catalog
+        if leaf == "file":  # of the margins, not of the catalog
             for margin in open_catalog(root).margins:
                 as_files(root / margin)
         for table in tables[1:]:
@@ -145,7 +145,7 @@ def test_the_properties_of_all_members(tmp_path):
     assert after.properties.all_margins == before.properties.all_margins
 
 
-def test_a_rebuild_builds_them_again(tmp_path):
+def test_a_rebuild_builds_margins_and_indexes_again(tmp_path):
     root = tmp_path / "sky"
     tables = [numbered(skies.stars(200, seed), 200 * seed) for seed in range(3)]
     collection(root, tables[0])
@@ -167,7 +167,7 @@ def test_a_rebuild_builds_them_again(tmp_path):
     assert validate(root, level="rows").findings == ()
 
 
-def test_a_collection_that_fails_stays_what_it_was(tmp_path, monkeypatch):
+def test_a_failed_update_leaves_the_collection_unchanged(tmp_path, monkeypatch):
     root = tmp_path / "sky"
     collection(root, numbered(skies.stars(200, 1), 0))
     before = {path: (root / path).read_bytes() for path in skies.files(root)}
@@ -207,7 +207,7 @@ def test_a_collection_in_an_object_store(fault, monkeypatch):
     assert {path: root.fs.cat_file(path) for path in root.fs.find(root.path)} == before
 
 
-def test_members_that_cannot_change_with_it_are_refused(tmp_path):
+def test_members_outside_the_collection_are_refused(tmp_path):
     root = tmp_path / "sky"
     table = numbered(skies.stars(100, 1), 0)
     collection(root, table)
@@ -219,7 +219,7 @@ def test_members_that_cannot_change_with_it_are_refused(tmp_path):
         append(root, table)
 
 
-def test_supplements_of_another_make_are_refused(tmp_path):
+def test_supplements_with_other_columns_are_refused(tmp_path):
     root = tmp_path / "sky"
     collection(root, numbered(skies.stars(100, 1), 0))
     margin = root / open_collection(root).margins[0]
@@ -232,7 +232,7 @@ def test_supplements_of_another_make_are_refused(tmp_path):
     check(root, pa.concat_tables([numbered(skies.stars(100, 1), 0), numbered(skies.stars(100, 2), 100)]))
 
 
-def test_supplements_that_were_built_later_are_kept_true(tmp_path):
+def test_supplements_that_were_built_later_are_updated(tmp_path):
     root = tmp_path / "survey"
     table = numbered(skies.stars(200, 1), 0)
     import_catalog(table, root / "stars", leaf="directory", max_rows=90)
@@ -243,11 +243,11 @@ def test_supplements_that_were_built_later_are_kept_true(tmp_path):
     check(root, pa.concat_tables([table, numbered(skies.stars(200, 2), 200)]))
 
 
-def test_nothing_is_built_in_a_collection_that_changes(tmp_path):
+def test_nothing_is_built_in_a_changing_collection(tmp_path):
     root = tmp_path / "sky"
     table = numbered(skies.stars(100, 1), 0)
     collection(root, table)
-    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="being changed"):
+    with locked(changing_folder(resolve(root))), pytest.raises(OutputError, match="is changing this catalog"):
         build_margin(root, 60)
     (root / "sky_60arcs" / ".import").mkdir(parents=True)
     with pytest.raises(OutputError, match="sky_60arcs"):

@@ -1,4 +1,4 @@
-"""Leaves that have drifted are brought back to what an import makes, and the rows stay what they were."""
+"""A rebuild makes the leaves that an import makes, and does not change the rows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def densest(table, order):
     return int(np.unique(skies.healpix(table["ra"], table["dec"], order), return_counts=True)[1].max())
 
 
-def test_what_has_drifted_is_brought_in_order(tmp_path):
+def test_drifted_leaves_are_rebuilt(tmp_path):
     rows = drifted(tmp_path / "sky", thumbnail=True)
     catalog = open_catalog(tmp_path / "sky")
     assert {found.rule for found in validate(catalog.path).findings} == {"HATS-TREE-010"}
@@ -81,7 +81,7 @@ def test_what_has_drifted_is_brought_in_order(tmp_path):
     }
 
 
-def test_leaves_that_are_as_they_should_be_are_kept(tmp_path):
+def test_good_leaves_are_kept(tmp_path):
     root = tmp_path / "sky"
     import_catalog(skies.stars(600, 1), root, leaf="directory", max_rows=300)
     append(root, skies.dressed([1.0, 1.1], [1.0, 1.1]))
@@ -94,7 +94,7 @@ def test_leaves_that_are_as_they_should_be_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("leaf", ["file", "directory"])
-def test_the_threshold_and_the_kind_of_leaves_may_change(tmp_path, leaf):
+def test_the_threshold_and_the_leaf_layout_may_change(tmp_path, leaf):
     rows = drifted(tmp_path / "sky")
     catalog = open_catalog(tmp_path / "sky").rebuild(max_rows=1000, leaf=leaf, row_group_rows=50)
     assert catalog.properties.hats_max_rows == 1000
@@ -110,7 +110,7 @@ def test_the_threshold_and_the_kind_of_leaves_may_change(tmp_path, leaf):
     assert by_bytes.rebuild(max_rows=150).properties.hats_max_bytes is None
 
 
-def test_what_the_properties_say_beside_stays(tmp_path):
+def test_other_properties_are_kept(tmp_path):
     drifted(tmp_path / "sky")
     for name in ("hats.properties", "properties"):
         with (tmp_path / "sky" / name).open("a") as stream:
@@ -131,7 +131,7 @@ def test_a_threshold_that_cannot_be_met_changes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [root]
 
 
-def test_leaves_that_are_not_sorted_are_sorted(tmp_path):
+def test_unsorted_leaves_are_sorted(tmp_path):
     root = tmp_path / "sky"
     import_catalog(skies.stars(50), root)
     leaf = root / skies.read_leaves(root)[0].path
@@ -142,7 +142,7 @@ def test_leaves_that_are_not_sorted_are_sorted(tmp_path):
     assert pq.read_table(leaf, partitioning=None).equals(table)
 
 
-def test_what_cannot_be_rebuilt_is_refused(tmp_path):
+def test_catalogs_that_cannot_be_rebuilt_are_refused(tmp_path):
     import_catalog(skies.stars(50), "memory://rebuilt/sky")
     with pytest.raises(UsageError, match="local disk"):
         rebuild("memory://rebuilt/sky")
@@ -152,7 +152,7 @@ def test_what_cannot_be_rebuilt_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_workers_make_no_difference(tmp_path, processes, monkeypatch):
+def test_workers_do_not_change_the_result(tmp_path, processes, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     drifted(tmp_path / "one" / "sky")
     drifted(tmp_path / "two" / "sky")
