@@ -100,7 +100,7 @@ class TestTiles:
 
     @pytest.mark.parametrize("tile", [(-1, 0), (30, 0), (0, 12), (0, -1), (29, SKY), (255, 0), (256, 0)])
     def test_no_such_tile(self, tile: tuple[int, int]) -> None:
-        with pytest.raises(PartitionInfoError, match="name no tile"):
+        with pytest.raises(PartitionInfoError, match="invalid tiles"):
             PartitionInfo.of_tiles([(1, 1), tile])
 
     def test_lengths_must_agree(self) -> None:
@@ -281,22 +281,22 @@ class TestCsv:
             ("0,1\n2,5\n", "missing"),
             ("Norder,Npix\n1\n", "not a CSV"),
             ("Norder,Npix\n1,2,3\n", "not a CSV"),
-            ("Norder,Npix\n-1,2\n", "name no tile"),
-            ("Norder,Npix\n1,-2\n", "name no tile"),
-            ("Norder,Npix\n30,0\n", "name no tile"),
-            ("Norder,Npix\n0,12\n", "name no tile"),
-            ("Norder,Npix\n286,0\n", "name no tile"),
-            ("Norder,Npix\n1,99999999999999999999999\n", "not whole numbers"),
-            ("Norder,Npix\n1,1e300\n", "not whole numbers"),
-            ("Norder,Npix\n1,inf\n", "not whole numbers"),
-            ("Norder,Npix\n1,2.5\n", "not whole numbers"),
-            ("Norder,Npix\n1,\n", "not whole numbers"),
-            ("Norder,Npix\n1,nan\n", "not whole numbers"),
-            ("Norder,Npix\n1,x\n", "not whole numbers"),
-            ("Norder,Npix\n1,true\n2,false\n", "whole numbers"),
-            ("Norder,Npix\n1,2020-01-01\n", "not whole numbers"),
-            ("Norder,Npix,Npix\n1,2,3\n", "twice"),
-            ('Norder,Npix\n1,"2\n', "not whole numbers"),
+            ("Norder,Npix\n-1,2\n", "invalid tiles"),
+            ("Norder,Npix\n1,-2\n", "invalid tiles"),
+            ("Norder,Npix\n30,0\n", "invalid tiles"),
+            ("Norder,Npix\n0,12\n", "invalid tiles"),
+            ("Norder,Npix\n286,0\n", "invalid tiles"),
+            ("Norder,Npix\n1,99999999999999999999999\n", "must hold integers"),
+            ("Norder,Npix\n1,1e300\n", "must hold integers"),
+            ("Norder,Npix\n1,inf\n", "must hold integers"),
+            ("Norder,Npix\n1,2.5\n", "must hold integers"),
+            ("Norder,Npix\n1,\n", "must hold integers"),
+            ("Norder,Npix\n1,nan\n", "must hold integers"),
+            ("Norder,Npix\n1,x\n", "must hold integers"),
+            ("Norder,Npix\n1,true\n2,false\n", "must hold integers"),
+            ("Norder,Npix\n1,2020-01-01\n", "must hold integers"),
+            ("Norder,Npix,Npix\n1,2,3\n", "duplicate column"),
+            ('Norder,Npix\n1,"2\n', "must hold integers"),
         ],
     )
     def test_what_is_none(self, content: str, message: str) -> None:
