@@ -152,7 +152,7 @@ def rechunk(
             yield chunk
         for piece in _cut(table, target_bytes):
             waiting.append(piece)
-            held += piece.nbytes
+            held += _size(piece)
             if held >= target_bytes:
                 chunk = Chunk(_joined(waiting), first_row)
                 first_row += chunk.table.num_rows
@@ -163,10 +163,17 @@ def rechunk(
 
 
 def _cut(table: pa.Table, target_bytes: int) -> Iterator[pa.Table]:
-    pieces = max(1, -(-table.nbytes // target_bytes))
+    pieces = max(1, -(-_size(table) // target_bytes))
     rows = max(1, -(-table.num_rows // pieces))
     for start in range(0, max(1, table.num_rows), rows):
         yield table.slice(start, rows)
+
+
+def _size(table: pa.Table) -> int:
+    try:
+        return int(table.nbytes)
+    except pa.ArrowTypeError:  # older Arrow cannot tell the size of views and of slices of them
+        return int(table.get_total_buffer_size())
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
