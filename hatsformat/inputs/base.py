@@ -153,7 +153,7 @@ def _group(batches: Iterable[pa.RecordBatch | pa.Table], target_bytes: int) -> I
             group, held = [], 0
         for piece in _split(table, target_bytes):
             group.append(piece)
-            held += piece.nbytes
+            held += _size(piece)
             if held >= target_bytes:
                 yield group
                 group, held = [], 0
@@ -162,10 +162,17 @@ def _group(batches: Iterable[pa.RecordBatch | pa.Table], target_bytes: int) -> I
 
 
 def _split(table: pa.Table, target_bytes: int) -> Iterator[pa.Table]:
-    pieces = max(1, -(-table.nbytes // target_bytes))
+    pieces = max(1, -(-_size(table) // target_bytes))
     rows = max(1, -(-table.num_rows // pieces))
     for start in range(0, max(1, table.num_rows), rows):
         yield table.slice(start, rows)
+
+
+def _size(table: pa.Table) -> int:
+    try:
+        return int(table.nbytes)
+    except pa.ArrowTypeError:  # older versions of Arrow cannot tell the size of views
+        return int(table.get_total_buffer_size())
 
 
 def missing_table(path: UPath, wanted: str | None, tables: Sequence[str]) -> InputError:
