@@ -388,7 +388,7 @@ def test_rows_without_coordinates_are_in_no_region(tmp_path):
 def test_coordinates_that_are_no_numbers_are_an_error(tmp_path):
     table = SKY.slice(0, 50).append_column("lon", pa.array(["x"] * 50))
     Tree(properties={"hats_col_ra": "lon"}).write(tmp_path, table)
-    with pytest.raises(LeafError, match="coordinates are not numbers"):
+    with pytest.raises(LeafError, match="coordinates must be numbers"):
         open_catalog(tmp_path).scan(region=Cone(0, 0, 180)).to_table()
 
 
