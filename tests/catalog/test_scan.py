@@ -469,7 +469,7 @@ def test_a_leaf_directory_without_files_is_named(tmp_path):
     Tree(suffix="/").write(tmp_path, SKY)
     part = sorted((tmp_path / "dataset").rglob("Npix*/part 0.parquet"))[0]
     part.unlink()
-    with pytest.raises(NotFoundError, match=f"{part.parent.name}.*no files"):
+    with pytest.raises(NotFoundError, match=f"{part.parent.name}.*empty or missing"):
         open_catalog(tmp_path).scan().to_table()
 
 
