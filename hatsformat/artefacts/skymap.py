@@ -77,7 +77,7 @@ def degrade(counts: npt.NDArray[Any], order: int) -> IntArray:
     found = order_of_npix(len(counts))
     if not 0 <= order <= found:
         raise UsageError(
-            "the order is higher than that of the sky map", found=order, expected=f"order 0 to {found}"
+            "the order must not be higher than that of the sky map", found=order, expected=f"0 to {found}"
         )
     summed: IntArray = np.asarray(counts, dtype=np.int64)
     for _ in range(2 * (found - order)):

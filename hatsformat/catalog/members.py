@@ -57,8 +57,10 @@ class Members:
         chosen = name or default or (known[0] if len(known) == 1 else None)
         if chosen in known:
             return str(chosen)
+        if not known:
+            raise UsageError(f"the collection has no {what}", path=self.path, found=chosen)
         raise UsageError(
             f"the collection has no {what} {chosen!r}" if chosen else f"name the {what} to open",
             path=self.path,
-            expected=f"one of: {', '.join(known)}" if known else f"a collection with a {what}",
+            expected=f"one of: {', '.join(known)}",
         )

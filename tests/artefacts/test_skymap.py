@@ -291,7 +291,7 @@ class TestOrders:
 
     @pytest.mark.parametrize("order", [-1, 4])
     def test_degrade_goes_one_way(self, order: int) -> None:
-        with pytest.raises(UsageError, match="finer"):
+        with pytest.raises(UsageError, match="must not be higher"):
             degrade(sky(3, 1), order)
 
     @pytest.mark.parametrize(

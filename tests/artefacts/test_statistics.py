@@ -84,7 +84,7 @@ def test_none_unless_asked_for(tmp_path: Path) -> None:
 def test_a_leaf_of_other_columns(tmp_path: Path) -> None:
     table = pa.table({"a": [1], "b": [2]})
     footer = write_leaf(storage.resolve(tmp_path / "leaf.parquet"), table, LeafFormat()).footer
-    with pytest.raises(LeafError, match=r"Npix=3 are not the catalog"):
+    with pytest.raises(LeafError, match=r"Npix=3 differ from the catalog"):
         write_statistics(
             storage.resolve(tmp_path / NAME), pa.schema({"a": pa.int64()}), [(HealpixPixel(0, 3), footer)]
         )

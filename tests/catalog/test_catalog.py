@@ -143,9 +143,9 @@ class TestMembers:
         Tree().write(tmp_path, SKY)
         catalog = open_catalog(tmp_path)
         assert catalog.margins == catalog.indexes == ()
-        with pytest.raises(UsageError, match="no collection"):
+        with pytest.raises(UsageError, match="not in a collection"):
             catalog.margin()
-        with pytest.raises(UsageError, match="no collection"):
+        with pytest.raises(UsageError, match="not in a collection"):
             catalog.lookup("id", 5)
 
     @pytest.mark.parametrize("default", ["b", None])
@@ -160,7 +160,7 @@ class TestMembers:
         else:
             with pytest.raises(UsageError, match=r"name the margin cache to open.*one of: a, b"):
                 open_collection(tmp_path).margin()
-        with pytest.raises(UsageError, match=r"no index|which index"):
+        with pytest.raises(UsageError, match="no index"):
             open_collection(tmp_path).index()
 
     @pytest.mark.parametrize(
@@ -308,8 +308,8 @@ class TestLookup:
             ("mag", [5], UsageError, "no index 'mag'.*one of: id"),
             ("ids", [5], ColumnError, "did you mean id"),
             ("id", ["x"], UsageError, "fit the type of the column 'id'.*int64"),
-            ("id", {"a": 1}, UsageError, "no values"),
-            ("id", [1.5], UsageError, "no values"),
+            ("id", {"a": 1}, UsageError, "do not fit the type"),
+            ("id", [1.5], UsageError, "do not fit the type"),
         ],
     )
     def test_says_what_is_wrong(self, collection, column, values, error, words):
@@ -358,7 +358,7 @@ class TestCoverage:
         catalog = open_catalog(collection)
         np.testing.assert_array_equal(catalog.skymap(), 2 * counts)
         np.testing.assert_array_equal(catalog.skymap(2), 2 * counts.reshape(192, 16).sum(axis=1))
-        with pytest.raises(UsageError, match="higher than that of the sky map"):
+        with pytest.raises(UsageError, match="must not be higher"):
             catalog.skymap(5)
 
     def test_skymap_prefers_a_small_file(self, tmp_path):

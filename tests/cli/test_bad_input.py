@@ -186,7 +186,7 @@ class TestQuery:
             (["--cone", "10", "91", "1"], "-90 to 90"),
             (["--cone", "10", "ten", "1"], "--cone"),
             (["--cone", "10", "10"], "--cone"),
-            (["--cone", "1", "1", "1", "--box", "1", "2", "1", "2"], "only one region"),
+            (["--cone", "1", "1", "1", "--box", "1", "2", "1", "2"], "more than one region"),
             (["--box", "0", "10", "5", "-5"], "dec"),
             (["--polygon", "1 2, 3 4"], "--polygon"),
             (["--moc", "absent.fits"], "absent.fits"),
@@ -238,7 +238,7 @@ class TestOthers:
 
     def test_a_demo_where_something_else_is(self, catalog):
         before = sorted(catalog.rglob("*"))
-        refused("demo", catalog, says="no demo made")
+        refused("demo", catalog, says="not from a demo")
         assert sorted(catalog.rglob("*")) == before
 
 

@@ -103,7 +103,7 @@ def test_what_no_demo_made_is_left_alone(tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.tex").write_text("dear reader")
-    with pytest.raises(OutputError, match="no demo made"):
+    with pytest.raises(OutputError, match="not from a demo"):
         run_demo(DemoOptions(mine, rows=1000))
     assert [file.name for file in mine.iterdir()] == ["thesis.tex"]
     with pytest.raises(OutputError, match="not a folder"):

@@ -128,7 +128,7 @@ class TestIntegers:
 
     @pytest.mark.parametrize("order", [-1, 30, 2.5, "3", None, True, np.nan])
     def test_check_order(self, order: object) -> None:
-        with pytest.raises(UsageError, match="not a HEALPix order"):
+        with pytest.raises(UsageError, match="invalid order"):
             healpix.check_order(order)
         assert healpix.check_order(np.int16(3)) == 3
 
@@ -206,12 +206,12 @@ class TestPositions:
 
     @pytest.mark.parametrize("ra", [np.nan, np.inf, -np.inf])
     def test_ra_that_is_none(self, ra: float) -> None:
-        with pytest.raises(UsageError, match="not on the sky"):
+        with pytest.raises(UsageError, match="invalid coordinates"):
             healpix.radec_to_pixel([0.0, ra], [0.0, 0.0], 3)
 
     @pytest.mark.parametrize("dec", [np.nan, np.inf, -np.inf, 90.00000000000001, -91])
     def test_dec_that_is_none(self, dec: float) -> None:
-        with pytest.raises(UsageError, match="not on the sky"):
+        with pytest.raises(UsageError, match="invalid coordinates"):
             healpix.radec_to_pixel([0.0, 1.0], [0.0, dec], 3)
 
     @pytest.mark.parametrize("order", [-1, 30])

@@ -109,7 +109,7 @@ def test_other_names():
     assert (problem.severity, problem.keyword, problem.fix) == (
         "warning",
         "npix_suffix",
-        "name it hats_npix_suffix",
+        "rename it to hats_npix_suffix",
     )
     same = object_with(npix_suffix=".pq", hats_npix_suffix=".pq")
     assert [problem.kind for problem in same] == ["alias"]

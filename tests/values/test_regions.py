@@ -179,8 +179,8 @@ class TestBox:
             ((0, 10), (-91, 5), "dec is out of range"),
             ((0, 361), (-1, 1), "more than a full turn"),
             ((0, float("nan")), (-1, 1), "finite"),
-            (5, (-1, 1), "not a pair"),
-            ((0, 1, 2), (-1, 1), "not a pair"),
+            (5, (-1, 1), "must be a pair"),
+            ((0, 1, 2), (-1, 1), "must be a pair"),
         ],
     )
     def test_refuses_what_is_no_box(self, ra, dec, words):
