@@ -164,7 +164,7 @@ def test_the_command_says_that_it_could_not_see_everything():
     assert told.exit_code == 2
     assert "the storage failed" in told.stdout
     assert "could not run" in told.stderr
-    assert "validate it again" in told.stderr
+    assert "run the validation again" in told.stderr
 
 
 @pytest.mark.parametrize("call", list(CALLS))
