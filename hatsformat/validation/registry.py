@@ -40,7 +40,7 @@ def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
 
 
 def catalog_checks(*rules: str) -> Callable[[CatalogCheck], CatalogCheck]:
-    """Register a function as the check of several requirements on catalogs; it takes the requirement, too."""
+    """Register a function as the check of several requirements on catalogs; it also takes the requirement."""
 
     def register(function: CatalogCheck) -> CatalogCheck:
         for rule in rules:
