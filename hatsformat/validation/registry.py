@@ -94,9 +94,9 @@ def row_check(rule: str, message: str, *, reported: bool = True) -> Callable[[_J
     ----------
     rule : str
     message : str
-        Of the departures.
+        The message of the departures.
     reported : bool
-        Whether what it finds is reported as it is; False where a check on catalogs of the same requirement
+        Whether to report its departures; False if a check on catalogs for the same requirement
         does that.
     """
 
