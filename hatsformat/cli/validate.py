@@ -128,8 +128,9 @@ def validate_command(
     if report.fails(settings.fail_on):
         click.get_current_context().exit(1)
     if report.outages:
+        count = len(report.outages)
         raise UnavailableError(
-            f"{len(report.outages)} checks could not run because the storage failed",
+            f"{count} {'check' if count == 1 else 'checks'} could not run because the storage failed",
             path=path,
             hint="run the validation again",
         )

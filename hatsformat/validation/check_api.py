@@ -1,4 +1,4 @@
-"""What checks say: a departure, or why there is no evidence."""
+"""The results of checks: a verdict about rows, or why there is no evidence."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def validate(
         What to read: every row (the default), only the footers of the data files, or only the file tree
         and the metadata files.
     edition : {"1.0", "draft-2025-04"}, optional
-        The edition of the note; 1.0 unless the settings say otherwise.
+        The edition of the note; by default that of the settings, or 1.0.
     disable : str or iterable of str
         Rules to skip, or prefixes of their ids such as ``HATS-AUX``.
     severities : mapping of str to {"error", "warning", "info"}, optional

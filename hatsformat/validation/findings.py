@@ -196,7 +196,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """A check that could not run, or not completely, and so has not passed.
+    """A check that could not run completely, and so has not passed.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ def catalog_check(rule: str) -> Callable[[_OfCatalog], _OfCatalog]:
 
 
 def catalog_checks(*rules: str) -> Callable[[CatalogCheck], CatalogCheck]:
-    """Register a function as the check of several requirements on catalogs; it takes the requirement, too."""
+    """Register a function as the check of several requirements on catalogs; it also takes the requirement."""
 
     def register(function: CatalogCheck) -> CatalogCheck:
         for rule in rules:
@@ -94,9 +94,9 @@ def row_check(rule: str, message: str, *, reported: bool = True) -> Callable[[_J
     ----------
     rule : str
     message : str
-        Of the departures.
+        The message of the departures.
     reported : bool
-        Whether what it finds is reported as it is; False where a check on catalogs of the same requirement
+        Whether to report its departures; False if a check on catalogs for the same requirement
         does that.
     """
 

@@ -41,7 +41,7 @@ class Requirement:
     level : {"MUST", "SHOULD", "MAY", "PRACTICE"}
         The level; PRACTICE is what the note leaves open and readers rely on.
     section : str
-        Where the note says it.
+        The section of the note.
     summary : str
         What is true for a valid catalog.
     editions : frozenset of str
@@ -53,7 +53,7 @@ class Requirement:
     fix : str
         What to do about a departure.
     severity : {"error", "warning", "info"}
-        How bad a departure is: by the level, unless the entry says otherwise.
+        The severity of a departure; by default that of the level.
     quote : str or None
         The note's own words.
     why : str or None

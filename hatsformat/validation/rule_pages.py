@@ -157,9 +157,9 @@ _INCLUDED = "```{include} ../../spec/hats.md\n```\n"
 def fill_specification(text: str) -> str:
     """Return the specification with its lists updated.
 
-    Between ``<!-- requirements SECTION -->`` and ``<!-- end -->`` stand the requirements of a section of the
-    note; of those only the ones whose ids begin in a certain way where ``SECTION: HATS-PROP-2`` says so. The
-    tables of keywords stand between ``<!-- keywords -->`` or ``<!-- required -->`` and the end.
+    The requirements of a section of the note are inserted between ``<!-- requirements SECTION -->`` and
+    ``<!-- end -->``; ``SECTION: HATS-PROP-2`` only inserts those whose ids have this prefix. The tables of
+    keywords are inserted between ``<!-- keywords -->`` or ``<!-- required -->`` and the end.
 
     Raises
     ------

@@ -27,7 +27,7 @@ CSV_LIMIT = 1 << 26
 
 
 class CatalogFiles:
-    """The leaves, tile lists and sky maps of one catalog; each is gathered when it is first asked for.
+    """The leaves, tile lists and sky maps of one catalog; each is gathered once, when it is first needed.
 
     Parameters
     ----------

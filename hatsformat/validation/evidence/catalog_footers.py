@@ -26,7 +26,7 @@ from hatsformat.validation.evidence.tree import Artefact
 
 
 class CatalogFooters:
-    """The Parquet footers of one catalog; each is gathered when it is first asked for.
+    """The Parquet footers of one catalog; each is gathered once, when it is first needed.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class CatalogFooters:
             voters += [] if self.metadata.value is None else [self.metadata.value]
         if not voters:
             raise NoEvidenceError("no file with a schema could be read")
-        # Equal schemas are one object, so few are looked at.
+        # Equal schemas are one object, so there are few.
         schemas = {id(voter.schema): voter.schema for voter in voters}
         prints = {number: fingerprint(schema) for number, schema in schemas.items()}
         votes = Counter(prints[id(voter.schema)] for voter in voters)

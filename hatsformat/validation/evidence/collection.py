@@ -243,7 +243,7 @@ class CollectionEvidence:
         for path in self.tree.files():
             if "/" not in path and path.endswith(".properties") and path not in (*_OWN_FILES, *listed):
                 file = self.tree.read(path, PROPERTIES_LIMIT)
-                if file.value is not None and _says_extension(file.value):
+                if file.value is not None and _declares_extension(file.value):
                     found.append(path)
         return found
 
@@ -251,7 +251,7 @@ class CollectionEvidence:
 _OWN_FILES = (layout.COLLECTION_PROPERTIES, *layout.CATALOG_PROPERTIES)
 
 
-def _says_extension(content: bytes) -> bool:
+def _declares_extension(content: bytes) -> bool:
     return parse_properties_text(content)[0].to_dict().get("dataproduct_type", "").strip() == "extension"
 
 

@@ -28,7 +28,7 @@ PRIMARY_TYPES = ("object", "source", "nested", "map")
 
 
 class Declared:
-    """The properties of one catalog; each attribute is gathered when it is first asked for.
+    """The properties of one catalog; each part is gathered once, when it is first needed.
 
     Parameters
     ----------

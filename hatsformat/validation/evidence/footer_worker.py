@@ -83,9 +83,9 @@ class FooterSummary:
     keys : mapping of str to str
         The key-value metadata, without entries of Arrow and pandas.
     statistics : tuple of Statistics
-        Of the column that was asked for, one per row group; empty without the column.
+        Of the requested column, one per row group; empty without the column.
     files : tuple of str
-        The file that each row group is in, if asked for.
+        The file of each row group, if requested.
     """
 
     rows: int
