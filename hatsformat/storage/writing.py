@@ -46,8 +46,8 @@ def _local_writer(path: UPath) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _remote_writer(path: UPath) -> Iterator[IO[bytes]]:
-    # Object stores publish an object when its upload completes, so upload it in one go. A file written piece by
-    # piece would be published when an error closes it.
+    # Object stores publish an object when its upload completes, so upload it in one go. A file written piece
+    # by piece would be published when an error closes it.
     if path.protocol in ("http", "https"):
         raise NotImplementedError
     with tempfile.NamedTemporaryFile(prefix="hatsformat-") as stream:
