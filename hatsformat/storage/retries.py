@@ -6,7 +6,7 @@ object stores retry by themselves; the HTTP client does not.
 =======
 Busy servers sometimes answer 503 or drop the connection, which says nothing about the file. Clients of
 buckets retry by themselves; the HTTP client does not.
->>>>>>> proj
+>>>>>>> sup
 """
 
 from __future__ import annotations
