@@ -1,12 +1,7 @@
 """Retry calls to a server after temporary errors.
 
-<<<<<<< HEAD
-Busy servers sometimes answer 503 or drop the connection, which says nothing about the file. The clients of
-object stores retry by themselves; the HTTP client does not.
-=======
 Busy servers sometimes answer 503 or drop the connection, which says nothing about the file. Clients of
 buckets retry by themselves; the HTTP client does not.
->>>>>>> sup
 """
 
 from __future__ import annotations
