@@ -86,7 +86,7 @@ def test_properties_alone_are_refused(catalogs, name):
 
 def test_a_collection_of_properties_alone_is_refused(catalogs):
     for opens in (open_catalog, open_collection):
-        with pytest.raises(NotFoundError, match="no table 'small_sky_order1'"):
+        with pytest.raises(NotFoundError, match="the table 'small_sky_order1' is missing"):
             opens(catalogs / "info_only" / "collection")
 
 
