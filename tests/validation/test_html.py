@@ -69,7 +69,7 @@ def departure(location, actual=None, expected=None, message="it is wrong"):
 
 def finding(*departures, rule="HATS-LEAF-001", severity="error", message="it is wrong"):
     found = tuple(replace(found, message=message) for found in departures or (departure(Location("a")),))
-    return Finding(rule, severity, "Mend `it`.", "3.5", found)
+    return Finding(rule, severity, "Fix `it`.", "3.5", found)
 
 
 def report_of(*findings, skies=(), path="/data/stars"):

@@ -145,7 +145,7 @@ def departure(location, actual=None, expected=None, message="it is wrong"):
 
 def finding(*departures, rule="HATS-LEAF-001", message="it is wrong", severity="error"):
     found = tuple(replace(found, message=message) for found in departures)
-    return Finding(rule, severity, "Mend `it`.", "3.5", found)
+    return Finding(rule, severity, "Fix `it`.", "3.5", found)
 
 
 def report_of(*findings, path="/data/stars"):
@@ -210,7 +210,7 @@ def test_rows_of_parquet_are_no_lines():
     assert "region" not in location["physicalLocation"]
     assert [item["name"] for item in location["logicalLocations"]] == ["ra", "row group 2, row 5"]
     assert location["message"]["text"] == "nan, expected a finite number"
-    assert result["message"]["text"] == "it is wrong: nan, expected a finite number. Mend it."
+    assert result["message"]["text"] == "it is wrong: nan, expected a finite number. Fix it."
 
 
 def test_the_catalog_as_a_whole_is_a_place():

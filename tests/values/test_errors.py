@@ -37,8 +37,8 @@ def test_the_tree_of_the_module_docstring_is_the_real_one() -> None:
 
 @pytest.mark.parametrize("kind", PLAIN)
 def test_message_names_file_found_expected_and_hint(kind: type[HatsError]) -> None:
-    error = kind("is wrong", path="a/b.csv", found=3, expected="4", hint="mend it")
-    assert str(error) == "a/b.csv: is wrong (found 3, expected 4); mend it"
+    error = kind("is wrong", path="a/b.csv", found=3, expected="4", hint="fix it")
+    assert str(error) == "a/b.csv: is wrong (found 3, expected 4); fix it"
     assert (error.message, error.path, error.found, error.expected) == ("is wrong", "a/b.csv", 3, "4")
 
 
@@ -48,7 +48,7 @@ def test_message_names_file_found_expected_and_hint(kind: type[HatsError]) -> No
         ({}, "is wrong"),
         ({"found": 0}, "is wrong (found 0)"),
         ({"expected": 0}, "is wrong (expected 0)"),
-        ({"hint": "mend it"}, "is wrong; mend it"),
+        ({"hint": "fix it"}, "is wrong; fix it"),
         ({"path": "x"}, "x: is wrong"),
     ],
 )
@@ -69,7 +69,7 @@ def test_long_values_are_cut() -> None:
 @pytest.mark.parametrize("kind", PLAIN)
 @pytest.mark.parametrize("clone", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])
 def test_errors_survive_the_way_to_another_process(kind: type[HatsError], clone) -> None:
-    error = kind("is wrong", path="a", found=3, expected=4, hint="mend it")
+    error = kind("is wrong", path="a", found=3, expected=4, hint="fix it")
     twin = clone(error)
     assert type(twin) is kind
     assert str(twin) == str(error)
