@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from upath import UPath
 
 from hatsformat import storage
@@ -46,7 +47,7 @@ class FitsSource(FileSource):
                 self._check_size(hdu)
                 total = hdu.header["NAXIS2"]
                 if isinstance(hdu, fits.TableHDU):  # an ASCII table
-                    step, table = total, from_astropy(Table.read(hdu))
+                    step, table = total, _without_padding(from_astropy(Table.read(hdu)))
                 else:
                     step = max(1, target_bytes // max(1, hdu.header["NAXIS1"]))
                     rows = hdu.data[first : first + step]
@@ -83,6 +84,14 @@ class FitsSource(FileSource):
             labels = [f"{number} {hdu.name}".strip() for number, hdu in tables.items()]
             raise missing_table(self.path, self.table, labels)
         return hdu
+
+
+def _without_padding(table: pa.Table) -> pa.Table:
+    """Strip the blanks that pad text in an ASCII table; Astropy before version 8 keeps them."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            table = table.set_column(number, field, pc.utf8_rtrim(table.column(number), " "))
+    return table
 
 
 def _to_arrow(hdu: Any, rows: Any) -> pa.Table:
