@@ -75,11 +75,13 @@ class TestThirdParty:
         log = run_import(
             file, tmp_path / "sky", ra="source_ra", dec="source_dec", catalog_type="source", max_rows=3000
         )
-        wanted = pd.read_csv(file, float_precision="round_trip").sort_values("source_id")
+        # As text: pandas 2 rounds the last digit of a float in its own way.
+        wanted = pd.read_csv(file, dtype=str).sort_values("source_id", key=lambda ids: ids.astype(int))
         assert log.rows_written == len(wanted) == 17161
         found = skies.read_rows(tmp_path / "sky").to_pandas().sort_values("source_id")
         for name in wanted.columns:
-            assert found[name].tolist() == wanted[name].tolist()
+            values = found[name].tolist()
+            assert values == [type(values[0])(text) for text in wanted[name]]
         assert skies.read_properties(tmp_path / "sky")["dataproduct_type"] == "source"
 
     def test_mixed_schema(self, inputs, tmp_path):

@@ -106,7 +106,7 @@ def test_a_log_that_cannot_be_written_stops_the_import_before_it_begins(
 def test_a_log_inside_the_catalog_is_refused(tmp_path: Path, inputs: list[str]) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     for place in (tmp_path / "sky" / "log.json", tmp_path / "link" / "sky" / "deep" / "log.json"):
-        with pytest.raises(OutputError, match="beside"):
+        with pytest.raises(OutputError, match="outside"):
             run_import(inputs, tmp_path / "sky", log=str(place))
     assert not (tmp_path / "sky").exists()
 
