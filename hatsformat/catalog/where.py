@@ -209,7 +209,7 @@ class _Reader:
         value, other = self._expression(left), self._of(right)
         if isinstance(op, ast.Is | ast.IsNot) or other is None:
             if other is not None or not isinstance(op, ast.Is | ast.IsNot | ast.Eq | ast.NotEq):
-                raise SyntaxError("`is` compares with None only")
+                raise SyntaxError("`is` works only with None, and None only with `is` or `==`")
             return value.is_null() if isinstance(op, ast.Is | ast.Eq) else value.is_valid()
         if isinstance(op, ast.In | ast.NotIn):
             if not isinstance(other, list):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "--level",
     type=click.Choice(["MUST", "SHOULD", "MAY", "PRACTICE"], case_sensitive=False),
-    help="Rules of this level. PRACTICE is what readers rely on and the note does not say.",
+    help="Rules of this level. PRACTICE rules are not in the note, but readers rely on them.",
 )
 @click.option("--severity", type=SEVERITIES, help="Rules whose findings have this severity.")
 @click.option(
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     help="Rules for this type of catalog, or for collections.",
 )
 @click.option("--edition", type=EDITIONS, help="Rules of this edition of the note.")
-@click.option("--checked/--unchecked", default=None, help="Rules that are checked, or that are not.")
+@click.option(
+    "--checked/--unchecked", default=None, help="Only rules that are checked, or only those that are not."
+)
 @json_option("Print the rules as JSON, in full.")
 def rules_command(rules: tuple[str, ...], as_json: bool, **filters: Any) -> None:
     """List the rules that `hatsformat validate` checks, or explain one.

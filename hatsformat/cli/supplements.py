@@ -112,7 +112,7 @@ def index_command(
 @row_group_rows_option
 @worker_options
 @scratch_option
-@_overwrite_option("existing margins and indexes that are asked for")
+@_overwrite_option("existing margins and indexes given with --margin and --index")
 @json_option()
 def collection_command(
     path: str, primary: str | None, name: str | None, as_json: bool, **options: Any

@@ -80,7 +80,7 @@ def findings_of(report: Mapping[str, Any]) -> list[Expected]:
     """
     findings = report.get("findings")
     if not isinstance(findings, list) or not all(isinstance(item, Mapping) for item in findings):
-        raise ValueError("no list of findings")
+        raise ValueError("the report has no list of findings")
     found = []
     for item in findings:
         places = item.get("places") or []

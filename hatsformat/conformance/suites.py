@@ -83,7 +83,7 @@ class ReaderSuite:
         """Rows are sorted along the sky, if the reader promises it."""
         column = next((name for name in read_rows(hats_case.path).column_names if "healpix" in name), None)
         if not self.ordered or column is None:
-            pytest.skip("the reader promises no order, or the table has none")
+            pytest.skip("the reader does not promise an order, or the table has none")
         values = as_table(self.read(hats_case.path)).column(column).to_pylist()
         assert values == sorted(values)
 

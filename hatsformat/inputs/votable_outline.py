@@ -194,4 +194,4 @@ class _Reader:
 
 
 def _refuse_element(name: str, _: dict[str, str]) -> None:
-    raise InputError("an element in base64 data", found=f"<{name}>", expected="only base64 in STREAM")
+    raise InputError("unexpected element in base64 data", found=f"<{name}>", expected="only base64 in STREAM")

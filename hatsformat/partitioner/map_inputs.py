@@ -84,7 +84,7 @@ def _mapped(sources: Sequence[Source], settings: MapSettings, context: BuildCont
             again = _retyped(sources, parts)
             _forget(again, parts, store, context)
         waiting, resume = again, False
-    raise InputError("cannot settle the types of its columns", path=sources[min(waiting)].name)
+    raise InputError("cannot determine the types of its columns", path=sources[min(waiting)].name)
 
 
 def _retyped(sources: list[Source], parts: Mapping[int, MappedInput]) -> dict[int, Source]:

@@ -33,7 +33,7 @@ class StoredCounts:
     @classmethod
     def write(cls, path: Path, rows: Counts, weights: Counts) -> StoredCounts:
         """Write counts to a file."""
-        with storage.storage_errors(path.parent, "writing scratch"):
+        with storage.storage_errors(path.parent, "writing a scratch file"):
             np.savez(
                 path, pixels=rows.pixels, rows=rows.rows, weight_pixels=weights.pixels, weights=weights.rows
             )
@@ -42,7 +42,7 @@ class StoredCounts:
     def load(self) -> tuple[Counts, Counts]:
         """Return the rows in every pixel, and the bytes if they were asked for."""
         with (
-            storage.storage_errors(self.path.parent, "reading scratch"),
+            storage.storage_errors(self.path.parent, "reading a scratch file"),
             np.load(self.path, allow_pickle=False) as arrays,
         ):
             rows = PixelCounts(self.order, arrays["pixels"], arrays["rows"])

@@ -295,8 +295,8 @@ def _with_degrees(table: pa.Table, found: Positions) -> pa.Table:
     for name, values in ((RA_DEGREES, found.ra), (DEC_DEGREES, found.dec)):
         if name in table.column_names:
             raise InputError(
-                f"there is a column {name!r} already, and the position in degrees needs one of this name",
-                hint="rename it, or name it with --ra or --dec",
+                f"the input already has a column {name!r}, and the import must add one of that name",
+                hint="rename it, or use it with --ra or --dec",
             )
         table = table.append_column(
             pa.field(name, pa.float64(), metadata={b"unit": b"deg"}), from_numbers(values)
@@ -314,7 +314,7 @@ def _no_position(
         path=name,
         found=", ".join(f"{column} = {value}" for column, value in row.items()),
         expected="finite right ascension, declination of -90 to 90",
-        hint=f"--bad-coordinates drop or quarantine imports the rest ({bad.size} such rows so far)",
+        hint=f"use --bad-coordinates drop or quarantine to skip such rows ({bad.size} so far)",
     )
 
 

@@ -87,13 +87,13 @@ class SpilledRows:
     @property
     def pixels(self) -> IntArray:
         """Order-29 pixels of the rows, memory-mapped: a search touches few of them."""
-        with storage.storage_errors(self.path, "reading scratch"):
+        with storage.storage_errors(self.path, "reading a scratch file"):
             mapped: IntArray = np.memmap(self.pixels_path, dtype=np.int64, mode="r")
         return mapped
 
     def pixels_between(self, first: int, last: int) -> IntArray:
         """Return the order-29 pixels of the rows ``first`` to ``last``, exclusive."""
-        with storage.storage_errors(self.path, "reading scratch"):
+        with storage.storage_errors(self.path, "reading a scratch file"):
             return np.fromfile(self.pixels_path, np.int64, last - first, offset=first * 8)
 
     @property
@@ -104,7 +104,7 @@ class SpilledRows:
     def slice(self, first: int, last: int) -> pa.Table:
         """Return the rows ``first`` to ``last``, exclusive; only the batches that hold them are read."""
         low, high = first // self.batch_rows, -(-last // self.batch_rows)
-        with storage.storage_errors(self.path, "reading scratch"), pa.OSFile(str(self.path)) as stream:
+        with storage.storage_errors(self.path, "reading a scratch file"), pa.OSFile(str(self.path)) as stream:
             reader = pa.ipc.open_file(stream)
             parts = []
             for index in range(low, high):
@@ -161,7 +161,7 @@ def spill_writer(rows: SpilledRows, schema: pa.Schema) -> Iterator[SpillWriter]:
     """Write the files of `rows`; the file with the rows appears, complete, when the block ends."""
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     partial = rows.path.with_suffix(".partial")
-    with storage.storage_errors(rows.path.parent, "writing scratch"):
+    with storage.storage_errors(rows.path.parent, "writing a scratch file"):
         rows.path.parent.mkdir(parents=True, exist_ok=True)
         with (
             open(rows.pixels_path, "wb") as pixels,

@@ -225,7 +225,7 @@ def check_fits(schema: pa.Schema, name: object, inputs: Iterable[InputSchema]) -
             check_same_unit(column, other, str(name), item.name)
             if not can_fit(other.type, column.type):
                 raise SchemaError(
-                    f"column {column.name!r} does not fit that of {name}",
+                    f"the type of column {column.name!r} does not fit the catalog {name}",
                     path=item.name,
                     found=str(other.type),
                     expected=str(column.type),

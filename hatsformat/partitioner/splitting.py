@@ -105,7 +105,7 @@ def split(runs: Sequence[Run], alignment: Alignment) -> Shards:
     )
     received = np.bincount(tile[by_tile], weights=shards.last - shards.first, minlength=len(starts))
     if not np.array_equal(received.astype(np.int64), alignment.rows):
-        raise BuildError("the tiles did not get the rows that were counted for them; this is a bug")
+        raise BuildError("the number of rows in the tiles differs from the count; this is a bug")
     return shards
 
 

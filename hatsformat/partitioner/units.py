@@ -52,11 +52,11 @@ def declared_unit(column: pa.Field, role: str, path: object = None) -> str | Non
         return unit_name(text)
     except UsageError as error:
         raise ColumnError(
-            f"the column {column.name!r} cannot hold coordinates by its unit",
+            f"invalid unit of the coordinate column {column.name!r}",
             path=path,
             found=text,
-            expected="a unit of angle",
-            hint=f"name another column with --{role}, or its unit with --{role}-unit",
+            expected="an angular unit",
+            hint=f"choose another column with --{role}, or set the unit with --{role}-unit",
         ) from error
 
 

@@ -259,7 +259,7 @@ def _failure(what: str, failures: list[Problem], problems: list[Problem], path: 
     first = failures[0]
     message = f"the properties of this {what} cannot be used"
     if len(failures) > 1:
-        message += f", for {len(failures)} reasons, the first"
+        message += f" ({len(failures)} problems)"
     message += f": {first.message}" if first.line is None else f": line {first.line}: {first.message}"
     return PropertiesError(
         message, problems=problems, path=path, found=first.found, expected=first.expected, hint=first.fix

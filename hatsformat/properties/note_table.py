@@ -82,11 +82,11 @@ ROWS = (
         "margin", aliases="hats_col_j2000_dec", vital=True,
     ),
     _row(
-        "hats_cols_default", LIST, "Columns to read where the user names none", optional=f"{_ON_SKY} map",
+        "hats_cols_default", LIST, "Columns to read by default", optional=f"{_ON_SKY} map",
         vital=True,
     ),
     _row(
-        "hats_col_healpix", COLUMN, "Column of the HEALPix index of a row's position, of one high order",
+        "hats_col_healpix", COLUMN, "Column with the HEALPix index of the row's position",
         optional=_TABLES, edition="1.0", vital=True,
     ),
     _row(
@@ -107,7 +107,7 @@ ROWS = (
         "association extension", "", vital=True,
     ),
     _row(
-        "hats_col_assn_primary_assn", COLUMN, "Column of the association that matches the primary's",
+        "hats_col_assn_primary_assn", COLUMN, "Column of the association that matches hats_col_assn_primary",
         optional="association", vital=True,
     ),
     _row(
@@ -119,7 +119,7 @@ ROWS = (
         "association extension", "", vital=True,
     ),
     _row(
-        "hats_col_assn_join_assn", COLUMN, "Column of the association that matches the joined table's",
+        "hats_col_assn_join_assn", COLUMN, "Column of the association that matches hats_col_assn_join",
         optional="association", vital=True,
     ),
     _row(
@@ -145,9 +145,9 @@ ROWS = (
         "hats_product_type_served", TEXT, "Kind of data that the extension serves", optional="extension",
         edition="later",
     ),
-    _row("hats_index_column", COLUMN, "Column that the index is over", "index", "", vital=True),
+    _row("hats_index_column", COLUMN, "Indexed column", "index", "", vital=True),
     _row(
-        "hats_index_extra_column", LIST, "Further columns that the index carries along", optional="index",
+        "hats_index_extra_column", LIST, "Other columns stored in the index", optional="index",
         vital=True,
     ),
     _row(
@@ -212,7 +212,7 @@ ROWS = (
     _row("obs_title", TEXT, "Title of the data set, one line"),
     _row("obs_description", TEXT, "Description of the data set"),
     _row(
-        "obs_regime", WORD, "Regime of wavelengths",
+        "obs_regime", WORD, "Wavelength regime",
         choices="Radio Millimeter Infrared Optical UV EUV X-ray Gamma-ray"
     ),
     _row("obs_ack", TEXT, "Acknowledgement"),

@@ -60,7 +60,7 @@ class FolderSwap:
     def commit(self) -> None:
         """Swap the folders if there is a new tree, and remove the old tree."""
         if self._begun:
-            with storage.storage_errors(self.root, "replacing the folder with its new state"):
+            with storage.storage_errors(self.root, "replacing the folder"):
                 swap(self._tree, self._folder, self.work / "old")
         self._clean()
 

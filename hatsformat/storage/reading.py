@@ -50,7 +50,7 @@ def glob(pattern: UPath) -> list[UPath]:
 
 def size(path: UPath) -> int:
     """Return the size of a file in bytes."""
-    with storage_errors(path, "reading its size"):
+    with storage_errors(path, "getting the file size"):
         if is_local(path):
             return os.stat(path.path).st_size
         found = retrying_fs(path).size(path.path)
@@ -61,7 +61,7 @@ def size(path: UPath) -> int:
 
 def fingerprint(path: UPath) -> str:
     """Return a string that changes with the file: its size, and its date or ETag."""
-    with storage_errors(path, "reading its date"):
+    with storage_errors(path, "getting the modification time"):
         if is_local(path):
             status = os.stat(path.path)
             return f"{status.st_size}:{status.st_mtime_ns}"
@@ -104,7 +104,7 @@ def _read_at_most(path: UPath, count: int) -> bytes:
 
 def read_tail(path: UPath, count: int) -> bytes:
     """Return the last `count` bytes of a file, or all of a shorter one, usually in one request."""
-    with storage_errors(path, "reading the end of it"):
+    with storage_errors(path, "reading the end of the file"):
         try:
             tail: bytes = retrying_fs(path).cat_file(path.path, start=-count)
         except (FileNotFoundError, PermissionError, TimeoutError):
@@ -140,7 +140,7 @@ def read_ranges(path: UPath, ranges: Sequence[tuple[int, int]], *, gap: int = GA
     origins = [start for start, _ in merged]
     if not merged:
         return [b""] * len(ranges)
-    with storage_errors(path, "reading a part of it"):
+    with storage_errors(path, "reading a range of the file"):
         stops = [stop for _, stop in merged]
         fs = retrying_fs(path)
         blocks = raise_first(fs.cat_ranges([path.path] * len(merged), origins, stops, on_error="raise"))

@@ -262,7 +262,7 @@ def _primary_folder(root: UPath, declared: str | None, tables: dict[str, TablePr
     elif len(catalogs) == 1:
         return catalogs[0]
     raise UsageError(
-        "the primary catalog is missing in the folder" if declared else "cannot choose a primary catalog",
+        "the primary catalog is missing from the folder" if declared else "cannot choose a primary catalog",
         path=root,
         found=declared or ", ".join(catalogs) or "no catalog in a subfolder",
         expected=f"one of: {', '.join(catalogs)}" if catalogs else "a catalog in a subfolder",

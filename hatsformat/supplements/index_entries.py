@@ -61,7 +61,7 @@ class IndexPlan:
                 "invalid columns for an index",
                 path=path,
                 found=", ".join(names),
-                expected="different columns, without those for HEALPix pixels and tiles",
+                expected="different columns, none of them for HEALPix pixels or tiles",
             )
         if not _has_order(own[0].type):
             raise UsageError(

@@ -170,7 +170,7 @@ def _check_type(root: UPath, properties: TableProperties, types: Sequence[str]) 
             path=root,
             found=f"dataproduct_type {found}",
             expected=", ".join(types),
-            hint="update the primary catalog, and the margins and indexes of its collection follow",
+            hint="update the primary catalog; the margins and indexes of its collection are updated too",
         )
     if properties.healpix_order != MAX_ORDER:
         raise UsageError(

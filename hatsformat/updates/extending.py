@@ -161,5 +161,5 @@ def _not_ours(member: Catalog, why: str) -> UsageError:
     return UsageError(
         f"cannot add rows to this {member.properties.dataproduct_type}: {why}",
         path=member.path,
-        hint="run hatsformat rebuild, which builds it again",
+        hint="run hatsformat rebuild to build it again",
     )

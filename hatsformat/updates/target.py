@@ -54,10 +54,10 @@ def open_target(root: UPath) -> Target:
     for member in (catalog, *supplements(catalog)):
         if not f"{member.path}/".startswith(f"{folder}/"):
             raise UsageError(
-                "a member of the collection is outside its folder, so it cannot be updated with it",
+                "a member is outside the collection's folder, so the collection cannot be updated",
                 path=folder,
                 found=member.path,
-                hint="move it into the folder of the collection",
+                hint="move the member into the collection's folder",
             )
     return Target(catalog.path, FolderSwap(folder) if storage.is_local(folder) else Journal(folder))
 

@@ -230,7 +230,7 @@ def _run(
         found = iter(check(evidence, rule))
         departures.extend(islice(found, MOST_DEPARTURES))
         if len(departures) == MOST_DEPARTURES and next(found, None) is not None:
-            reason = f"there are more than {MOST_DEPARTURES} departures; only these are reported"
+            reason = f"more than {MOST_DEPARTURES} locations; the others are not reported"
     except NoEvidenceError as missing:
         reason = missing.reason
     except UnavailableError as error:

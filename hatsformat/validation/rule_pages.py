@@ -101,7 +101,7 @@ def index_page() -> str:
             f"{len(rules) - len(unchecked)}. `hatsformat rules` lists them, `hatsformat rules HATS-LEAF-004` "
             "explains one. The id of a rule never changes its meaning and is never reused.\n",
             "The levels MUST, SHOULD and MAY are the words of the note (REQUIRED means MUST, RECOMMENDED "
-            "means SHOULD). PRACTICE is what the note leaves open and readers rely on. By default, a MUST "
+            "means SHOULD). PRACTICE rules are not in the note, but readers rely on them. By default, a MUST "
             "has severity error, a SHOULD warning, and the others info.\n",
             areas_table,
             "The specification in prose, section by section, is {doc}`specification`.\n",

@@ -98,7 +98,7 @@ def test_maps_have_an_index_alone():
 
 
 def test_rows_without_a_position_cannot_be_counted():
-    with pytest.raises(NoEvidenceError, match="without a valid position"):
+    with pytest.raises(NoEvidenceError, match="some rows have no valid position"):
         PixelTally(3).see(batch([(10.0, 20.0), (10.0, 91.0)], index=None))
 
 

@@ -130,7 +130,7 @@ def test_an_unusable_table_raises_with_every_problem(text, words):
 def test_strict_reading():
     text = "dataproduct_type = object\nhats_nrows = 1\n"
     assert TableProperties.parse(text).hats_nrows == 1
-    with pytest.raises(PropertiesError, match=r"for 3 reasons, the first: obs_collection is missing"):
+    with pytest.raises(PropertiesError, match=r"\(3 problems\): obs_collection is missing"):
         TableProperties.parse(text, strict=True)
     assert TableProperties.parse(TABLE, strict=True).hats_nrows == 131
 

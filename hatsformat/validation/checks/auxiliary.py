@@ -28,7 +28,7 @@ def is_there(catalog: CatalogEvidence, rule: Requirement) -> Iterator[Departure]
     """Check that the catalog has ``_metadata`` and ``_common_metadata``."""
     path = layout.METADATA if rule.id == "HATS-AUX-001" else layout.COMMON_METADATA
     if catalog.declared.no_leaf_files:
-        raise NoEvidenceError("an association without leaf files does not need it")
+        raise NoEvidenceError(f"an association without leaf files does not need {path}")
     if catalog.folder.can_list:
         there = path in catalog.folder.paths
     else:

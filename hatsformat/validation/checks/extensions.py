@@ -145,7 +145,7 @@ def _columns(
     path = posixpath.normpath(reference)
     table = collection.find("" if path == "." else path) if layout.is_inside(reference) else None
     if table is None:
-        raise NoEvidenceError("a table of the extension is outside the validated path")
+        raise NoEvidenceError("a table of the extension is not in the validated path")
     for name in names:
         if name is not None and not has_column(table.footers.schema, name):
             yield Departure.of(

@@ -186,7 +186,7 @@ def margin_schema(catalog: CatalogEvidence) -> Iterator[Departure]:
 def index_tiles_are_primary_tiles(batch: RowBatch) -> RowVerdict:
     """Check that every tile that an index names has a leaf in the primary table."""
     if batch.plan.primary_tiles is None:
-        raise NoEvidenceError("the primary table is outside the validated path")
+        raise NoEvidenceError("the primary table is not in the validated path")
     orders, pixels = batch.integers("Norder"), batch.integers("Npix")
     wrong = ~np.isin(uniq(orders.clip(0, 29), pixels), batch.plan.primary_tiles)
     names = (

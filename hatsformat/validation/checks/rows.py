@@ -173,7 +173,7 @@ def near_own_tile(batch: RowBatch) -> RowVerdict:
     """Check that the rows of a margin are roughly within the threshold of their tile."""
     threshold = batch.plan.margin_threshold
     if batch.tile is None or threshold is None:
-        raise NoEvidenceError("the threshold of the margin is unknown")
+        raise NoEvidenceError("the tile or the threshold of the margin is unknown")
     around = _surroundings(batch.tile.order, batch.tile.pixel, threshold / 3600)
     if around is None:
         raise NoEvidenceError("the threshold is larger than a tile")

@@ -31,12 +31,12 @@ def thumbnail_rows_are_rows(catalog: CatalogEvidence) -> Iterator[Departure]:
     """Check that the rows of the thumbnail are rows of the leaves."""
     catalog.scope.require("rows")
     if catalog.folder.can_list and len(catalog.files.dataset.strays):
-        raise NoEvidenceError("some leaves were not read because their suffix differs")
+        raise NoEvidenceError("some leaves were not read because their suffix differs from hats_npix_suffix")
     tally = catalog.rows.thumbnail_search
     strange = tally.strange
     if strange.size:
         yield Departure.of(
-            "the thumbnail has rows that are not in the leaves, or more often than there",
+            "the thumbnail has rows, or copies of rows, that are not in the leaves",
             layout.THUMBNAIL,
             row=int(strange[0]),
             actual=f"{strange.size} of {len(tally.rows.rows)} rows, the first of them row {strange[0]}",

@@ -65,7 +65,7 @@ class PixelTally:
         if not is_sorted and (pixels[1:] < pixels[:-1]).any():
             pixels = np.sort(pixels)
         if pixels[0] < 0:
-            raise NoEvidenceError("some rows without a valid position")
+            raise NoEvidenceError("some rows have no valid position")
         starts = np.append(0, np.flatnonzero(pixels[1:] != pixels[:-1]) + 1)
         rows = np.diff(np.append(starts, len(pixels)))
         # The pixels are unique, so this adds to each of them.
@@ -81,7 +81,7 @@ class PixelTally:
         if batch.plan.ra is None or batch.plan.dec is None:
             if index is None:
                 raise NoEvidenceError(
-                    "the rows have neither positions nor an index of the map's order or deeper"
+                    "the rows have neither positions nor an index of at least the map's order"
                 )
             return np.where(index < npix(deep), change_order(index, deep, self.order), -1), False
         if index is not None and batch.index_agrees:

@@ -86,7 +86,7 @@ class CatalogEvidence:
     def primary(self) -> CatalogEvidence:
         """The primary table of the collection that this is a member of."""
         if self._primary is None:
-            raise NoEvidenceError("the primary table is outside the validated path")
+            raise NoEvidenceError("the primary table is not in the validated path")
         if self._primary.declared.table_type not in PRIMARY_TYPES:
             raise NoEvidenceError("the collection's primary is not a catalog")
         return self._primary
@@ -103,7 +103,7 @@ class CatalogEvidence:
             found = None if self._find is None else self._find(path)
             if found is not None and found is not self:
                 return found
-        raise NoEvidenceError(f"the table {one_line(reference)} is outside the validated path")
+        raise NoEvidenceError(f"the table {one_line(reference)} is not in the validated path")
 
     def cached(self, name: str, gather: Callable[[], T]) -> T:
         """Return the result of a function, or raise its `NoEvidenceError`; the function is called only once.

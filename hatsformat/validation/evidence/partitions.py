@@ -67,7 +67,7 @@ class PartitionLines:
             raise PartitionInfoError("duplicate column", found=", ".join(names))
         orders, pixels = (_whole(table.column(names.index(name))) for name in wanted)
         if orders is None or pixels is None:
-            raise PartitionInfoError(f"the column {wanted[orders is not None]} is not whole numbers")
+            raise PartitionInfoError(f"the column {wanted[orders is not None]} must contain integers")
         extra = {
             name: values
             for index, name in enumerate(names)

@@ -57,7 +57,7 @@ def scan_statistics(catalog: CatalogEvidence) -> StatisticsScan:
     """
     footer = catalog.footers.statistics.need()
     if any(footer.schema.names.count(name) != 1 for name in KEYS):
-        raise NoEvidenceError("the statistics lack required columns")
+        raise NoEvidenceError("required columns are missing from the statistics, or duplicate")
     catalog.footers.leaves.check_complete()
     leaves = catalog.files.leaves
     if len(np.unique(leaves.uniq)) < len(leaves):

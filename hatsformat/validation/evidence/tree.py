@@ -211,7 +211,7 @@ class Tree:
         if path in self.links_out:
             raise OutsideError("the file is a link out of the catalog and was not opened", path=full)
         if storage.is_local(self.root):
-            with storage.storage_errors(full, "looking at it"):
+            with storage.storage_errors(full, "inspecting the file"):
                 if not stat.S_ISREG(os.stat(full.path).st_mode):
                     raise FormatError("not a regular file", path=full)
         return full
