@@ -93,7 +93,7 @@ def test_maps_have_an_index_alone():
     tally = PixelTally(4)
     tally.see(batch(rows, index=9, positions=False))
     assert (tally.counts == counted(rows, 4)).all()
-    with pytest.raises(NoEvidenceError, match="order or deeper"):
+    with pytest.raises(NoEvidenceError, match="at least the map's order"):
         PixelTally(9).see(batch(rows, index=4, positions=False))
 
 
