@@ -342,7 +342,7 @@ def test_what_cannot_be_built_leaves_nothing(catalog: Path, tmp_path: Path) -> N
         build_margin(catalog, 10, tmp_path / "new", max_rows=5)
     with pytest.raises(UsageError, match="different columns"):
         build_index(catalog, "id", tmp_path / "new", extra_columns=["id"])
-    with pytest.raises(UsageError, match="without those for HEALPix"):
+    with pytest.raises(UsageError, match="none of them for HEALPix"):
         build_index(catalog, "_healpix_29", tmp_path / "new")
     assert not (tmp_path / "new").exists()
     with pytest.raises(OutputError, match="a catalog already exists here"):
