@@ -415,6 +415,7 @@ def test_object_stores(url, request):
     before = {path: root.fs.cat_file(path) for path in root.fs.find(root.path)}
     with pytest.raises(UsageError, match="local disk"):
         catalog.rebuild()
+    root.fs.invalidate_cache()  # older s3fs remembers a listing from before the import
     assert here.exists()
     with pytest.raises(SchemaError):
         catalog.append(skies.stars(5).drop_columns(["mag"]))
